@@ -1,0 +1,27 @@
+"""Synthetic patients, randomised designs and the power they have.
+
+The public names are loaded when first used, so that `import trialsim` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trialsim._version import __version__
+
+if TYPE_CHECKING:
+    from trialsim.api import load, run
+
+__all__ = ["__version__", "load", "run"]
+
+
+def __getattr__(name: str) -> object:
+    if name in __all__:
+        from trialsim import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'trialsim' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

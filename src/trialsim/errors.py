@@ -1,0 +1,56 @@
+"""Every error that trialsim raises on purpose, with the exit code that the command line gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class TrialsimError(Exception):
+    """Base of all errors that are told to the user without a traceback."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in an input: where it is, what is wrong and what would be right."""
+
+    path: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        """Return the fault as `file:line:column: path: message`, leaving out what is not known."""
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class InputError(TrialsimError):
+    """What the user wrote cannot be run; carries all faults found, not the first one only.
+
+    Parameters
+    ----------
+    faults : sequence of Fault
+        At least one; shown in order of line and column.
+    """
+
+    exit_code = 2
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(sorted(faults, key=lambda f: (f.file or "", f.line or 0, f.column or 0)))
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class RunError(TrialsimError):
+    """A run could not be carried out or finished."""
+
+    exit_code = 3
+
+
+class RefusedError(TrialsimError):
+    """A request that is understood and turned down, such as writing into another scenario's folder."""
+
+    exit_code = 4
