@@ -1,0 +1,1 @@
+"""What a design chooses: who is randomised to what."""

@@ -1,0 +1,1 @@
+"""Replicates in, results out: blocks, plan, workers and the run folder."""

@@ -1,0 +1,154 @@
+"""Carry out a run: compute the blocks that are missing, merge them, sum them up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from trialsim.engine.aggregate import method_label, summarise_cell
+from trialsim.engine.backends import run_units
+from trialsim.engine.block import compute_block
+from trialsim.engine.manifest import build_manifest, check_folder, read_json
+from trialsim.engine.plan import Unit, cells, units
+from trialsim.engine.store import merge_parts, write_json, write_part, write_summary
+from trialsim.scenario.resolved import Resolved, Variant
+
+Progress = Callable[[int, int], None]
+"""Called with (units done, units in all)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a call of `execute` did.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+    replicates, workers : int
+    units_computed, units_total : int
+        A finished run asked for again computes none.
+    started_unix : float
+        Seconds since 1970.
+    compute_seconds : float
+        Summed over workers.
+    """
+
+    folder: Path
+    manifest: dict[str, Any]
+    replicates: int
+    workers: int
+    units_computed: int
+    units_total: int
+    started_unix: float
+    compute_seconds: float
+
+
+def execute(
+    resolved: Resolved,
+    folder: Path,
+    *,
+    replicates: int,
+    workers: int,
+    progress: Progress | None = None,
+) -> Execution:
+    """Compute a run into a folder, or what is missing of it there.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    folder : Path
+        New, empty, or holding a run of the same scenario with no more replicates.
+    replicates : int
+        Per cell.
+    workers : int
+    progress : callable, optional
+
+    Raises
+    ------
+    RefusedError
+        If the folder holds something else.
+    """
+    started = time.time()
+    manifest = build_manifest(resolved, replicates)
+    there = check_folder(folder, manifest)
+    planned = units(resolved, replicates)
+    if there is not None and finished(folder, replicates):
+        return Execution(folder, there, replicates, workers, 0, len(planned), started, 0.0)
+    (folder / "run.json").unlink(missing_ok=True)
+    write_json(folder / "manifest.json", manifest)
+    waiting = [unit for unit in planned if not (folder / "parts" / unit.name).exists()]
+    function = partial(compute_unit, resolved.variants, resolved.hash, resolved.seed, folder)
+    done = len(planned) - len(waiting)
+    cpu_seconds = 0.0
+    if progress is not None:
+        progress(done, len(planned))
+    for seconds in run_units(function, waiting, workers) if waiting else ():
+        cpu_seconds += seconds
+        done += 1
+        if progress is not None:
+            progress(done, len(planned))
+    _merge(resolved, folder, replicates)
+    return Execution(folder, manifest, replicates, workers, len(waiting), len(planned), started, cpu_seconds)
+
+
+def finished(folder: Path, replicates: int) -> bool:
+    """Return whether a folder's run was carried through to the end with that many replicates."""
+    run = read_json(folder / "run.json")
+    return run is not None and run.get("replicates") == replicates
+
+
+def finish(execution: Execution) -> None:
+    """Write run.json, the last file of a run: from then on it is finished.
+
+    Parameters
+    ----------
+    execution : Execution
+    """
+    import platform
+
+    content = {
+        "replicates": execution.replicates,
+        "host": platform.node(),
+        "workers": execution.workers,
+        "units_computed": execution.units_computed,
+        "started_unix": execution.started_unix,
+        "compute_seconds": execution.compute_seconds,
+        "wall_seconds": time.time() - execution.started_unix,
+    }
+    write_json(execution.folder / "run.json", content)
+
+
+def compute_unit(variants: tuple[Variant, ...], key: str, seed: int, folder: Path, unit: Unit) -> float:
+    """Compute and store one unit; return the seconds it took."""
+    started = time.perf_counter()
+    variant = variants[unit.variant]
+    index = {cell.n: cell.index for cell in cells(variants) if cell.variant == unit.variant}
+    rows = [
+        (
+            index[block.n],
+            variant.estimands[block.hypothesis.estimand].name,
+            method_label(variant, block.hypothesis),
+            block,
+        )
+        for block in compute_block(variant, key, seed, unit.block)
+    ]
+    write_part(folder, unit, rows)
+    return time.perf_counter() - started
+
+
+def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
+    listed = cells(resolved.variants)
+    by_variant = [
+        (variant.index, [cell.index for cell in listed if cell.variant == variant.index])
+        for variant in resolved.variants
+    ]
+    varied = tuple(resolved.variants[0].settings)
+    rows: list[dict[str, Any]] = []
+    for cell, table in zip(listed, merge_parts(folder, by_variant, replicates), strict=True):
+        rows.extend(summarise_cell(table, resolved.variants[cell.variant], cell, varied))
+    write_summary(folder, rows)

@@ -1,0 +1,1 @@
+"""From what is true to virtual patients."""
