@@ -85,11 +85,12 @@ def fit_mmrm(
         if name == "unstructured" and closed is not None and n_constant == 0 and reml:
             fitted = _closed_form(closed, contrast)
         else:
-            identifiable = _identifiable(stats, n_constant)
-            waiting, stats = waiting[identifiable], stats.take(identifiable)
+            sound = closed is not None and bool(closed.estimable.all())
+            if not sound:
+                identifiable = _identifiable(stats, n_constant)
+                waiting, stats, closed = waiting[identifiable], stats.take(identifiable), None
             if not len(waiting):
                 break
-            closed = fit_monotone(stats) if stats.monotone else None
             fitted = _iterate(stats, closed, name, design, contrast, reml)
         done = fitted.rung >= 0
         for whole, part in zip(fit, fitted, strict=True):
@@ -131,9 +132,7 @@ def _iterate(
     reml: bool,
 ) -> MmrmFit:
     shape = structure(name, contrast.shape[0])
-    start = starting_covariance(stats)
-    if closed is not None:
-        start = np.where(closed.estimable[:, None, None], closed.covariance, start)
+    start = starting_covariance(stats) if closed is None else closed.covariance
     fitted: RemlFit = fit_reml(stats, shape, start, design, reml=reml)
     weights = contrast.reshape(-1) @ design
     estimate, variance, df = reml_contrast(fitted, stats, shape, design, weights)

@@ -37,9 +37,11 @@ Index = NDArray[np.intp]
 
 _MAX_STEPS = 100
 _MAX_HALVINGS = 30
-_NEAR = 1e-3
+_AT_ONCE = 16
+"""Replicates whose observed information is worked out together."""
+_NEAR = 1e-5
 """Newton decrement below which the observed information takes over from the expected one."""
-_CONVERGED = 1e-12
+_CONVERGED = 1e-9
 """Newton decrement below which the step just taken is the last: its error is of the decrement squared."""
 
 
@@ -221,32 +223,39 @@ class _Problem:
         self._q = statistics.xx.shape[-1]
         self._k = design
         self._crossed = design.shape[0] == design.shape[1]
-
-    def _reduce(self, matrices: Array) -> Array:
-        """K'MK over the last two axes."""
-        return matrices if self._crossed else np.asarray(self._k.T @ matrices @ self._k)
+        self._n_constant = (design.shape[0] - design.shape[1]) // max(self._n_visits - 1, 1)
 
     def _expand(self, matrices: Array) -> Array:
         """KMK' over the last two axes."""
         return matrices if self._crossed else np.asarray(self._k @ matrices @ self._k.T)
 
-    def _kron(self, weights: Array, xx: Array) -> Array:
-        """Σ_p W_p ⊗ X'X_p for weights (R, ..., P, V, V), as (R, ..., V·q, V·q)."""
+    def _information(self, weights: Array, xx: Array) -> Array:
+        """K'(Σ_p W_p ⊗ X'X_p)K for weights (R, ..., P, V, V), as (R, ..., b, b)."""
         v, q = self._n_visits, self._q
         lead = weights.shape[:-3]
         flat = weights.reshape(*lead, -1, v * v).swapaxes(-1, -2)
         right = xx.reshape(len(xx), -1, q * q)
         if len(lead) > 1:
             right = right[:, None]
-        product = (flat @ right).reshape(*lead, v, v, q, q)
-        return np.ascontiguousarray(np.moveaxis(product, -2, -3)).reshape(*lead, v * q, v * q)
+        blocks = np.moveaxis((flat @ right).reshape(*lead, v, v, q, q), -2, -3)
+        if self._crossed:
+            return np.ascontiguousarray(blocks).reshape(*lead, v * q, v * q)
+        # K sums the rows and columns of a constant covariate over visits.
+        c, b = q - self._n_constant, self._k.shape[1]
+        whole = np.empty((*lead, b, b))
+        whole[..., : v * c, : v * c] = blocks[..., :c, :, :c].reshape(*lead, v * c, v * c)
+        mixed = blocks[..., :c, :, c:].sum(axis=-2).reshape(*lead, v * c, b - v * c)
+        whole[..., : v * c, v * c :] = mixed
+        whole[..., v * c :, : v * c] = mixed.swapaxes(-1, -2)
+        whole[..., v * c :, v * c :] = blocks[..., c:, :, c:].sum(axis=(-4, -2))
+        return whole
 
     def evaluate(self, theta: Array, stats: PatternStatistics) -> _State:
         """Return the likelihood and its pieces at θ."""
         v, q = self._n_visits, self._q
         sigma = self._structure.covariance(theta)
         weights, log_det, definite = self._weights(sigma)
-        information = self._reduce(self._kron(weights, stats.xx))
+        information = self._information(weights, stats.xx)
         xwy = np.einsum("rpvw,rpqw->rvq", weights, stats.xy).reshape(len(theta), v * q)
         factor, regular = cholesky(information)
         definite &= regular
@@ -316,17 +325,26 @@ class _Problem:
 
     def observed(self, theta: Array, state: _State, stats: PatternStatistics) -> Array:
         """Return the observed information of θ, shape (R, m, m)."""
+        information = np.empty((len(theta), theta.shape[1], theta.shape[1]))
+        # A few replicates at a time, so that the derivatives of A stay in the processor's cache.
+        for first in range(0, len(theta), _AT_ONCE):
+            rows = np.arange(first, min(first + _AT_ONCE, len(theta)))
+            information[rows] = self._observed_part(theta[rows], state.take(rows), stats.take(rows))
+        return information
+
+    def _observed_part(self, theta: Array, state: _State, stats: PatternStatistics) -> Array:
         jacobian = self._structure.jacobian(theta)
         g, m = self._matrix_gradient(state, stats)
         direct = self._kernel(state.weights, m - 0.5 * stats.count[..., None, None] * state.weights, jacobian)
         # W_p J_i W_p, and with it the derivatives of A and of X'V⁻¹r.
         moved = state.weights[:, None] @ jacobian[:, :, None] @ state.weights[:, None]
-        score = np.einsum("rmpvw,rpwq->rmvq", moved, state.residual_x)
+        flat = moved.swapaxes(2, 3).reshape(len(theta), -1, moved.shape[2] * self._n_visits)
+        score = flat @ state.residual_x.reshape(len(theta), -1, self._q)
         score = score.reshape(len(theta), moved.shape[1], -1)
         score = score if self._crossed else score @ self._k
         information = direct - score @ state.inverse @ score.swapaxes(1, 2)
         if self._reml:
-            change = state.inverse[:, None] @ self._reduce(self._kron(moved, stats.xx))
+            change = state.inverse[:, None] @ self._information(moved, stats.xx)
             flat = change.reshape(*change.shape[:2], -1)
             turned = change.swapaxes(-1, -2).reshape(flat.shape)
             information -= 0.5 * flat @ turned.swapaxes(1, 2)

@@ -16,6 +16,10 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
+_AT_ONCE = 32
+"""Replicates worked on together, so that they stay in the processor's cache."""
+
+
 class PatternStatistics(NamedTuple):
     """Cross-products of covariates and scores per missingness pattern.
 
@@ -80,19 +84,28 @@ def pattern_statistics(
     list of PatternStatistics
         One for each size. All patterns that occur at the largest size are listed for every size.
     """
-    n_participants, n_visits = y.shape[1], y.shape[2]
+    n_replicates, n_participants, n_visits = y.shape
+    q = x.shape[2]
     sizes = (n_participants,) if sizes is None else sizes
     observed = ~np.isnan(y)
     if included is not None:
         observed &= included[:, :, None]
     codes = observed @ (1 << np.arange(n_visits))
-    z = np.concatenate([x, np.where(observed, y, 0.0)], axis=2)
-    if included is not None:
-        z[~included] = 0.0
-    present = [int(code) for code in np.unique(codes) if code]
-    moments, counts = _segment_moments(z, codes, present, sizes)
+    present = [int(code) for code in np.flatnonzero(np.bincount(codes.reshape(-1))) if code]
+    moments = np.empty((len(sizes), n_replicates, len(present), q + n_visits, q + n_visits))
+    counts = np.empty((len(sizes), n_replicates, len(present)))
+    z = np.empty((min(_AT_ONCE, n_replicates), n_participants, q + n_visits))
+    for first in range(0, n_replicates, _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        part = z[: len(codes[rows])]
+        part[:, :, :q] = x[rows]
+        part[:, :, q:] = np.where(observed[rows], y[rows], 0.0)
+        if included is not None:
+            part[~included[rows]] = 0.0
+        _segment_moments(part, codes[rows], present, sizes, moments[:, rows], counts[:, rows])
+    np.cumsum(moments, axis=0, out=moments)
+    np.cumsum(counts, axis=0, out=counts)
     patterns = np.array([[bool(code >> v & 1) for v in range(n_visits)] for code in present])
-    q = x.shape[2]
     return [
         PatternStatistics(
             observed=patterns.reshape(-1, n_visits),
@@ -106,17 +119,14 @@ def pattern_statistics(
 
 
 def _segment_moments(
-    z: Array, codes: NDArray[np.intp], present: list[int], sizes: tuple[int, ...]
-) -> tuple[Array, Array]:
-    """Return Z'Z (S, R, P, d, d) and counts (S, R, P), summed over growing segments of participants."""
-    moments = np.empty((len(sizes), len(z), len(present), z.shape[2], z.shape[2]))
-    counts = np.empty((len(sizes), len(z), len(present)))
+    z: Array, codes: NDArray[np.intp], present: list[int], sizes: tuple[int, ...], moments: Array, counts: Array
+) -> None:
+    """Fill Z'Z (S, R, P, d, d) and counts (S, R, P) of the participants that each size adds to the one before."""
     start = 0
     for s, size in enumerate(sizes):
         part, code = z[:, start:size], codes[:, start:size]
         for p, pattern in enumerate(present):
-            inside = (code == pattern).astype(float)
+            inside = code == pattern
             np.matmul((part * inside[:, :, None]).transpose(0, 2, 1), part, out=moments[s, :, p])
             counts[s, :, p] = inside.sum(axis=1)
         start = size
-    return np.cumsum(moments, axis=0), np.cumsum(counts, axis=0)
