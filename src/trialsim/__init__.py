@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING
 from trialsim._version import __version__
 
 if TYPE_CHECKING:
-    from trialsim.api import load, run
+    from trialsim.api import Run as Run
+    from trialsim.api import cohort as cohort
+    from trialsim.api import load as load
+    from trialsim.api import open_run as open_run
+    from trialsim.api import run as run
 
-__all__ = ["__version__", "load", "run"]
+__all__ = ["Run", "__version__", "cohort", "load", "open_run", "run"]
 
 
 def __getattr__(name: str) -> object:

@@ -26,9 +26,7 @@ def ladder(analysis: Analysis) -> tuple[str, ...]:
     return (analysis.covariance, *LADDER[start:])
 
 
-def analyse_mmrm(
-    observed: Observed, estimand: Estimand, analysis: Analysis, sizes: tuple[int, ...]
-) -> list[Estimates]:
+def analyse_mmrm(observed: Observed, estimand: Estimand, analysis: Analysis, sizes: tuple[int, ...]) -> list[Estimates]:
     """Return the contrast of two arms at one visit for trials of the first n participants, for each n.
 
     Parameters

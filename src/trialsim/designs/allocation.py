@@ -43,9 +43,7 @@ def allocate(allocation: Allocation, strata: Index, names: tuple[str, ...], stre
     return arms
 
 
-def randomisation_list(
-    allocation: Allocation, length: int, n_replicates: int, streams: Streams, stratum: str
-) -> Index:
+def randomisation_list(allocation: Allocation, length: int, n_replicates: int, streams: Streams, stratum: str) -> Index:
     """Return one randomisation list for each replicate.
 
     Parameters

@@ -52,9 +52,7 @@ class CellBlock:
 
 def hypotheses(variant: Variant) -> list[Hypothesis]:
     """Return every analysis of every estimand of a variant, in the scenario's order."""
-    return [
-        Hypothesis(e, a) for e, estimand in enumerate(variant.estimands) for a in range(len(estimand.analyses))
-    ]
+    return [Hypothesis(e, a) for e, estimand in enumerate(variant.estimands) for a in range(len(estimand.analyses))]
 
 
 class _ByContent:

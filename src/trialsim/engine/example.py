@@ -29,7 +29,11 @@ def one_trial(variant: Variant, key: str, seed: int, *, replicate: int, n: int) 
     whole = draw_block(variant, key, Streams(seed, block), n)
     rows = slice(row, row + 1)
     return Cohort(
-        whole.stratum[rows, :n], whole.arm[rows, :n], whole.baseline[rows, :n], whole.scores[rows, :n], whole.present[rows, :n]
+        whole.stratum[rows, :n],
+        whole.arm[rows, :n],
+        whole.baseline[rows, :n],
+        whole.scores[rows, :n],
+        whole.present[rows, :n],
     )
 
 

@@ -46,6 +46,8 @@ class Execution:
     units_total: int
     started_unix: float
     compute_seconds: float
+    done_before: bool = False
+    """Whether the folder held the finished run and nothing was done."""
 
 
 def execute(
@@ -78,7 +80,7 @@ def execute(
     there = check_folder(folder, manifest)
     planned = units(resolved, replicates)
     if there is not None and finished(folder, replicates):
-        return Execution(folder, there, replicates, workers, 0, len(planned), started, 0.0)
+        return Execution(folder, there, replicates, workers, 0, len(planned), started, 0.0, done_before=True)
     (folder / "run.json").unlink(missing_ok=True)
     write_json(folder / "manifest.json", manifest)
     waiting = [unit for unit in planned if not (folder / "parts" / unit.name).exists()]

@@ -105,7 +105,7 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
             )
     if int(there.get("replicates", 0)) > manifest["replicates"]:
         raise RefusedError(
-            f"{folder} holds {there['replicates']} replicates per cell, more than the {manifest['replicates']} asked for. "
+            f"{folder} holds {there['replicates']} replicates per cell; {manifest['replicates']} were asked for. "
             "Nothing was written. Ask for at least as many, or name another folder with --out."
         )
     return there

@@ -54,9 +54,14 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically, UTF-8 with unix line ends."""
-    write_atomically(path, lambda p: p.write_text(text, encoding="utf-8", newline="\n"))
+    """Write a text file atomically, UTF-8, line ends as they are."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -140,9 +145,7 @@ def _cell_table(unit: Unit, rows: list[tuple[int, str, str, CellBlock]], schema:
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def merge_parts(
-    folder: Path, variants: Sequence[tuple[int, Sequence[int]]], replicates: int
-) -> Iterator[pa.Table]:
+def merge_parts(folder: Path, variants: Sequence[tuple[int, Sequence[int]]], replicates: int) -> Iterator[pa.Table]:
     """Write estimates.parquet in replicate order and yield the rows of each cell on the way.
 
     Parameters

@@ -39,7 +39,7 @@ def cholesky(matrices: Array, *, tolerance: float = 1e-11) -> tuple[Array, Flags
 def _factor(matrices: Array, definite: Flags, index: NDArray[np.intp]) -> Array:
     """Factor a stack; halve it where LAPACK stops at a matrix, down to the guilty ones."""
     try:
-        return np.linalg.cholesky(matrices)
+        return np.asarray(np.linalg.cholesky(matrices), dtype=np.float64)
     except np.linalg.LinAlgError:
         pass
     if len(matrices) == 1:
@@ -77,8 +77,6 @@ def solve_lower_transposed(factor: Array, right: Array) -> Array:
     size = factor.shape[-1]
     solution = np.empty(np.broadcast_shapes(factor.shape[:-2], right.shape[:-2]) + right.shape[-2:])
     for i in reversed(range(size)):
-        known = (
-            (factor[..., None, i + 1 :, i] @ solution[..., i + 1 :, :])[..., 0, :] if i + 1 < size else 0.0
-        )
+        known = (factor[..., None, i + 1 :, i] @ solution[..., i + 1 :, :])[..., 0, :] if i + 1 < size else 0.0
         solution[..., i, :] = (right[..., i, :] - known) / factor[..., i, i, None]
     return solution

@@ -90,9 +90,7 @@ def _calibration_sample(model: PatientModel) -> tuple[Array, Array, Index, Index
     return baseline[..., outcome], scores[..., outcome], strata, arms
 
 
-def _hazard_ratio(
-    model: PatientModel, dropout: Dropout, last: Array, visit: int, strata: Index, arms: Index
-) -> Array:
+def _hazard_ratio(model: PatientModel, dropout: Dropout, last: Array, visit: int, strata: Index, arms: Index) -> Array:
     """Return θ for the interval that ends at a visit, shape (R, N)."""
     ratio = dropout.arm_hazard_ratio[arms] * dropout.stratum_hazard_ratio[strata]
     if dropout.score_hazard_ratio_per_sd == 1.0:
@@ -145,7 +143,7 @@ def draw_presence(
     if dropout is None or hazards is None:
         return present
     shape = (n_participants, n_replicates)
-    there = streams.generator("never_starts").random(shape).T >= dropout.never_starts
+    there = dropout.never_starts <= streams.generator("never_starts").random(shape).T
     last = baseline[..., dropout.outcome]
     for v, day in enumerate(variant.visits_days):
         ratio = _hazard_ratio(model, dropout, last, v, strata, arms)

@@ -42,7 +42,7 @@ def build_patient_model(variant: Variant) -> PatientModel:
     ----------
     variant : Variant
     """
-    n_arms, n_strata, n_visits, n_outcomes = variant.mean.shape
+    n_arms, n_strata, n_visits, _ = variant.mean.shape
     baseline_margins: list[BoundedMargins | None] = []
     margins: list[BoundedMargins | None] = []
     for k, scale in enumerate(variant.scales):
@@ -51,14 +51,14 @@ def build_patient_model(variant: Variant) -> PatientModel:
             margins.append(None)
             continue
         grid = {"minimum": scale.minimum, "maximum": scale.maximum, "step": scale.step}
-        baseline_margins.append(
-            fit_bounded_margins(variant.baseline_mean[:, k], variant.baseline_sd[:, k], **grid)
-        )
+        baseline_margins.append(fit_bounded_margins(variant.baseline_mean[:, k], variant.baseline_sd[:, k], **grid))
         sd = np.broadcast_to(variant.sd[None, :, :, k], (n_arms, n_strata, n_visits))
         margins.append(fit_bounded_margins(variant.mean[..., k], sd, **grid))
     target = np.broadcast_to(variant.correlation, (n_arms, *variant.correlation.shape))
     latent = latent_correlation(target, _all_margins(baseline_margins, margins, n_arms, n_visits))
-    return PatientModel(variant, tuple(baseline_margins), tuple(margins), np.linalg.cholesky(latent))
+    return PatientModel(
+        variant, tuple(baseline_margins), tuple(margins), np.asarray(np.linalg.cholesky(latent), dtype=np.float64)
+    )
 
 
 def _all_margins(
@@ -72,9 +72,7 @@ def _all_margins(
 
 
 def _for_arms(margins: BoundedMargins, n_arms: int) -> BoundedMargins:
-    return BoundedMargins(
-        margins.values, *(np.broadcast_to(part, (n_arms, *part.shape)) for part in margins[1:])
-    )
+    return BoundedMargins(margins.values, *(np.broadcast_to(part, (n_arms, *part.shape)) for part in margins[1:]))
 
 
 def _at_visit(margins: BoundedMargins, visit: int) -> BoundedMargins:

@@ -64,7 +64,7 @@ def fit_mmrm(
     reml : bool
         Restricted likelihood; False for the ordinary one.
     """
-    n_replicates = len(statistics.count)
+    n_replicates = len(statistics.counts)
     n_visits, q = contrast.shape
     nan = np.full(n_replicates, np.nan)
     fit = MmrmFit(
@@ -103,7 +103,7 @@ def fit_mmrm(
 def _identifiable(statistics: PatternStatistics, n_constant: int) -> Flags:
     """Whether every fixed effect can be estimated: full-rank covariates among those seen at each visit."""
     crossed = statistics.xx.shape[-1] - n_constant
-    full_rank = np.ones(len(statistics.count), dtype=bool)
+    full_rank = np.ones(len(statistics.counts), dtype=bool)
     for v in range(statistics.observed.shape[1]):
         xx = statistics.xx[:, statistics.observed[:, v], :crossed, :crossed].sum(axis=1)
         diagonal = np.einsum("rii->ri", xx)
@@ -118,9 +118,7 @@ def _closed_form(closed: MonotoneFit, contrast: Array) -> MmrmFit:
     sound = closed.estimable & (variance > 0) & np.isfinite(df)
     rung = np.where(sound, 0, FAILED)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return MmrmFit(
-            estimate, np.sqrt(variance), df, rung, monotone_neg2_reml(closed), closed.covariance
-        )
+        return MmrmFit(estimate, np.sqrt(variance), df, rung, monotone_neg2_reml(closed), closed.covariance)
 
 
 def _iterate(
@@ -161,7 +159,7 @@ def starting_covariance(stats: PatternStatistics) -> Array:
     fitted = b @ stats.xy
     residual = stats.yy - fitted - fitted.swapaxes(-1, -2) + b @ stats.xx @ b.swapaxes(-1, -2)
     both = observed[:, :, None] * observed[:, None, :]
-    pairs = np.einsum("rp,pvw->rvw", stats.count, both)
+    pairs = np.einsum("rp,pvw->rvw", stats.counts, both)
     covariance = (residual * both).sum(axis=1) / np.maximum(pairs - stats.xx.shape[-1], 1.0)
     variance = np.einsum("rvv->rv", covariance)
     typical = np.maximum(variance.mean(axis=1, keepdims=True), np.finfo(float).tiny)

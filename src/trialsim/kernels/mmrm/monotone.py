@@ -100,7 +100,7 @@ def fit_monotone(statistics: PatternStatistics) -> MonotoneFit:
     estimable = np.ones(n_replicates, dtype=bool)
     for v in range(n_visits):
         there = statistics.observed[:, v]
-        n_there = statistics.count[:, there].sum(axis=1)
+        n_there = statistics.counts[:, there].sum(axis=1)
         factor, definite = cholesky(_moments(statistics, there, v))
         size = q + v
         row = factor[:, size, :size]

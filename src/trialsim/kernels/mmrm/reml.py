@@ -175,7 +175,7 @@ def _direction(information: Array, gradient: Array) -> tuple[Array, Array, Flags
     scale[scale == 0] = 1.0
     _, definite = cholesky(information / (scale[:, :, None] * scale[:, None, :]))
     safe = np.where(definite[:, None, None], information, np.eye(information.shape[1]))
-    step = np.linalg.solve(safe, gradient[..., None])[..., 0]
+    step: Array = np.linalg.solve(safe, gradient[..., None])[..., 0].astype(np.float64, copy=False)
     decrement = (step * gradient).sum(axis=1)
     return step, np.where(np.isfinite(decrement), decrement, np.inf), definite
 
@@ -210,6 +210,12 @@ def _line_search(
             break
         length /= 2.0
     return moved
+
+
+def _along(matrix_gradient: Array, jacobian: Array) -> Array:
+    """Return the gradient in θ, shape (R, m), of a gradient in Σ."""
+    flat = jacobian.reshape(*jacobian.shape[:2], -1)
+    return np.asarray((flat @ matrix_gradient.reshape(len(matrix_gradient), -1, 1))[..., 0])
 
 
 class _Problem:
@@ -268,8 +274,8 @@ class _Problem:
         residual = stats.yy - fitted - fitted.swapaxes(-1, -2) + bxx @ b.swapaxes(-1, -2)
         residual *= self._observed[:, :, None] & self._observed[:, None, :]
         residual_x = (stats.xy.swapaxes(-1, -2) - bxx) * self._observed[:, :, None]
-        loglik = -0.5 * ((stats.count * log_det).sum(axis=1) + (weights * residual).sum(axis=(1, 2, 3)))
-        n_scores = (stats.count * self._observed.sum(axis=1)).sum(axis=1)
+        loglik = -0.5 * ((stats.counts * log_det).sum(axis=1) + (weights * residual).sum(axis=(1, 2, 3)))
+        n_scores = (stats.counts * self._observed.sum(axis=1)).sum(axis=1)
         if self._reml:
             log_det_a = 2.0 * np.log(np.einsum("rii->ri", factor)).sum(axis=1)
             loglik -= 0.5 * log_det_a
@@ -283,7 +289,7 @@ class _Problem:
 
     def _weights(self, sigma: Array) -> tuple[Array, Array, Flags]:
         """Return W_p (R, P, V, V), log|Σ_p| (R, P) and whether Σ is positive definite (R,)."""
-        n_patterns, v = self._observed.shape
+        v = self._n_visits
         both = self._observed[:, :, None] & self._observed[:, None, :]
         padded = np.where(both, sigma[:, None], np.eye(v))
         _, definite = cholesky(sigma)
@@ -313,14 +319,14 @@ class _Problem:
     def _matrix_gradient(self, state: _State, stats: PatternStatistics) -> tuple[Array, Array]:
         """Return G (R, V, V) and M_p = W_p (R_p + C_p) W_p."""
         m = state.weights @ (state.residual + state.spread) @ state.weights
-        return 0.5 * (m - stats.count[..., None, None] * state.weights).sum(axis=1), m
+        return 0.5 * (m - stats.counts[..., None, None] * state.weights).sum(axis=1), m
 
     def scoring(self, theta: Array, state: _State, stats: PatternStatistics) -> tuple[Array, Array]:
         """Return the gradient in θ and the expected information without the price of the fixed effects."""
         jacobian = self._structure.jacobian(theta)
         g, _ = self._matrix_gradient(state, stats)
-        gradient = np.einsum("rvw,rmvw->rm", g, np.broadcast_to(jacobian, (len(g), *jacobian.shape[1:])))
-        weighted = 0.5 * stats.count[..., None, None] * state.weights
+        gradient = _along(g, jacobian)
+        weighted = 0.5 * stats.counts[..., None, None] * state.weights
         return gradient, self._kernel(state.weights, weighted, jacobian)
 
     def observed(self, theta: Array, state: _State, stats: PatternStatistics) -> Array:
@@ -335,7 +341,7 @@ class _Problem:
     def _observed_part(self, theta: Array, state: _State, stats: PatternStatistics) -> Array:
         jacobian = self._structure.jacobian(theta)
         g, m = self._matrix_gradient(state, stats)
-        direct = self._kernel(state.weights, m - 0.5 * stats.count[..., None, None] * state.weights, jacobian)
+        direct = self._kernel(state.weights, m - 0.5 * stats.counts[..., None, None] * state.weights, jacobian)
         # W_p J_i W_p, and with it the derivatives of A and of X'V⁻¹r.
         moved = state.weights[:, None] @ jacobian[:, :, None] @ state.weights[:, None]
         flat = moved.swapaxes(2, 3).reshape(len(theta), -1, moved.shape[2] * self._n_visits)
@@ -357,7 +363,7 @@ class _Problem:
         inner = z @ stats.xx @ z.swapaxes(-1, -2)
         g = (fit_state.weights @ inner @ fit_state.weights).sum(axis=1)
         jacobian = self._structure.jacobian(theta)
-        return np.einsum("rvw,rmvw->rm", g, np.broadcast_to(jacobian, (len(g), *jacobian.shape[1:])))
+        return _along(g, jacobian)
 
 
 def reml_contrast(

@@ -27,7 +27,7 @@ class PatternStatistics(NamedTuple):
     ----------
     observed : ndarray of bool, shape (P, V)
         The patterns: which visits are observed; each has at least one.
-    count : ndarray, shape (R, P)
+    counts : ndarray, shape (R, P)
         Participants with the pattern.
     xx : ndarray, shape (R, P, q, q)
     xy : ndarray, shape (R, P, q, V)
@@ -37,7 +37,7 @@ class PatternStatistics(NamedTuple):
     """
 
     observed: Flags
-    count: Array
+    counts: Array
     xx: Array
     xy: Array
     yy: Array
@@ -50,12 +50,12 @@ class PatternStatistics(NamedTuple):
     @property
     def participants(self) -> Array:
         """Participants with at least one observed visit, shape (R,)."""
-        return self.count.sum(axis=1)
+        return np.asarray(self.counts.sum(axis=1))
 
     def take(self, replicates: NDArray[np.intp] | Flags) -> PatternStatistics:
         """Return the statistics of some of the replicates."""
         return self._replace(
-            count=self.count[replicates],
+            counts=self.counts[replicates],
             xx=self.xx[replicates],
             xy=self.xy[replicates],
             yy=self.yy[replicates],
@@ -109,7 +109,7 @@ def pattern_statistics(
     return [
         PatternStatistics(
             observed=patterns.reshape(-1, n_visits),
-            count=counts[s],
+            counts=counts[s],
             xx=moments[s, :, :, :q, :q],
             xy=moments[s, :, :, :q, q:],
             yy=moments[s, :, :, q:, q:],

@@ -163,9 +163,7 @@ class Scaled:
             others = np.delete(powers, c, axis=1).prod(axis=1)
             dc = slope[:, c, None, None] * d1[:, c]
             first[:, c] = dc * others
-            second[:, c, c] = others * (
-                slope[:, c, None, None] ** 2 * d2[:, c] + bend[:, c, None, None] * d1[:, c]
-            )
+            second[:, c, c] = others * (slope[:, c, None, None] ** 2 * d2[:, c] + bend[:, c, None, None] * d1[:, c])
             for e in range(c):
                 rest = np.delete(powers, (c, e), axis=1).prod(axis=1)
                 cross = dc * slope[:, e, None, None] * d1[:, e] * rest
@@ -178,9 +176,9 @@ def _exponents(n_visits: int, pattern: str) -> NDArray[np.int64]:
     visit = np.arange(n_visits)
     lag = np.abs(visit[:, None] - visit[None, :])
     if pattern == "compound_symmetry":
-        return (lag > 0).astype(np.int64)[None]
+        return np.asarray(lag > 0, dtype=np.int64)[None]
     if pattern == "ar1":
-        return lag[None].astype(np.int64)
+        return np.asarray(lag[None], dtype=np.int64)
     if pattern == "toeplitz":
         return np.stack([(lag == c).astype(np.int64) for c in range(1, n_visits)])
     if pattern == "ante_dependence":
@@ -214,6 +212,4 @@ def structure(name: str, n_visits: int) -> Structure:
     """
     if name == "unstructured":
         return Unstructured(n_visits)
-    return Scaled(
-        n_visits, name.removeprefix("heterogeneous_"), heterogeneous=name.startswith("heterogeneous_")
-    )
+    return Scaled(n_visits, name.removeprefix("heterogeneous_"), heterogeneous=name.startswith("heterogeneous_"))

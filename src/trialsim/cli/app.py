@@ -1,0 +1,92 @@
+"""The `trialsim` command and what all its sub-commands share: errors without tracebacks, and exit codes."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from trialsim.cli.cohort import cohort
+from trialsim.cli.evidence import evidence
+from trialsim.cli.explain import explain
+from trialsim.cli.new import new
+from trialsim.cli.run import run
+from trialsim.cli.schema import schema
+from trialsim.cli.validate import validate
+from trialsim.errors import TrialsimError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from trialsim import __version__
+
+        typer.echo(f"trialsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere on the line.")
+    ] = False,
+) -> None:
+    """Simulate ketamine trials in treatment-resistant depression: power, sample size and design.
+
+    A scenario is one YAML file. Start with: trialsim new my_trial.yaml
+    """
+
+
+def _guarded(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with its errors told in words and turned into exit codes."""
+
+    @functools.wraps(command)
+    def call(*arguments: Any, **options: Any) -> None:
+        if "--debug" in sys.argv:
+            command(*arguments, **options)
+            return
+        try:
+            command(*arguments, **options)
+        except TrialsimError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            typer.echo("Interrupted. Finished blocks are kept: the same command goes on from there.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            raise typer.Exit(0) from None
+        except (OSError, MemoryError) as error:
+            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            raise typer.Exit(TrialsimError.exit_code) from None
+        except Exception as error:
+            typer.echo(
+                f"Unexpected {type(error).__name__}: {error}\n"
+                "This is a fault of trialsim. Run the command again with --debug for the details to report.",
+                err=True,
+            )
+            raise typer.Exit(TrialsimError.exit_code) from None
+
+    return call
+
+
+for _command in (new, validate, explain, run, cohort, evidence, schema):
+    app.command()(_guarded(_command))
+
+
+def main() -> None:
+    """Run the command line."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    app(args=arguments, prog_name="trialsim")

@@ -1,0 +1,43 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trialsim.errors import Fault, InputError
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario YAML file.", show_default=False)]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Put a value at a path of the scenario; may be repeated."),
+]
+
+
+def parse_settings(given: list[str] | None) -> dict[str, str]:
+    """Return the paths and values of `--set path=value` options.
+
+    Parameters
+    ----------
+    given : list of str, optional
+
+    Raises
+    ------
+    InputError
+        If one has no equals sign or names a path a second time.
+    """
+    settings: dict[str, str] = {}
+    faults = []
+    for text in given or []:
+        path, equals, value = text.partition("=")
+        path = path.strip()
+        if not equals or not path:
+            faults.append(Fault(f"--set {text}", "must read path=value, such as sample_size=120"))
+        elif path in settings:
+            faults.append(Fault(f"--set {text}", f"{path} is set twice; keep one"))
+        settings[path] = value
+    if faults:
+        raise InputError(faults)
+    return settings

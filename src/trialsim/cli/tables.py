@@ -1,0 +1,89 @@
+"""Tables on the screen."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from trialsim.api import Run
+    from trialsim.report.table import PowerTable
+    from trialsim.scenario import Resolved
+
+
+def print_run(result: Run) -> None:
+    """Print power of the primary hypothesis by varied value and sample size, and where the rest is."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console()
+    power = result.power_table()
+    console.print(f"\n[bold]{escape(str(result.manifest['title']))}[/bold]", highlight=False)
+    _print_uncut(console, _power_grid(power))
+    console.print(escape(power.caption), highlight=False)
+    replicates = result.manifest["replicates"]
+    done = f"{replicates:,} simulated trials per cell" if result.computed else "Already computed; nothing was run again"
+    console.print(f"\n{done}. Results: {escape(str(result.folder))}{os.sep}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {escape(str(result.report))}", soft_wrap=True, highlight=False)
+
+
+def _power_grid(power: PowerTable) -> Table:
+    """Return the table; sizes go down the page where there are more of them than of varied values."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    upright = len(power.sizes) > len(power.rows)
+    if upright:
+        left = 1
+        headings = ["N", *(", ".join(row.words) or "Power, %" for row in power.rows)]
+        body = [
+            [str(size), *(cell.text if (cell := row.cells[s]) else "" for row in power.rows)]
+            for s, size in enumerate(power.sizes)
+        ]
+    else:
+        left = max(len(power.headings), 1)
+        headings, body = list(power.header), [list(row) for row in power.body]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    if upright and power.headings:
+        table.title = escape(", ".join(power.headings))
+    for column, heading in enumerate(headings):
+        table.add_column(escape(heading), justify="left" if column < left else "right", no_wrap=True)
+    for row in body:
+        table.add_row(*(escape(cell) for cell in row))
+    return table
+
+
+def _print_uncut(console: Console, table: Table) -> None:
+    """Print a table at its full width: a terminal that is too narrow wraps lines, but no number is cut short."""
+    from rich.console import Console
+
+    wide = Console(width=10_000)
+    needed = wide.measure(table).maximum
+    Console(width=max(console.width, needed)).print(table, crop=False)
+
+
+def print_provenance(resolved: Resolved) -> None:
+    """Print every value of the resolved scenario with its source."""
+    import json
+
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{escape(resolved.title)}[/bold]  (hash {resolved.hash[:12]})", highlight=False)
+    if resolved.variants[0].settings:
+        varied = ", ".join(resolved.variants[0].settings)
+        console.print(f"Base values; varied over {len(resolved.variants)} variants: {escape(varied)}", highlight=False)
+    table = Table("path", "value", "source", "why", box=box.SIMPLE)
+    for item in resolved.provenance:
+        value = item.value if isinstance(item.value, str) else json.dumps(item.value, ensure_ascii=False)
+        source = item.source if item.tag is None else f"{item.source}, {item.tag}"
+        why = item.note if item.citation is None else f"{item.note} [{item.citation}]"
+        table.add_row(escape(item.path), escape(value), source, escape(why))
+    console.print(table)

@@ -1,0 +1,191 @@
+"""Operating characteristics of one analysis in one cell: how it behaves over many simulated trials.
+
+One row per replicate goes in, one number per measure comes out, and each measure has its Monte Carlo standard
+error in the column of the same name plus `_mcse`. A fit that failed is never called 'not significant': it
+leaves the denominator, its count stands beside the result, and two bounds say what power would be if every
+failed fit had missed or found the effect.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
+
+from trialsim.kernels.montecarlo import (
+    Measure,
+    empirical_se,
+    mean,
+    mean_squared_error,
+    model_se,
+    proportion,
+    wilson_interval,
+)
+
+CONVERGED, FELL_BACK, FAILED = 0, 1, 2
+"""Codes of the `status` column of the estimates: as asked for, by a simpler covariance, not at all."""
+
+NULL_TOLERANCE = 1e-9
+"""A true value this close to 0, in points, is a null: it is summed over strata, so 0 may arrive as 1e-17."""
+
+COLUMNS = (
+    "replicates",
+    "power", "power_mcse", "power_low", "power_high",
+    "rejection_rate", "rejection_rate_mcse",
+    "type_i_error", "type_i_error_mcse",
+    "power_failures_as_0", "power_failures_as_1",
+    "mean_estimate", "mean_estimate_mcse",
+    "bias", "bias_mcse",
+    "empirical_se", "empirical_se_mcse",
+    "model_se", "model_se_mcse",
+    "mse", "mse_mcse",
+    "coverage", "coverage_mcse",
+    "mean_n_analysed", "mean_n_analysed_mcse",
+    "share_missing", "share_missing_mcse",
+    "converged", "fell_back", "failed",
+)  # fmt: skip
+"""Keys of the returned dict, in order."""
+
+
+def is_null(true_value: float) -> bool:
+    """Return whether the estimand is 0, so that every rejection is a false one."""
+    return abs(true_value) <= NULL_TOLERANCE
+
+
+def operating_characteristics(
+    *,
+    estimate: ArrayLike,
+    se: ArrayLike,
+    df: ArrayLike,
+    p: ArrayLike,
+    status: ArrayLike,
+    n_analysed: ArrayLike,
+    share_missing: ArrayLike,
+    true_value: float,
+    alpha: float,
+    lower_is_better: bool,
+) -> dict[str, float | int]:
+    """Return the performance measures of one analysis over the replicates of one cell.
+
+    Parameters
+    ----------
+    estimate, se : array_like, shape (R,), points
+        Active minus control and its standard error, in replicate order.
+    df : array_like, shape (R,)
+        Degrees of freedom of the reference t distribution; inf means normal.
+    p : array_like, shape (R,)
+        Two-sided p-values.
+    status : array_like of int, shape (R,)
+        `CONVERGED`, `FELL_BACK` or `FAILED`. The four arrays above may hold anything (NaN by custom) where a
+        fit failed, and must be numbers elsewhere.
+    n_analysed : array_like, shape (R,)
+        Participants in the fit; averaged over the fits that gave an estimate.
+    share_missing : array_like, shape (R,)
+        Share of the planned measurements that are missing; averaged over all replicates.
+    true_value : float, points
+        Value of the estimand under the data-generating model.
+    alpha : float
+        Two-sided significance level; also one minus the level of the confidence interval of `coverage`.
+    lower_is_better : bool
+        Whether benefit is a negative difference.
+
+    Returns
+    -------
+    dict
+        The keys of `COLUMNS`, in that order. A measure that nothing can be said about is NaN.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a status is unknown, or a fit that did not fail lacks a number.
+
+    Notes
+    -----
+    With U the usable fits (converged or fell back), a share of which is taken unless said otherwise:
+
+    1. power: ``p <= alpha`` with the estimate on the side of benefit; 95 % Wilson interval beside it;
+    2. rejection rate: ``p <= alpha`` on either side; where the true value is 0 it is the type I error;
+    3. bounds of power: failed fits counted as misses, and as rejections, out of all replicates;
+    4. bias, empirical SE, model SE, MSE and their MCSEs as in Table 6 of Morris, White & Crowther (2019);
+    5. coverage: share of intervals ``estimate -+ t_{df, 1 - alpha/2} se`` that hold the true value.
+    """
+    if not 0.0 < alpha < 1.0:
+        raise ValueError(f"alpha must lie in (0, 1); got {alpha}")
+    columns = _checked(
+        estimate=estimate,
+        se=se,
+        df=df,
+        p=p,
+        status=status,
+        n_analysed=n_analysed,
+        share_missing=share_missing,
+    )
+    usable = columns["status"] != FAILED
+    fits = {name: values[usable] for name, values in columns.items()}
+    replicates, count = int(usable.size), int(usable.sum())
+    rejected = fits["p"] <= alpha
+    benefit = (fits["estimate"] < 0.0) if lower_is_better else (fits["estimate"] > 0.0)
+    found = int(np.sum(rejected & benefit))
+    failed = replicates - count
+    interval = wilson_interval(found, count)
+    rate = proportion(int(np.sum(rejected)), count)
+    type_i = rate if is_null(true_value) else Measure(math.nan, math.nan)
+    average = mean(fits["estimate"])
+    return {
+        "replicates": replicates,
+        **_pair("power", proportion(found, count)),
+        "power_low": interval.low,
+        "power_high": interval.high,
+        **_pair("rejection_rate", rate),
+        **_pair("type_i_error", type_i),
+        "power_failures_as_0": proportion(found, replicates).value,
+        "power_failures_as_1": proportion(found + failed, replicates).value,
+        **_pair("mean_estimate", average),
+        **_pair("bias", Measure(average.value - true_value, average.mcse)),
+        **_pair("empirical_se", empirical_se(fits["estimate"])),
+        **_pair("model_se", model_se(fits["se"])),
+        **_pair("mse", mean_squared_error(fits["estimate"], true_value)),
+        **_pair("coverage", proportion(_count_covering(fits, true_value, alpha), count)),
+        **_pair("mean_n_analysed", mean(fits["n_analysed"])),
+        **_pair("share_missing", mean(columns["share_missing"])),
+        "converged": int(np.sum(columns["status"] == CONVERGED)),
+        "fell_back": int(np.sum(columns["status"] == FELL_BACK)),
+        "failed": failed,
+    }
+
+
+def _pair(name: str, measure: Measure) -> dict[str, float]:
+    """Return a measure as the two columns that hold it."""
+    return {name: measure.value, f"{name}_mcse": measure.mcse}
+
+
+def _count_covering(fits: dict[str, NDArray[np.float64]], true_value: float, alpha: float) -> int:
+    """Return how many confidence intervals hold the true value, ends included."""
+    half_width = stdtrit(fits["df"], 1.0 - alpha / 2.0) * fits["se"]
+    return int(np.sum(np.abs(fits["estimate"] - true_value) <= half_width))
+
+
+def _checked(**arrays: ArrayLike) -> dict[str, NDArray[np.float64]]:
+    """Return the columns as float arrays of one length, or raise what is wrong with them."""
+    columns = {name: np.asarray(values, dtype=np.float64) for name, values in arrays.items()}
+    shapes = {name: values.shape for name, values in columns.items()}
+    if len(set(shapes.values())) != 1 or columns["status"].ndim != 1:
+        raise ValueError(f"all arrays must have one shape (R,); got {shapes}")
+    status = columns["status"]
+    if not np.isin(status, (CONVERGED, FELL_BACK, FAILED)).all():
+        raise ValueError("status must be 0 (converged), 1 (fell back) or 2 (failed)")
+    usable = status != FAILED
+    for name in ("estimate", "se", "p", "n_analysed"):
+        _require(np.isfinite(columns[name]) | ~usable, name, "must be a number wherever the fit did not fail")
+    _require((columns["df"] > 0.0) | ~usable, "df", "must be above 0 wherever the fit did not fail")
+    _require((columns["se"] >= 0.0) | ~usable, "se", "must not be negative")
+    _require(((columns["p"] >= 0.0) & (columns["p"] <= 1.0)) | ~usable, "p", "must lie in [0, 1]")
+    _require(np.isfinite(columns["share_missing"]), "share_missing", "must be a number in every replicate")
+    return columns
+
+
+def _require(holds: NDArray[np.bool_], name: str, rule: str) -> None:
+    if not holds.all():
+        raise ValueError(f"{name} {rule}; replicate {int(np.argmin(holds))} breaks this")
