@@ -170,9 +170,7 @@ def relative_error_model_se(estimates: NDArray[np.float64], standard_errors: NDA
         return NOT_ESTIMABLE
     ratio = model.value / empirical.value
     relative_variance = float(np.var(standard_errors**2, ddof=1)) / (4.0 * count * model.value**4)
-    return Measure(
-        100.0 * (ratio - 1.0), 100.0 * ratio * math.sqrt(relative_variance + 1.0 / (2.0 * (count - 1)))
-    )
+    return Measure(100.0 * (ratio - 1.0), 100.0 * ratio * math.sqrt(relative_variance + 1.0 / (2.0 * (count - 1))))
 
 
 def mean_squared_error(estimates: NDArray[np.float64], true_value: float) -> Measure:

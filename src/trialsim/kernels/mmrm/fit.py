@@ -7,7 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.kernels.mmrm.monotone import MonotoneFit, fit_monotone, monotone_contrast, monotone_neg2_reml
+from trialsim.kernels.mmrm.monotone import (
+    MonotoneFit,
+    alternate_constant,
+    fit_monotone,
+    monotone_contrast,
+    monotone_neg2_reml,
+)
 from trialsim.kernels.mmrm.reml import RemlFit, design_map, fit_reml, reml_contrast
 from trialsim.kernels.mmrm.statistics import PatternStatistics
 from trialsim.kernels.mmrm.structures import structure
@@ -17,6 +23,10 @@ Flags = NDArray[np.bool_]
 
 FAILED = -1
 """Rung of a replicate that no covariance of the ladder could fit."""
+
+
+_SWEEPS = 4
+"""Alternations between constant covariates and the closed form before Newton's method takes over."""
 
 
 class MmrmFit(NamedTuple):
@@ -65,7 +75,7 @@ def fit_mmrm(
         Restricted likelihood; False for the ordinary one.
     """
     n_replicates = len(statistics.counts)
-    n_visits, q = contrast.shape
+    n_visits = contrast.shape[0]
     nan = np.full(n_replicates, np.nan)
     fit = MmrmFit(
         nan,
@@ -75,7 +85,6 @@ def fit_mmrm(
         nan.copy(),
         np.full((n_replicates, n_visits, n_visits), np.nan),
     )
-    design = design_map(n_visits, q - n_constant, n_constant)
     waiting = np.arange(n_replicates if len(statistics.observed) else 0)
     for rung, name in enumerate(ladder):
         if not len(waiting):
@@ -91,7 +100,7 @@ def fit_mmrm(
                 waiting, stats, closed = waiting[identifiable], stats.take(identifiable), None
             if not len(waiting):
                 break
-            fitted = _iterate(stats, closed, name, design, contrast, reml)
+            fitted = _iterate(stats, closed, name, n_constant, contrast, reml)
         done = fitted.rung >= 0
         for whole, part in zip(fit, fitted, strict=True):
             whole[waiting[done]] = part[done]
@@ -125,12 +134,19 @@ def _iterate(
     stats: PatternStatistics,
     closed: MonotoneFit | None,
     name: str,
-    design: Array,
+    n_constant: int,
     contrast: Array,
     reml: bool,
 ) -> MmrmFit:
-    shape = structure(name, contrast.shape[0])
-    start = starting_covariance(stats) if closed is None else closed.covariance
+    n_visits, q = contrast.shape
+    shape = structure(name, n_visits)
+    design = design_map(n_visits, q - n_constant, n_constant)
+    if closed is None:
+        start = starting_covariance(stats)
+    elif n_constant == 0:
+        start = closed.covariance
+    else:
+        start = alternate_constant(stats, closed, n_constant, _SWEEPS)
     fitted: RemlFit = fit_reml(stats, shape, start, design, reml=reml)
     weights = contrast.reshape(-1) @ design
     estimate, variance, df = reml_contrast(fitted, stats, shape, design, weights)

@@ -115,6 +115,71 @@ def fit_monotone(statistics: PatternStatistics) -> MonotoneFit:
     return MonotoneFit(gamma, phi, variance, remaining, x_factor, tuple(y_factor), estimable)
 
 
+def alternate_constant(statistics: PatternStatistics, closed: MonotoneFit, n_constant: int, sweeps: int) -> Array:
+    r"""Return Σ near the REML optimum where some covariates have one coefficient for all visits.
+
+    Parameters
+    ----------
+    statistics : PatternStatistics
+        Of monotone patterns, the constant covariates Z last.
+    closed : MonotoneFit
+        With every covariate crossed with visit; where to start.
+    n_constant : int
+        How many covariates are constant, one or more.
+    sweeps : int
+        Each brings the distance to the optimum down by a factor of about the square root of n.
+
+    Returns
+    -------
+    ndarray, shape (R, V, V)
+
+    Notes
+    -----
+    With :math:`u_v = 1 - \sum_w \phi_{vw}` the restricted likelihood of the sequential regressions is
+    :math:`-\tfrac12 \{\sum_v [(n_v - q) \log d_v + \mathrm{SSE}_v(\phi_v, b)/d_v] + \log|B|\}`, q crossed covariates,
+    :math:`B = \sum_v u_v^2 Z_v / d_v` with :math:`Z_v` the cross-products of Z given the crossed ones. A sweep solves
+
+    1. :math:`\phi_v` given b, the slope of log|B| taken at the last values;
+    2. :math:`d_v = (\mathrm{SSE}_v + u_v^2\,\mathrm{tr}\,B^{-1}Z_v)/(n_v - q)`;
+    3. b by generalised least squares.
+    """
+    n_visits = statistics.observed.shape[1]
+    q = statistics.xx.shape[-1] - n_constant
+    given_x = [_given(_moments(statistics, statistics.observed[:, v], v), q) for v in range(n_visits)]
+    phi, variance = closed.phi.copy(), closed.variance.copy()
+    for _ in range(sweeps):
+        u = 1.0 - phi.sum(axis=2)
+        information = np.zeros((len(phi), n_constant, n_constant))
+        score = np.zeros((len(phi), n_constant))
+        for v, m in enumerate(given_x):
+            weight = (u[:, v] / variance[:, v])[:, None]
+            information += (weight * u[:, v, None])[:, :, None] * m[:, :n_constant, :n_constant]
+            own = m[:, :n_constant, -1] - (m[:, :n_constant, n_constant:-1] @ phi[:, v, :v, None])[..., 0]
+            score += weight * own
+        inverse = np.linalg.inv(information)
+        b = (inverse @ score[..., None])[..., 0]
+        for v, m in enumerate(given_x):
+            z = m[:, :n_constant, :n_constant]
+            slope = np.einsum("rij,rji->r", inverse, z)
+            shared = (m[:, n_constant:, :n_constant] @ b[..., None])[..., 0]
+            square = np.einsum("ri,rij,rj->r", b, z, b)
+            e = m[:, n_constant:, n_constant:] - shared[:, :, None] - shared[:, None, :] + square[:, None, None]
+            right = e[:, :v, v] + (u[:, v] * slope)[:, None]
+            phi[:, v, :v] = np.linalg.solve(e[:, :v, :v], right[..., None])[..., 0]
+            residual = e[:, v, v] - 2.0 * (phi[:, v, :v] * e[:, :v, v]).sum(axis=1)
+            residual += np.einsum("ri,rij,rj->r", phi[:, v, :v], e[:, :v, :v], phi[:, v, :v])
+            left = 1.0 - phi[:, v, :v].sum(axis=1)
+            variance[:, v] = (residual + left**2 * slope) / (closed.remaining[:, v] - q)
+    return closed._replace(phi=phi, variance=variance).covariance
+
+
+def _given(moments: Array, q: int) -> Array:
+    """Return the cross-products of all but the first q variables, given the first q."""
+    factor, _ = cholesky(moments[:, :q, :q])
+    along = solve_lower(factor, moments[:, :q, q:])
+    return np.asarray(moments[:, q:, q:] - along.transpose(0, 2, 1) @ along)
+
+
 def _moments(statistics: PatternStatistics, there: Flags, v: int) -> Array:
     """Return cross-products of (X, visits up to v) of those there at visit v, (R, q + v + 1, q + v + 1)."""
     xy = statistics.xy[:, there, :, : v + 1].sum(axis=1)

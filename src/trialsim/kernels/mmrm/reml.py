@@ -39,9 +39,9 @@ _MAX_STEPS = 100
 _MAX_HALVINGS = 30
 _AT_ONCE = 16
 """Replicates whose observed information is worked out together."""
-_NEAR = 1e-5
+_NEAR = 1e-3
 """Newton decrement below which the observed information takes over from the expected one."""
-_CONVERGED = 1e-9
+_CONVERGED = 1e-11
 """Newton decrement below which the step just taken is the last: its error is of the decrement squared."""
 
 
@@ -141,23 +141,24 @@ def fit_reml(
     converged = np.zeros(len(theta), dtype=bool)
     information = np.zeros((len(theta), structure.n_parameters, structure.n_parameters))
     active = np.flatnonzero(np.isfinite(state.loglik))
-    near = np.zeros(len(theta), dtype=bool)
     for _ in range(_MAX_STEPS):
         if not len(active):
             break
         stats, here = statistics.take(active), state.take(active)
         gradient, expected = problem.scoring(theta[active], here, stats)
-        use = near[active]
-        if use.any():
-            expected[use] = problem.observed(theta[active[use]], here.take(use), stats.take(use))
         step, decrement, definite = _direction(expected, gradient)
-        near[active] &= definite
-        information[active[use]] = expected[use]
-        moved = _line_search(problem, theta, state, active, step, decrement, stats)
-        finished = use & definite & (decrement < _CONVERGED)
+        newton = np.flatnonzero(definite & (decrement < _NEAR))
+        if len(newton):
+            observed = problem.observed(theta[active[newton]], here.take(newton), stats.take(newton))
+            n_step, n_decrement, n_definite = _direction(observed, gradient[newton])
+            newton = newton[n_definite]
+            step[newton], decrement[newton] = n_step[n_definite], n_decrement[n_definite]
+            information[active[newton]] = observed[n_definite]
+        moved = _line_search(problem, theta, state, active, step, stats)
+        finished = np.zeros(len(active), dtype=bool)
+        finished[newton] = decrement[newton] < _CONVERGED
         converged[active[finished]] = True
-        near[active] |= decrement < _NEAR
-        active = active[~finished & (moved | (use != near[active])) & np.isfinite(decrement)]
+        active = active[~finished & moved & np.isfinite(decrement)]
     return RemlFit(
         theta,
         structure.covariance(theta),
@@ -186,7 +187,6 @@ def _line_search(
     state: _State,
     active: Index,
     step: Array,
-    decrement: Array,
     stats: PatternStatistics,
 ) -> Flags:
     """Move every active replicate along its step, halved until the likelihood does not fall."""
