@@ -1,0 +1,195 @@
+"""What is chosen and asked, as the engine takes it: allocation, dropout, estimands with analyses, sizes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trialsim import evidence
+from trialsim.scenario import resolved, schema
+from trialsim.scenario.case import Case
+from trialsim.scenario.ledger import known_quantity
+
+if TYPE_CHECKING:
+    from trialsim.scenario.resolved import FloatArray
+
+BPD_GROUP = "bpd"
+
+
+def allocation(case: Case) -> resolved.Allocation:
+    """Return how participants are randomised."""
+    given, ledger = case.content.allocation, case.ledger
+    ratio = given.ratio or (1,) * len(case.arms)
+    ledger.note(("allocation", "ratio"), list(ratio))
+    ledger.note(("allocation", "method"), given.method)
+    if given.method == "complete":
+        return resolved.Allocation(ratio, given.method, (), stratified=False)
+    blocks = given.block_sizes or (2 * sum(ratio), 3 * sum(ratio))
+    ledger.note(
+        ("allocation", "block_sizes"),
+        list(blocks),
+        "" if given.block_sizes else "twice and three times the ratio's sum",
+    )
+    stratified = bool(given.stratify_by) if given.stratify_by is not None else len(case.strata) > 1
+    ledger.note(("allocation", "stratify_by"), ["stratum"] if stratified else [])
+    return resolved.Allocation(ratio, given.method, tuple(blocks), stratified)
+
+
+def dropout(case: Case) -> resolved.Dropout | None:
+    """Return who leaves and when, None for complete data."""
+    given = case.content.dropout
+    if given is None:
+        case.ledger.note(("dropout",), None, "nobody leaves: the data are complete")
+        return None
+    missing = _missing_by(case, given)
+    outcome = given.outcome or case.content.estimands["primary"].outcome
+    case.ledger.note(("dropout", "model"), given.model)
+    case.ledger.note(("dropout", "never_starts"), given.never_starts)
+    case.ledger.note(("dropout", "outcome"), outcome)
+    return resolved.Dropout(
+        model=given.model,
+        days=tuple(missing),
+        missing=tuple(missing.values()),
+        never_starts=given.never_starts,
+        outcome=case.outcomes.index(outcome),
+        score_hazard_ratio_per_sd=_score_hazard_ratio(case, given),
+        arm_hazard_ratio=_arm_hazard_ratio(case, given),
+        stratum_hazard_ratio=_stratum_hazard_ratio(case, given),
+    )
+
+
+def _missing_by(case: Case, given: schema.Dropout) -> dict[float, float]:
+    """Return the cumulative share missing by day, up to the first day that covers the last visit."""
+    path = ("dropout", "missing_by")
+    if given.missing_by is not None:
+        case.ledger.note(path, given.missing_by)
+        return {float(day): share for day, share in sorted(given.missing_by.items(), key=lambda row: float(row[0]))}
+    prefix = "defaults.dropout.missing_by_day_"
+    missing: dict[float, float] = {}
+    known = sorted(
+        (int(q.name.removeprefix(prefix)), q) for q in evidence.find("defaults.dropout") if q.name.startswith(prefix)
+    )
+    for day, quantity in known:
+        if quantity.value is not None and (not missing or max(missing) < case.visits[-1]):
+            missing[float(day)] = quantity.value
+            case.ledger.evidence((*path, str(day)), quantity)
+    if not missing or max(missing) < case.visits[-1]:
+        message = f"is missing: the catalogue goes to day {max(missing, default=0):g} and the last visit is later"
+        case.ledger.fault(path, message, key=True)
+    elif given.never_starts > min(missing.values()):
+        case.ledger.fault(
+            ("dropout", "never_starts"), f"must be at most {min(missing.values()):g}, the first share missing"
+        )
+    return missing
+
+
+def _score_hazard_ratio(case: Case, given: schema.Dropout) -> float:
+    path = ("dropout", "score_hazard_ratio_per_sd")
+    if given.model == "mcar":
+        return 1.0
+    if given.score_hazard_ratio_per_sd is not None:
+        case.ledger.note(path, given.score_hazard_ratio_per_sd)
+        return given.score_hazard_ratio_per_sd
+    quantity = evidence.get("defaults.dropout.score_hazard_ratio_per_sd")
+    case.ledger.evidence(path, quantity)
+    return float(quantity.value or 1.0)
+
+
+def _arm_hazard_ratio(case: Case, given: schema.Dropout) -> FloatArray:
+    ratios = given.arm_hazard_ratio or {}
+    for name in case.arms:
+        case.ledger.note(("dropout", "arm_hazard_ratio", name), ratios.get(name, 1.0))
+    return _frozen([ratios.get(name, 1.0) for name in case.arms])
+
+
+def _stratum_hazard_ratio(case: Case, given: schema.Dropout) -> FloatArray:
+    ratios = given.stratum_hazard_ratio or {}
+    quantity = known_quantity("defaults.dropout.bpd_hazard_ratio")
+    values = []
+    for name, group in zip(case.strata, case.groups, strict=True):
+        path = ("dropout", "stratum_hazard_ratio", name)
+        by_evidence = quantity is not None and group == BPD_GROUP and given.model == "mar" and name not in ratios
+        if by_evidence and quantity is not None:
+            case.ledger.evidence(path, quantity)
+            values.append(float(quantity.value or 1.0))
+        else:
+            case.ledger.note(path, ratios.get(name, 1.0))
+            values.append(ratios.get(name, 1.0))
+    return _frozen(values)
+
+
+def _frozen(values: list[float]) -> FloatArray:
+    array = np.array(values, dtype=np.float64)
+    array.flags.writeable = False
+    return array
+
+
+def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved.Estimand, ...]:
+    """Return the questions with their true values.
+
+    Parameters
+    ----------
+    case : Case
+    mean : ndarray, shape (A, S, V, K), points
+    share : ndarray, shape (S,)
+    """
+    found = []
+    for name, given in case.content.estimands.items():
+        k, v = case.outcomes.index(given.outcome), case.visits.index(given.visit)
+        active, control = (case.arms.index(arm) for arm in given.contrast)
+        difference = mean[active, :, v, k] - mean[control, :, v, k]
+        label = given.label or f"{case.measures[k].label} at day {given.visit:g}"
+        case.ledger.note(("estimands", name), given.model_dump(exclude={"label"}, mode="json"))
+        found.append(
+            resolved.Estimand(
+                name=name,
+                label=label,
+                outcome=k,
+                visit=v,
+                active=active,
+                control=control,
+                true_value=_true_value(difference, share),
+                analyses=_analyses(case, name),
+            )
+        )
+    return tuple(found)
+
+
+def _true_value(difference: FloatArray, share: FloatArray) -> float:
+    """Return the share-weighted difference; what only rounding keeps from zero is zero."""
+    value = float(share @ difference)
+    return 0.0 if abs(value) < 1e-12 else value
+
+
+def _analyses(case: Case, name: str) -> tuple[resolved.Analysis, ...]:
+    given = case.content.analysis.get(name)
+    entries = given if isinstance(given, tuple) else (given or schema.Analysis(),)
+    return tuple(_analysis(case, name, entry, position) for position, entry in enumerate(entries))
+
+
+def _analysis(case: Case, name: str, entry: schema.Analysis, position: int) -> resolved.Analysis:
+    usual = ("baseline", "stratum") if len(case.strata) > 1 else ("baseline",)
+    covariates: tuple[str, ...] = usual if entry.covariates is None else entry.covariates
+    mixed = entry.method == "mmrm"
+    analysis = resolved.Analysis(
+        method=entry.method,
+        covariance=(entry.covariance or "unstructured") if mixed else "none",
+        df=(entry.df or "satterthwaite") if mixed else "residual",
+        covariates=covariates,
+        alpha=entry.alpha,
+        fallback=(entry.fallback or "default") if mixed else "none",
+    )
+    path: tuple[str | int, ...] = ("analysis", name)
+    path = (*path, position) if isinstance(case.content.analysis.get(name), tuple) else path
+    for key in ("method", "covariance", "df", "covariates", "alpha", "fallback"):
+        value = getattr(analysis, key)
+        case.ledger.note((*path, key), list(value) if isinstance(value, tuple) else value)
+    return analysis
+
+
+def sample_sizes(case: Case) -> tuple[int, ...]:
+    """Return the numbers randomised."""
+    given = case.content.sample_size
+    case.ledger.note(("sample_size",), list(given) if isinstance(given, tuple) else given)
+    return given if isinstance(given, tuple) else (given,)

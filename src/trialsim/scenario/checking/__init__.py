@@ -1,0 +1,27 @@
+"""What the parts of a scenario must mean together; every check reports, none stops the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trialsim.errors import Fault
+from trialsim.scenario.checking import design, questions, truth
+from trialsim.scenario.checking.bench import Bench
+from trialsim.scenario.document import Node
+
+
+def check_meaning(root: Node, parts: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """Check references, sums and lengths.
+
+    Parameters
+    ----------
+    root : Node
+        The document, for the places of faults.
+    parts : mapping of str to object
+        The top-level parts that have the right shape; a check that needs another part is left out.
+    """
+    bench = Bench(root, parts)
+    for check in (*truth.CHECKS, *design.CHECKS, *questions.CHECKS):
+        check(bench)
+    return tuple(bench.faults)

@@ -1,0 +1,134 @@
+"""The bench that checks work at: the parts that can be read, the names in them, and the faults found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from trialsim.errors import Fault
+from trialsim.scenario import schema
+from trialsim.scenario.document import Node
+from trialsim.scenario.paths import fault_at
+from trialsim.scenario.words import count, did_you_mean, listed
+
+
+class Bench:
+    """Parts of a scenario (None where one cannot be read), and the faults that checks report.
+
+    Parameters
+    ----------
+    root : Node
+    parts : mapping of str to object
+    """
+
+    def __init__(self, root: Node, parts: Mapping[str, Any]) -> None:
+        self.root = root
+        self.faults: list[Fault] = []
+        self.population: schema.Population | None = parts.get("population")
+        self.schedule: schema.Schedule | None = parts.get("schedule")
+        self.arms: dict[str, schema.Arm | None] | None = parts.get("arms")
+        self.allocation: schema.Allocation | None = parts.get("allocation")
+        self.course: schema.Course | None = parts.get("course")
+        self.effects: dict[str, schema.Effect] | None = parts.get("effects")
+        self.covariance: schema.Covariance | None = parts.get("covariance")
+        self.dropout: schema.Dropout | None = parts.get("dropout")
+        self.estimands: dict[str, schema.Estimand] | None = parts.get("estimands")
+        self.analysis: dict[str, Any] | None = parts.get("analysis")
+        self.sample_size: Any = parts.get("sample_size")
+        self.outcomes = self._measured(parts)
+        self.outcome_settings = outcome_settings(parts.get("outcomes"))
+
+    def _measured(self, parts: Mapping[str, Any]) -> tuple[str, ...] | None:
+        if "outcomes" not in parts:
+            return None
+        # Without a list the estimands say what is measured, so none of them may be missing for a fault of its own.
+        if parts["outcomes"] is None and set(self.estimands or ()) != set(self.named("estimands")):
+            return None
+        return measured(parts["outcomes"], self.estimands or {})
+
+    def named(self, part: str) -> tuple[str, ...]:
+        """Return the names in a part of the document, those of faulty entries too."""
+        node = self.root.child(part)
+        return tuple(node.value) if node is not None and isinstance(node.value, dict) else ()
+
+    @property
+    def strata(self) -> tuple[str, ...] | None:
+        """Names of the strata."""
+        return tuple(self.population.strata) if self.population else None
+
+    @property
+    def visits(self) -> tuple[float, ...] | None:
+        """Days of the visits."""
+        return self.schedule.visits if self.schedule else None
+
+    def report(self, path: Sequence[str | int], message: str, *, key: bool = False) -> None:
+        """Add a fault at the value (or the key) of a path."""
+        self.faults.append(fault_at(self.root, path, message, key=key))
+
+    def known(
+        self, path: Sequence[str | int], name: str, known: Iterable[str] | None, what: str, *, key: bool = False
+    ) -> bool:
+        """Report a name that is not among the known ones; return whether it is known."""
+        names = tuple(known) if known is not None else (name,)
+        if name not in names:
+            self.report(path, f"there is no {what} '{name}'{did_you_mean(name, names)}", key=key)
+        return name in names
+
+    def keys(
+        self,
+        path: Sequence[str | int],
+        given: Iterable[str],
+        known: Iterable[str] | None,
+        what: str,
+        *,
+        complete: str = "",
+    ) -> None:
+        """Report keys that are not known, and with `complete` (the advice to give) those that are missing."""
+        if known is None:
+            return
+        names, keys = tuple(known), tuple(given)
+        for key in keys:
+            self.known((*path, key), key, names, what, key=True)
+        missing = [name for name in names if name not in keys]
+        if complete and missing and all(key in names for key in keys):
+            self.report(path, f"nothing is said for the {what} {listed(missing)}: {complete}", key=True)
+
+    def by_stratum(self, path: Sequence[str | int], value: Any) -> None:
+        """Report strata that are unknown or missing, where a value is given by stratum."""
+        if isinstance(value, Mapping):
+            self.keys(path, value, self.strata, "stratum", complete="name every stratum, or give one value for all")
+
+    def rising(self, path: Sequence[str | int], days: Sequence[float]) -> None:
+        """Report days that do not rise."""
+        for position in range(1, len(days)):
+            if days[position] <= days[position - 1]:
+                message = f"days must rise: {days[position]:g} comes after {days[position - 1]:g}"
+                self.report((*path, position), message)
+
+    def days(self, path: Sequence[str | int], keys: Iterable[str]) -> None:
+        """Report a day that two keys name, such as 14 and 14.0."""
+        seen: set[float] = set()
+        for key in keys:
+            if float(key) in seen:
+                self.report((*path, key), f"day {float(key):g} is given twice", key=True)
+            seen.add(float(key))
+
+    def length(self, path: Sequence[str | int], given: int, wanted: int, noun: str, of: str) -> None:
+        """Report a list whose length does not fit."""
+        if given != wanted:
+            self.report(path, f"{count(given, noun)} for {of}")
+
+
+def outcome_settings(part: Any) -> dict[str, schema.Outcome]:
+    """Return the settings of every outcome that is listed; empty ones for a list of names."""
+    if part is None:
+        return {}
+    if isinstance(part, Mapping):
+        return {name: value or schema.Outcome() for name, value in part.items()}
+    return {name: schema.Outcome() for name in part}
+
+
+def measured(part: Any, estimands: Mapping[str, schema.Estimand]) -> tuple[str, ...]:
+    """Return the outcomes that are measured: those listed, else those of the estimands, each once."""
+    names = (estimand.outcome for estimand in estimands.values()) if part is None else part
+    return tuple(dict.fromkeys(names))

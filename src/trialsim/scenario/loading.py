@@ -1,0 +1,284 @@
+"""Load a scenario: read the file, apply settings, check it, and spread it over what it varies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from trialsim.errors import Fault, InputError
+from trialsim.scenario.checking import check_meaning
+from trialsim.scenario.document import Mark, Node, describe, parse_value, read_document
+from trialsim.scenario.paths import PathError, fault_at, find, node_from, split_path
+from trialsim.scenario.paths import replace as replace_node
+from trialsim.scenario.schema import Content
+from trialsim.scenario.validation import check_shape
+
+MAXIMUM_VARIANTS = 1_000
+FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Point:
+    """One combination of varied values, as checked content with the places of its values.
+
+    Parameters
+    ----------
+    content : Content
+    root : Node
+    varied : dict of str to Node
+        Value of each varied path with its place; empty for the scenario as written.
+    """
+
+    content: Content
+    root: Node
+    varied: Mapping[str, Node] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Value of each varied path."""
+        return {path: node.plain() for path, node in self.varied.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scenario:
+    """A scenario whose shape and meaning have been checked; `resolve` finds its numbers.
+
+    Parameters
+    ----------
+    base : Point
+        The scenario as written (settings applied, nothing varied).
+    points : tuple of Point
+        One per combination of varied values; `(base,)` when nothing is varied.
+    file : str
+        Where it was read.
+    settings : dict of str to object
+        Settings applied on top of the file.
+    """
+
+    base: Point
+    points: tuple[Point, ...]
+    file: str
+    settings: Mapping[str, Any]
+
+    @property
+    def content(self) -> Content:
+        """The scenario as written."""
+        return self.base.content
+
+    @property
+    def title(self) -> str:
+        """The title shown in reports."""
+        return self.content.title
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The varied paths."""
+        return tuple(self.content.vary)
+
+    def at_base(self) -> Scenario:
+        """Return the same scenario with its base values only, `vary` left aside."""
+        base = replace(self.base, content=self.content.model_copy(update={"vary": {}}))
+        return replace(self, base=base, points=(base,))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what was written, settings applied, as plain data."""
+        plain: dict[str, Any] = self.base.root.plain()
+        return plain
+
+
+def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scenario:
+    """Load and check a scenario file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file of schema 1.
+    settings : mapping of str to object, optional
+        Values to put at scenario paths, such as ``{"simulation.replicates": 100}``; texts are read as YAML values.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    InputError
+        With every fault found, each at its file, line and column, or at its `--set`.
+    """
+    document = read_document(path)
+    root, set_faults = _apply(document.root, settings or {})
+    faults = [*document.faults, *set_faults]
+    checked = check_shape(root)
+    meaning = check_meaning(root, checked.parts)
+    faults += [*checked.faults, *meaning]
+    if checked.content is None:
+        raise InputError(unique(faults))
+    base = Point(checked.content, root)
+    points, vary_faults = _spread(base, faults)
+    faults += vary_faults
+    if faults:
+        raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
+    return Scenario(base, points, str(path), dict(settings or {}))
+
+
+def unique(faults: list[Fault]) -> list[Fault]:
+    """Return every fault once, in the order found."""
+    return list(dict.fromkeys(faults))
+
+
+def _faults_in_numbers(base: Point, meaning: tuple[Fault, ...]) -> list[Fault]:
+    """Return what is wrong with the numbers too, where the references between parts allow to work them out."""
+    from trialsim.scenario.resolving import faults_of
+
+    return faults_of(base) if all(_is_harmless(fault.path) for fault in meaning) else []
+
+
+# Faults in these parts leave the patient model's numbers as they are, so those can be checked all the same.
+_HARMLESS = ("allocation", "analysis", "dropout", "estimands", "sample_size", "simulation", "vary")
+
+
+def _is_harmless(path: str) -> bool:
+    return path.split(".")[0] in _HARMLESS or path == "population.strata" or path.endswith(".share")
+
+
+# Settings ----------------------------------------------------------------------------------------------------
+
+
+def _apply(root: Node, settings: Mapping[str, Any]) -> tuple[Node, list[Fault]]:
+    faults: list[Fault] = []
+    for path, value in settings.items():
+        text = value if isinstance(value, str) else describe_setting(value)
+        mark = Mark(f"--set {_short(path)}={_short(text)}")
+        try:
+            document = parse_value(value, mark.file) if isinstance(value, str) else None
+            node = document.root if document else node_from(value, mark)
+            faults += document.faults if document else ()
+            root = replace_node(root, split_path(path), node, mark)
+        except PathError as error:
+            faults.append(mark.fault(_short(path), str(error)))
+        except InputError as error:
+            faults += error.faults
+    return root, faults
+
+
+def _short(text: str, length: int = 60) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
+
+
+def describe_setting(value: Any, depth: int = 0) -> str:
+    """Return a setting given as Python data in the notation of `--set`; what is nested deeply is cut off."""
+    if depth > 5:
+        return "..."
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(describe_setting(item, depth + 1) for item in value)}]"
+    if isinstance(value, dict):
+        entries = (f"{key}: {describe_setting(item, depth + 1)}" for key, item in value.items())
+        return "{" + ", ".join(entries) + "}"
+    return describe(value) if value is None or isinstance(value, bool) else str(value)
+
+
+# Variation ---------------------------------------------------------------------------------------------------
+
+
+def _spread(base: Point, known: Sequence[Fault]) -> tuple[tuple[Point, ...], list[Fault]]:
+    """Return the points of a scenario and the faults that they have and the base has not."""
+    vary = base.content.vary
+    if not vary:
+        return (base,), []
+    by_path = {path: list(_path_faults(base, path)) for path in vary}
+    faults = [fault for found in by_path.values() for fault in found]
+    sound = [path for path, found in by_path.items() if not found]
+    n_points = prod(len(vary[path]) for path in sound)
+    if n_points > MAXIMUM_VARIANTS:
+        message = f"{n_points:,} combinations; at most {MAXIMUM_VARIANTS:,} are run, so vary fewer values"
+        faults.append(fault_at(base.root, ("vary",), message, key=True))
+        return (), faults
+    points = []
+    places = Places(known)
+    for nodes in _combinations(base, sound):
+        point, found = _point(base, nodes)
+        faults += places.new(found, nodes)
+        points += [point] if point else []
+    return tuple(points), faults
+
+
+def _path_faults(base: Point, path: str) -> Iterator[Fault]:
+    place = ("vary", path)
+    try:
+        parts = split_path(path)
+    except PathError as error:
+        yield fault_at(base.root, place, str(error), key=True)
+        return
+    if parts[0] in FIXED:
+        advice = "give sample_size a list" if parts[0] == "sample_size" else "it is one for the whole scenario"
+        yield fault_at(base.root, place, f"{parts[0]} cannot be varied: {advice}", key=True)
+    for other in base.content.vary:
+        if path.startswith(f"{other}."):
+            yield fault_at(base.root, place, f"lies inside {other}, which is varied too", key=True)
+    values = base.content.vary[path]
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            yield fault_at(base.root, (*place, position), f"{describe(value)} is listed twice")
+    try:
+        replace_node(base.root, parts, Node(None, base.root.mark), base.root.mark)
+    except PathError as error:
+        yield fault_at(base.root, place, str(error), key=True)
+
+
+def _combinations(base: Point, paths: Sequence[str]) -> Iterator[dict[str, Node]]:
+    lists = []
+    for path in paths:
+        node = find(base.root, ("vary", path))
+        lists.append([(path, item) for item in node.value] if node is not None else [])
+    for combination in product(*lists):
+        yield dict(combination)
+
+
+def _point(base: Point, nodes: Mapping[str, Node]) -> tuple[Point | None, tuple[Fault, ...]]:
+    root = base.root
+    for path, node in nodes.items():
+        root = replace_node(root, split_path(path), node, base.root.value["vary"].keys[path])
+    checked = check_shape(root)
+    faults = (*checked.faults, *check_meaning(root, checked.parts))
+    return Point(checked.content, root, nodes) if checked.content is not None else None, faults
+
+
+class Places:
+    """Where faults were already found, so that what many combinations share is told once.
+
+    Parameters
+    ----------
+    known : iterable of Fault
+        Faults of the scenario as written.
+    """
+
+    def __init__(self, known: Iterable[Fault]) -> None:
+        self._seen = {_place(fault) for fault in known}
+
+    def new(self, faults: Sequence[Fault], nodes: Mapping[str, Node]) -> list[Fault]:
+        """Return the faults of a combination at places without one so far, each placed at a varied value."""
+        fresh = [fault for fault in faults if _place(fault) not in self._seen]
+        self._seen.update(map(_place, fresh))
+        return [_at_varied_value(fault, nodes) for fault in fresh]
+
+
+def _place(fault: Fault) -> tuple[object, ...]:
+    return fault.path, fault.file, fault.line, fault.column
+
+
+def _at_varied_value(fault: Fault, nodes: Mapping[str, Node]) -> Fault:
+    """Return a fault that a varied value causes, placed at that value, with the combination named."""
+    marks = {(node.mark.file, node.mark.line, node.mark.column) for node in nodes.values()}
+    if (fault.file, fault.line, fault.column) in marks:
+        return fault
+    combination = ", ".join(f"{path} = {describe_setting(node.plain())}" for path, node in nodes.items())
+    mark = next(iter(nodes.values())).mark
+    return Fault(fault.path, f"{fault.message} (with {combination})", mark.line, mark.column, mark.file)
+
+
+__all__ = ["Places", "Point", "Scenario", "describe_setting", "load", "unique"]

@@ -1,0 +1,163 @@
+"""Resolve a scenario: find every number with its source, check that it can be had, and build the variants."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from trialsim.errors import Fault, InputError
+from trialsim.scenario.arrangement import allocation, dropout, estimands, sample_sizes
+from trialsim.scenario.attainable import Margins, check_correlations, check_moments
+from trialsim.scenario.case import Case, frame
+from trialsim.scenario.correlations import correlations
+from trialsim.scenario.course import mean_scores
+from trialsim.scenario.export import content_hash
+from trialsim.scenario.ledger import Ledger
+from trialsim.scenario.loading import Places, Point, Scenario, unique
+from trialsim.scenario.moments import baseline_moments, spread
+from trialsim.scenario.resolved import Provenance, Resolved, Variant
+
+if TYPE_CHECKING:
+    from trialsim.scenario.resolved import FloatArray
+
+
+class _Truth(NamedTuple):
+    """The patient model's numbers; None for correlations that could not be built."""
+
+    baseline_mean: FloatArray
+    baseline_sd: FloatArray
+    mean: FloatArray
+    sd: FloatArray
+    correlation: FloatArray | None
+
+
+def resolve(scenario: Scenario) -> Resolved:
+    """Find every number of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+
+    Returns
+    -------
+    Resolved
+
+    Raises
+    ------
+    InputError
+        With every fault found: values that no evidence gives, means and spreads a scale cannot have, correlations that
+        cannot hold together.
+    """
+    margins = Margins()
+    ledger, base = _variant(scenario.base, 0, margins)
+    faults = list(ledger.faults)
+    if scenario.points == (scenario.base,):
+        variants = [base]
+    else:
+        variants = []
+        places = Places(faults)
+        for index, point in enumerate(scenario.points):
+            own, variant = _variant(point, index, margins)
+            faults += places.new(own.faults, point.varied)
+            variants.append(variant)
+    if faults:
+        raise InputError(unique(faults))
+    sound = tuple(variant for variant in variants if variant is not None)
+    simulation = scenario.content.simulation
+    return Resolved(
+        scenario=scenario,
+        title=scenario.title,
+        variants=sound,
+        provenance=_provenance(scenario, ledger),
+        hash=content_hash(sound, simulation.seed),
+        replicates=simulation.replicates,
+        seed=simulation.seed,
+    )
+
+
+def faults_of(point: Point) -> list[Fault]:
+    """Return what is wrong with the numbers of a point whose references may be faulty elsewhere."""
+    ledger = Ledger(point.root)
+    case = frame(point, ledger)
+    if not ledger.faults:
+        _truth(case, Margins())
+    return ledger.faults
+
+
+def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Variant | None]:
+    """Return the ledger of a point and its variant, None where there are faults."""
+    ledger = Ledger(point.root)
+    case = frame(point, ledger)
+    if ledger.faults:
+        return ledger, None  # an unknown instrument would be told again by everything that needs it
+    truth = _truth(case, margins)
+    plan = allocation(case)
+    leaving = dropout(case)
+    if ledger.faults or truth.correlation is None:
+        return ledger, None
+    population = case.content.population
+    share = np.array([1.0 if stratum.share is None else stratum.share for stratum in population.strata.values()])
+    for name, value in zip(case.strata, share.tolist(), strict=True):
+        ledger.note(("population", "strata", name, "share"), value)
+    ledger.note(("population", "strata_by"), population.strata_by)
+    variant = Variant(
+        index=index,
+        settings=point.settings,
+        arms=case.arms,
+        arm_labels=tuple(case.arm(a).label or _spoken(name) for a, name in enumerate(case.arms)),
+        strata=case.strata,
+        strata_labels=tuple(stratum.label or _spoken(name) for name, stratum in population.strata.items()),
+        outcomes=case.outcomes,
+        outcome_labels=tuple(measure.label for measure in case.measures),
+        visits_days=_read_only(np.array(case.visits)),
+        strata_share=_read_only(share),
+        strata_by=population.strata_by,
+        scales=tuple(measure.scale for measure in case.measures),
+        lower_is_better=tuple(measure.lower_is_better for measure in case.measures),
+        baseline_mean=_read_only(truth.baseline_mean),
+        baseline_sd=_read_only(truth.baseline_sd),
+        mean=_read_only(truth.mean),
+        sd=_read_only(truth.sd),
+        correlation=_read_only(truth.correlation),
+        allocation=plan,
+        dropout=leaving,
+        estimands=estimands(case, truth.mean, share),
+        sample_sizes=sample_sizes(case),
+    )
+    return ledger, variant
+
+
+def _truth(case: Case, margins: Margins) -> _Truth:
+    baseline_mean, baseline_sd = baseline_moments(case)
+    later = spread(case)
+    mean = mean_scores(case, baseline_mean, baseline_sd, later)
+    sd = np.repeat(later.post_sd[:, None, :], len(case.visits), axis=1)
+    correlation = correlations(case, later.baseline_correlation)
+    possible = check_moments(case, baseline_mean, baseline_sd, mean, sd)
+    moments = (baseline_mean, baseline_sd, mean, sd)
+    if possible and correlation is not None and not any(np.isnan(array).any() for array in moments):
+        check_correlations(case, margins, moments, correlation)
+    return _Truth(*moments, correlation)
+
+
+def _read_only(array: FloatArray) -> FloatArray:
+    own = np.array(array, dtype=np.float64, order="C") + 0.0  # no negative zeros
+    own.flags.writeable = False
+    return own
+
+
+def _spoken(name: str) -> str:
+    """Return a name as words: `no_bpd` becomes `no bpd`."""
+    return name.replace("_", " ")
+
+
+def _provenance(scenario: Scenario, ledger: Ledger) -> tuple[Provenance, ...]:
+    varied = [
+        Provenance(f"vary.{path}", values, "given", None, None, "takes these values in turn")
+        for path, values in scenario.content.vary.items()
+    ]
+    simulation = Ledger(scenario.base.root)
+    simulation.note(("simulation", "replicates"), scenario.content.simulation.replicates)
+    simulation.note(("simulation", "seed"), scenario.content.simulation.seed)
+    return (*ledger.rows, *simulation.rows, *varied)

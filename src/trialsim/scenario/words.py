@@ -1,0 +1,47 @@
+"""Small helpers for the wording of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that `word` was probably meant to be, or None."""
+    by_lower = {candidate.lower(): candidate for candidate in candidates}
+    # Comparing costs the product of the lengths; a very long word is nobody's slip of the pen.
+    matches = get_close_matches(word.lower()[:60], by_lower, n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` or, when nothing is near, the list of what there is."""
+    names = list(candidates)
+    match = nearest(word, names)
+    if match is not None:
+        return f"; did you mean '{match}'?"
+    return f"; there is {listed(names)}" if names else ""
+
+
+def listed(names: Iterable[object], *, last: str = "and") -> str:
+    """Return names as `a, b and c`, cut short when there are many."""
+    words = [str(name) for name in names]
+    if len(words) > 12:
+        return f"{', '.join(words[:11])} {last} {len(words) - 11} more"
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
+
+
+def number(value: float) -> str:
+    """Return a number short and without noise digits."""
+    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+
+
+_COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def count(n: int, noun: str, plural: str | None = None) -> str:
+    """Return a count in words, such as `three numbers`."""
+    word = _COUNTS[n] if n < len(_COUNTS) else str(n)
+    return f"{word} {noun if n == 1 else plural or noun + 's'}"

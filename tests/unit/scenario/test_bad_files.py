@@ -1,0 +1,138 @@
+"""Files that are not a scenario at all are refused quickly, at the place that is wrong."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from trialsim import scenario
+from trialsim.errors import InputError
+
+
+def told(path: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        scenario.load(path)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def put(tmp_path: Path, content: bytes | str) -> Path:
+    path = tmp_path / "s.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_missing_file_names_the_nearest_one(tmp_path):
+    put(tmp_path, "schema: 1")
+    assert told(tmp_path / "t.yaml").endswith(f"there is no such file; did you mean {tmp_path / 's.yaml'}?")
+
+
+def test_folder_is_refused(tmp_path):
+    assert "is a folder" in told(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# only a comment\n", "---\n", "~\n", "\ufeff"])
+def test_empty_file(tmp_path, content):
+    assert "the file is empty" in told(put(tmp_path, content))
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "just words\n", "42\n"])
+def test_file_that_is_not_a_mapping(tmp_path, content):
+    assert "s.yaml:1:1: a scenario is a mapping" in told(put(tmp_path, content))
+
+
+def test_not_yaml_is_placed(tmp_path):
+    message = told(put(tmp_path, "schema: 1\ntitle: [a, b\npopulation: }\n"))
+    assert "s.yaml:3:" in message
+    assert "not YAML" in message
+
+
+def test_tab_is_placed(tmp_path):
+    assert "s.yaml:2:1: not YAML" in told(put(tmp_path, "population:\n\tstrata: 1\n"))
+
+
+def test_control_character_is_placed(tmp_path):
+    message = told(put(tmp_path, b"schema: 1\ntitle: a\x00b\n"))
+    assert message.endswith("s.yaml:2:9: not YAML: the character U+0000 cannot be part of a text file")
+
+
+def test_not_utf8_is_placed(tmp_path):
+    assert "s.yaml:2:11: not UTF-8 text (byte 0xe9)" in told(
+        put(tmp_path, "schema: 1\ntitle: Caf\xe9".encode("latin-1"))
+    )
+
+
+def test_utf8_byte_order_mark_is_taken(tmp_path):
+    assert "empty" not in told(put(tmp_path, "\ufeffschema: 1\n"))
+
+
+def test_huge_file_is_not_read(tmp_path):
+    assert "too large" in told(put(tmp_path, b"schema: 1\n" + b"#" * 3_000_000))
+
+
+def test_long_flat_file_is_quick(tmp_path):
+    start = time.perf_counter()
+    assert "unknown key" in told(put(tmp_path, "".join(f"key{i}: {i}\n" for i in range(20_000))))
+    assert time.perf_counter() - start < 20
+
+
+def test_alias_bomb_is_stopped_early(tmp_path):
+    lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 12)]
+    start = time.perf_counter()
+    message = told(put(tmp_path, "\n".join(lines)))
+    assert "once the aliases are written out" in message
+    assert ":5:" in message
+    assert time.perf_counter() - start < 5
+
+
+def test_alias_that_holds_itself(tmp_path):
+    assert "1:12: arms.0: the alias '*a' stands inside what it names" in told(put(tmp_path, "arms: &a [ *a ]\n"))
+
+
+def test_alias_without_anchor(tmp_path):
+    assert "has no anchor" in told(put(tmp_path, "arms: *nobody\n"))
+
+
+def test_ordinary_anchor_is_allowed(tmp_path):
+    text = (Path(__file__).parents[3] / "scenarios/quick_start.yaml").read_text(encoding="utf-8")
+    text = text.replace("{share: 0.5, label: TRD with BPD}", "{share: &half 0.5}")
+    text = text.replace("{share: 0.5, label: TRD without BPD}", "{share: *half}")
+    assert scenario.load(put(tmp_path, text)).content.population.strata["no_bpd"].share == 0.5
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ("{a: ", "}")])
+def test_deep_nesting(tmp_path, opening, closing):
+    message = told(put(tmp_path, "arms: " + opening * 20_000 + closing * 20_000))
+    assert "nested more than 30 levels deep" in message
+
+
+def test_tags_cannot_run_code(tmp_path):
+    marker = tmp_path / "ran"
+    text = f"schema: 1\ntitle: !!python/object/apply:os.system ['touch {marker}']\n"
+    assert "2:8: title: the tag !!python/object/apply:os.system is not allowed" in told(put(tmp_path, text))
+    assert not marker.exists()
+
+
+def test_second_document_is_refused(tmp_path):
+    assert "s.yaml:2:1: a second document begins here" in told(put(tmp_path, "schema: 1\n---\nschema: 1\n"))
+
+
+def test_duplicate_key_names_both_lines(tmp_path):
+    assert "3:1: title: given twice: first in line 2" in told(put(tmp_path, "schema: 1\ntitle: a\ntitle: b\n"))
+
+
+def test_merge_key_is_refused(tmp_path):
+    assert "merge keys are not part of YAML 1.2" in told(put(tmp_path, "a: &a {x: 1}\nb: {<<: *a}\n"))
+
+
+def test_key_that_is_a_list(tmp_path):
+    assert "a key must be a plain word or number" in told(put(tmp_path, "[a, b]: 1\n"))
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "-.inf", "1e999", "9" * 400, "1" * 30])
+def test_number_that_is_not_finite_or_too_large(tmp_path, value):
+    message = told(put(tmp_path, f"schema: 1\nsample_size: {value}\n"))
+    assert message.count("2:14: sample_size") == 1

@@ -1,0 +1,273 @@
+"""What is wrong in a scenario is told at its line and column, with what would be right, and all at once."""
+
+from __future__ import annotations
+
+import pytest
+
+CASES = {
+    "unknown key, nearest named": (
+        ("allocation: {ratio", "allocation: {ratoi"),
+        "14:14: allocation.ratoi: unknown key; did you mean 'ratio'?",
+    ),
+    "unknown top key": (("analysis:", "analysys:"), "20:1: analysys: unknown key; did you mean 'analysis'?"),
+    "missing key": (("visit: 14, ", ""), "19:3: estimands.primary.visit: is missing: day of the visit"),
+    "text for a number": (
+        ("{share: 0.5, baseline: defaults.trd_bpd}", "{share: half}"),
+        "5:18: population.strata.bpd.share: a number is needed, not the text 'half'",
+    ),
+    "true is not a number": (("seed: 7", "seed: true"), "23:36: simulation.seed: a whole number is needed, not true"),
+    "fraction for a whole number": (
+        ("replicates: 10", "replicates: 10.5"),
+        "23:26: simulation.replicates: a whole number is needed, not 10.5",
+    ),
+    "list for a mapping": (("{method: mmrm}", "{method: [mmrm]}"), "21:21: analysis.primary.method: must be 'mmrm'"),
+    "outside its bounds": (
+        ("never_starts: 0.03", "never_starts: 1.5"),
+        "dropout.never_starts: must be at most 1, not 1.5",
+    ),
+    "unknown choice": (
+        ("method: mmrm", "method: mrmm"),
+        "analysis.primary.method: must be 'mmrm' or 'ancova', not 'mrmm'",
+    ),
+    "name with a blank": (
+        ("  midazolam: {", "  'mida zolam': {"),
+        "12:3: arms.mida zolam: a name begins with a letter",
+    ),
+    "day that is no day": (("{14: 0.07}", "{soon: 0.07}"), "dropout.missing_by.soon: a day is needed as the key"),
+    "wrong schema": (("schema: 1", "schema: 2"), "1:9: schema: must be 1, not 2"),
+    "shares": (
+        ("no_bpd: {share: 0.5", "no_bpd: {share: 0.4"),
+        "4:3: population.strata: the shares 0.5 and 0.4 add to 0.9; they must add to 1",
+    ),
+    "ratio and arms": (
+        ("ratio: [1, 1]", "ratio: [1, 1, 1]"),
+        "14:21: allocation.ratio: three numbers for two arms (midazolam, ketamine)",
+    ),
+    "block sizes": (
+        ("[4, 6]", "[4, 5]"),
+        "14:46: allocation.block_sizes.1: must be a multiple of 2, the sum of the ratio 1:1, not 5",
+    ),
+    "outcome that nobody measures": (
+        ("outcome: qids_sr16", "outcome: qids_sr61"),
+        "19:22: estimands.primary.outcome: nobody measures 'qids_sr61'; did you mean 'qids_sr16'?",
+    ),
+    "analysis of no estimand": (
+        ("  primary: {method", "  prime: {method"),
+        "21:3: analysis.prime: there is no estimand 'prime' to analyse; did you mean 'primary'?",
+    ),
+    "visit that does not exist": (
+        ("visit: 14", "visit: 15"),
+        "19:40: estimands.primary.visit: there is no visit on day 15; visits are on days 3, 7, 10 and 14",
+    ),
+    "arm that does not exist": (
+        ("contrast: [ketamine,", "contrast: [ketamin,"),
+        "estimands.primary.contrast.0: there is no arm 'ketamin'; did you mean 'ketamine'?",
+    ),
+    "contrast of an arm with itself": (
+        ("[ketamine, midazolam]", "[ketamine, ketamine]"),
+        "two different arms are needed",
+    ),
+    "no primary": (
+        ("estimands:\n  primary", "estimands:\n  main"),
+        "18:1: estimands: one of the estimands must be named",
+    ),
+    "effect of an unknown arm": (
+        ("effects:\n  ketamine", "effects:\n  ketamin"),
+        "16:3: effects.ketamin: there is no arm 'ketamin'; did you mean 'ketamine'?",
+    ),
+    "effect on an unknown outcome": (
+        ("madrs: -5.0", "mdrs: -5.0"),
+        "effects.ketamine.points.mdrs: there is no outcome",
+    ),
+    "effect that leaves an outcome out": (
+        (", madrs: -5.0", ""),
+        "16:14: effects.ketamine.points: nothing is said for the outcome madrs: name every outcome (0 for no effect)",
+    ),
+    "two kinds of effect": (
+        (
+            "{points: {qids_sr16: -2.0, madrs: -5.0}}",
+            "{points: {qids_sr16: -2.0, madrs: 0}, open_label_change: danayan2023}",
+        ),
+        "16:3: effects.ketamine: one of open_label_change, points and standardised is needed",
+    ),
+    "key of another kind of effect": (
+        ("madrs: -5.0}}", "madrs: -5.0}, specific_share: 0.3}"),
+        "effects.ketamine.specific_share: goes with open_label_change, not with points",
+    ),
+    "unknown study": (
+        ("{points: {qids_sr16: -2.0, madrs: -5.0}}", "{open_label_change: danayan2032}"),
+        "16:33: effects.ketamine.open_label_change: the catalogue has no study 'danayan2032'; did you mean",
+    ),
+    "mean outside its scale": (
+        ("qids_sr16: -2.0", "qids_sr16: -20"),
+        "16:34: effects.ketamine.points.qids_sr16: the mean of qids_sr16 at day 14 in ketamine, bpd would be -5.45, "
+        "outside the scale: strictly within 0 to 27 is attainable",
+    ),
+    "SD that the scale cannot have": (
+        ("qids_sr16: {}", "qids_sr16: {post_sd: 15}"),
+        "8:24: outcomes.qids_sr16.post_sd: the SD of qids_sr16 at day 3 in midazolam, bpd cannot be 15 "
+        "with a mean of 16.72: 0.4478 to 13.11 is attainable",
+    ),
+    "residual SD above the SD": (
+        ("madrs: {}", "madrs: {residual_sd: 12}"),
+        "9:24: outcomes.madrs.residual_sd: must be at most the SD of the scores themselves, post_sd = 11, not 12",
+    ),
+    "unknown scale": (
+        ("madrs: {}", "madrs: {instrument: mdrs}"),
+        "the catalogue has no instrument 'mdrs'; did you mean 'madrs'?",
+    ),
+    "days that do not rise": (
+        ("visits: [3, 7, 10, 14]", "visits: [3, 7, 7, 14]"),
+        "10:53: schedule.visits.2: days must rise",
+    ),
+    "visit on day 0": (
+        ("visits: [3, 7, 10, 14]", "visits: [0, 3, 7, 14]"),
+        "schedule.visits.0: visits come after day 0",
+    ),
+    "missing share that falls": (
+        ("{14: 0.07}", "{7: 0.1, 14: 0.07}"),
+        "dropout.missing_by.14: the share missing cannot fall: 0.1 by day 7, 0.07 by day 14",
+    ),
+    "missing share that ends early": (("{14: 0.07}", "{10: 0.07}"), "17:23: dropout.missing_by: ends on day 10"),
+    "never starts above missing": (
+        ("never_starts: 0.03", "never_starts: 0.1"),
+        "must be at most the share missing by day 14",
+    ),
+    "size listed twice": (("[80, 120]", "[80, 80]"), "22:19: sample_size.1: 80 is listed twice"),
+    "size too small": (("[80, 120]", "[4, 2]"), "sample_size.1: must be at least 4, not 2"),
+    "varied path inside another": (
+        ("simulation:", "vary: {dropout.missing_by: [{14: 0.1}], dropout.missing_by.14: [0.1, 0.2]}\nsimulation:"),
+        "vary.dropout.missing_by.14: lies inside dropout.missing_by, which is varied too",
+    ),
+    "path that cannot be varied": (
+        ("simulation:", "vary: {simulation.seed: [1, 2]}\nsimulation:"),
+        "23:8: vary.simulation.seed: simulation cannot be varied",
+    ),
+    "varied value at fault": (
+        ("simulation:", "vary: {dropout.never_starts: [0, 0.5]}\nsimulation:"),
+        "23:34: dropout.never_starts: must be at most the share missing by day 14, 0.07, which it is part of; not 0.5",
+    ),
+    "varied value at fault elsewhere": (
+        ("simulation:", "vary: {allocation.ratio: [[1, 1], [1, 2]]}\nsimulation:"),
+        "(with allocation.ratio = [1, 2])",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_fault_is_told_with_place_and_remedy(faults, name):
+    change, expected = CASES[name]
+    told = faults(change)
+    assert any(expected in line for line in told), told
+    assert len(told) <= 3, told
+
+
+def test_covariance_that_is_not_positive_definite_names_the_pair(faults):
+    told = faults(
+        ("madrs: {}", "madrs: {}\n  bsl23: {}"),
+        ("madrs: -5.0", "madrs: -5.0, bsl23: 0"),
+        (
+            "simulation:",
+            "covariance:\n  outcomes:\n    - {pair: [qids_sr16, madrs], baseline: 0.95}\n"
+            "    - {pair: [madrs, bsl23], baseline: -0.5}\nsimulation:",
+        ),
+    )
+    assert len(told) == 1
+    assert told[0].startswith("26:7: covariance.outcomes.0: the correlations cannot all hold")
+    assert "most to blame is 0.95 of qids_sr16 with madrs at baseline; the nearest possible is" in told[0]
+
+
+def test_visit_matrix_that_is_not_positive_definite_names_the_days(faults):
+    rows = "[[1, .9, .9, -.9], [.9, 1, .9, .9], [.9, .9, 1, .9], [-.9, .9, .9, 1]]"
+    change = ("simulation:", f"covariance: {{visits: {{structure: unstructured, matrix: {rows}}}}}\nsimulation:")
+    (told,) = faults(change)
+    assert told.startswith("23:14: covariance.visits: ")
+    assert "between visits on days 3 and 14" in told
+
+
+def test_correlation_that_the_scales_cannot_have_is_told(faults):
+    # A score that is nearly always 0 cannot go along closely with one that is spread out.
+    moments = "{qids_sr16: {mean: 18, sd: 4}, madrs: {mean: 30, sd: 6}, rare: {mean: 0.02, sd: 0.15}}"
+    pairs = "[{pair: [qids_sr16, rare], baseline: 0.9, later: 0.2}, {pair: [madrs, rare], baseline: 0.3, later: 0.2}]"
+    told = faults(
+        ("madrs: {}", "madrs: {}\n  rare: {scale: {min: 0, max: 2, step: 1}, post_sd: 0.15}"),
+        ("defaults.trd_bpd", moments),
+        ("defaults.trd_no_bpd", moments),
+        ("madrs: -5.0", "madrs: -5.0, rare: 0"),
+        settings={
+            "course.control_change.rare": 0,
+            "covariance.outcomes": pairs,
+            "outcomes.rare.baseline_correlation": 0.1,
+        },
+    )
+    assert len(told) == 2, told  # one for each stratum
+    assert "correlation of qids_sr16 at baseline with rare at baseline in midazolam, bpd cannot be 0.9" in told[0]
+    assert "is attainable" in told[0]
+
+
+def test_outcome_without_evidence_asks_for_its_numbers(faults):
+    added = ("madrs: {}", "madrs: {}\n  mood: {}")
+    effect = ("madrs: -5.0", "madrs: -5.0, mood: 0")
+    (told,) = faults(added, effect)
+    assert told.startswith(
+        "10:3: outcomes.mood.scale: the bounds of 'mood' are not known: give scale: {min, max, step}"
+    )
+    told = faults(("madrs: {}", "madrs: {}\n  mood: {scale: continuous}"), effect)
+    assert any("outcomes.mood.post_sd: no evidence on the spread of 'mood': give post_sd" in line for line in told)
+    assert any("give baseline: {mood: {mean: ..., sd: ...}}" in line for line in told)
+    assert any("course.control_change.mood: is missing" in line and line.startswith("13:") for line in told)
+    assert any("give {pair: [madrs, mood], baseline: ..., later: ...}" in line for line in told)
+
+
+def test_all_faults_are_told_at_once(faults):
+    told = faults(
+        ("no_bpd: {share: 0.5", "no_bpd: {share: 0.4"),
+        ("ratio: [1, 1]", "ratio: [1, 1, 1]"),
+        ("visit: 14", "visit: 15"),
+        ("method: mmrm", "method: mmmr"),
+        ("{infusion: ketamine}", "{infusion: ketamine, lable: K}"),
+        ("replicates: 10", "replicates: ten"),
+        ("title: A test", "title: A test\ntitle: again"),
+    )
+    paths = [line.split(": ")[1] for line in told]
+    expected = {
+        "title", "population.strata", "arms.ketamine.lable", "allocation.ratio", "estimands.primary.visit",
+        "analysis.primary.method", "simulation.replicates",
+    }  # fmt: skip
+    assert set(paths) == expected
+
+
+def test_faults_in_numbers_are_told_with_faults_in_words(faults):
+    told = faults(("qids_sr16: -2.0", "qids_sr16: -20"), ("{method: mmrm}", "{methd: mmrm}"))
+    assert any("outside the scale" in line for line in told)
+    assert any("did you mean 'method'?" in line for line in told)
+
+
+def test_fault_at_a_setting_is_placed_there(faults):
+    told = faults(settings={"effects.ketamine.points.madrs": "abc", "sample_size": "[80", "title.x": "1", "a..b": "1"})
+    assert told == [
+        "--set a..b=1: a..b: a path is keys joined by dots, such as effects.ketamine.specific_share",
+        "--set effects.ketamine.points.madrs=abc: effects.ketamine.points.madrs: "
+        "a number or a mapping is needed, not the text 'abc'",
+        "--set sample_size=[80: not YAML: while parsing a flow sequence did not find expected ',' or ']'",
+        "--set title.x=1: title.x: 'x' cannot be set inside the text 'A test'; set the whole value instead",
+    ]
+
+
+def test_unknown_path_of_a_setting_names_the_nearest(faults):
+    (told,) = faults(settings={"simulation.replicate": "3"})
+    assert told.startswith("--set simulation.replicate=3: simulation.replicate: unknown key; did you mean 'replicates'")
+
+
+def test_faults_shared_by_combinations_are_told_once(faults):
+    change = (
+        "simulation:",
+        "vary: {outcomes.madrs.post_sd: [11, 40], dropout.never_starts: [0, 0.01, 0.02]}\nsimulation:",
+    )
+    (told,) = faults(change)
+    assert told.startswith("23:37: outcomes.madrs.post_sd: the SD of madrs")
+
+
+def test_null_scenario_without_a_published_course_asks_for_it(faults):
+    told = faults(("midazolam: {infusion: midazolam}", "midazolam: {infusion: none}"))
+    assert any("course.control_change.qids_sr16: is missing: nothing is published" in line for line in told)
