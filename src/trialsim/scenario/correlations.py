@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 ANCHORS = {3.5: "lag_3_5", 14.0: "lag_14", 84.0: "lag_84"}
 """Distances in days at which the catalogue gives the correlation between visits."""
 
+_ROOM = 0.03
+"""Smallest eigenvalue of a repaired matrix: scores on coarse scales need latent correlations a little larger than
+their own, and a matrix on the very edge would leave no room for them."""
+
 
 def correlations(case: Case, baseline_correlation: FloatArray) -> FloatArray | None:
     """Return the target correlations of all scores of a participant.
@@ -46,11 +50,12 @@ def correlations(case: Case, baseline_correlation: FloatArray) -> FloatArray | N
     if len(case.ledger.faults) > n_faults or visits is None or np.isnan(baseline_correlation).any():
         return None
     joint = joint_correlation(baseline, later, visits, baseline_correlation)
+    if case.content.covariance.repair == "nearest":
+        roomy = is_positive_definite(joint, min_eigenvalue=_ROOM)
+        return joint if roomy.all() else _repaired(case, joint)
     possible = is_positive_definite(joint)
     if possible.all():
         return joint
-    if case.content.covariance.repair == "nearest":
-        return _repaired(case, joint)
     _blame(case, baseline, later, visits, joint[int(np.argmin(possible))])
     return None
 
@@ -176,10 +181,10 @@ def _impossible(between: str, value: float, possible: float) -> str:
 
 
 def _repaired(case: Case, joint: FloatArray) -> FloatArray:
-    repaired = nearest_correlation(joint)
+    repaired = nearest_correlation(joint, min_eigenvalue=_ROOM)
     change = np.abs(repaired - joint)
     _, i, j = (int(x) for x in np.unravel_index(np.argmax(change), change.shape))
     between = f"{score_name(case, i)} with {score_name(case, j)}"
-    note = f"repaired to the nearest possible matrix; largest change {change.max():.4f}, {between}"
+    note = f"repaired to the nearest matrix with eigenvalues of at least {_ROOM:g}; largest change {change.max():.4f}, {between}"
     case.ledger.note(("covariance", "repair"), "nearest", note)
     return repaired
