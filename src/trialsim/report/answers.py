@@ -1,0 +1,124 @@
+"""The answer in plain words: how many patients are enough, or that none of the sizes simulated is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trialsim.report.table import PowerCell, PowerRow, PowerTable
+from trialsim.report.words import NO_BREAK_SPACE, fixed, percent
+
+TARGET = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one row of the power table says.
+
+    Parameters
+    ----------
+    setting : str
+        The varied values in words; empty when nothing is varied.
+    text : str
+        The finding, one or two sentences.
+    cell : PowerCell or None
+        The smallest size that is enough; None for a null or where none is.
+    own : bool
+        Whether these are the scenario's own values, those in force where nothing is varied.
+    """
+
+    setting: str
+    text: str
+    cell: PowerCell | None
+    own: bool
+
+
+def answers(
+    table: PowerTable, *, alpha: float, target: float = TARGET, own_settings: Mapping[str, Any] | None = None
+) -> list[Answer]:
+    """Return one answer per row of the table.
+
+    Parameters
+    ----------
+    table : PowerTable
+    alpha : float
+        Two-sided significance level, which a type I error is held against.
+    target : float
+        The power that is enough.
+    own_settings : mapping, optional
+        Values that the scenario itself holds for the varied paths.
+    """
+    own = own_settings or {}
+    found = []
+    for row in table.rows:
+        cells = [cell for cell in row.cells if cell is not None and not math.isnan(cell.share)]
+        words = [f"{heading}: {value}" for heading, value in zip(table.headings, row.words, strict=True)]
+        is_own = bool(row.settings) and all(path in own and own[path] == value for path, value in row.settings.items())
+        if not cells:
+            text, cell = "No fit gave an estimate, so nothing can be said.", None
+        elif row.null:
+            text, cell = _null_words(cells, alpha), None
+        else:
+            cell = smallest_enough(cells, target)
+            text = _power_words(cells, cell, target)
+        found.append(Answer(", ".join(words), text, cell, own=is_own or not row.settings))
+    return found
+
+
+def smallest_enough(cells: Sequence[PowerCell], target: float) -> PowerCell | None:
+    """Return the smallest size whose power, and that of every larger size simulated, is at least `target`."""
+    enough = None
+    for cell in sorted(cells, key=lambda cell: -cell.n):
+        if not cell.share >= target:
+            break
+        enough = cell
+    return enough
+
+
+def interval_words(cell: PowerCell) -> str:
+    """Return `85.2 % (95 % interval 81.8 to 88.0)`."""
+    low, high = fixed(100 * cell.low, 1), fixed(100 * cell.high, 1)
+    return f"{fixed(100 * cell.share, 1)}{NO_BREAK_SPACE}% (95{NO_BREAK_SPACE}% interval {low} to {high})"
+
+
+def range_words(row: PowerRow) -> str:
+    """Return the sizes of a row as `80 to 240 patients`, or `160 patients`."""
+    sizes = [cell.n for cell in row.cells if cell]
+    return f"{sizes[0]} patients" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} patients"
+
+
+def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: float) -> str:
+    ordered = sorted(cells, key=lambda cell: cell.n)
+    if enough is None:
+        largest = ordered[-1]
+        doubt = (
+            f" The interval reaches {percent(target)}: more replicates would tell." if largest.high >= target else ""
+        )
+        if len(ordered) == 1:
+            return f"{largest.n} patients are too few for {percent(target)} power: {interval_words(largest)}.{doubt}"
+        return (
+            f"None of the sizes simulated, {ordered[0].n} to {largest.n}, is enough for {percent(target)} "
+            f"power: with {largest.n} patients it is {interval_words(largest)}.{doubt}"
+        )
+    text = f"{enough.n} patients are enough for {percent(target)} power: {interval_words(enough)}."
+    smaller = [cell for cell in ordered if cell.n < enough.n]
+    if smaller:
+        text += f" With {smaller[-1].n} it is {fixed(100 * smaller[-1].share, 1)}{NO_BREAK_SPACE}%."
+    elif len(ordered) > 1:
+        text += " This is the smallest size simulated; fewer may do."
+    if enough.low < target:
+        text += f" The interval reaches below {percent(target)}: more replicates would tell."
+    return text
+
+
+def _null_words(cells: Sequence[PowerCell], alpha: float) -> str:
+    shares = sorted(cell.share for cell in cells)
+    low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
+    span = f"{low} %" if low == high else f"{low} to {high} %"
+    text = f"No true difference: {span} of trials find one all the same (type I error, nominal {percent(alpha)})."
+    outside = sum(not cell.low <= alpha <= cell.high for cell in cells)
+    if outside:
+        text += f" {outside} of {len(cells)} intervals do not hold {percent(alpha)}; one in twenty would by chance."
+    return text

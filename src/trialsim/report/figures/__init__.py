@@ -1,0 +1,111 @@
+"""The figures of a report, one per module, and the set that a run allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+__all__ = ["FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
+
+
+class FigureWords(NamedTuple):
+    """Heading and caption of a figure; the caption is also what a screen reader says."""
+
+    title: str
+    caption: str
+
+
+class DrawnFigure(NamedTuple):
+    """A figure and the data frame that it draws."""
+
+    figure: Figure
+    data: pd.DataFrame
+
+
+FIGURE_WORDS: Mapping[str, FigureWords] = {
+    "power_curves": FigureWords(
+        "Power by number of patients",
+        "Share of simulated trials that find the benefit, by patients randomised, with 95 % Monte Carlo bands. "
+        "Dotted lines mark 80 % and 90 %. Where there is no true difference the dashed line is the type I error, "
+        "beside the significance level.",
+    ),
+    "power_heatmap": FigureWords(
+        "Where power is enough",
+        "Power on the primary outcome in each cell, in percent, with its Monte Carlo standard error. The heavy line "
+        "parts the cells that reach 80 % from those that do not. Hatched cells have no true difference and show the "
+        "type I error.",
+    ),
+    "power_by_outcome": FigureWords(
+        "Power for every estimand",
+        "The same curves for each estimand of the trial. Where the lines differ between panels, the outcomes need "
+        "different numbers of patients.",
+    ),
+    "trajectories": FigureWords(
+        "Course of the scores",
+        "Mean observed score by day, arm and stratum, with 95 % confidence intervals and the number of patients "
+        "observed under each panel.",
+    ),
+    "accuracy": FigureWords(
+        "Is the estimate right?",
+        "Bias of the estimate of the primary estimand, and the share of its confidence intervals that hold the true "
+        "value, in each cell. About one bar in twenty misses its line by chance.",
+    ),
+}
+
+
+def standard_figures(
+    summary: pd.DataFrame,
+    *,
+    labels: Mapping[str, str] | None = None,
+    trajectories: pd.DataFrame | None = None,
+    trajectories_note: str = "",
+) -> dict[str, DrawnFigure]:
+    """Return all figures that a run allows, by name, in the order of a report.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        The summary of a run.
+    labels : mapping, optional
+        Words for estimands, arms, strata and outcomes, as `design.labels_of` gives them.
+    trajectories : DataFrame, optional
+        Mean scores by outcome, arm, stratum and day; see `trajectories.trajectory_data`.
+    trajectories_note : str
+        Said under the trajectories, such as which cell they are from.
+
+    Returns
+    -------
+    dict of str to DrawnFigure
+        `power_curves` and `accuracy` always; `power_heatmap` where something is varied; `power_by_outcome` where
+        there is more than one estimand or method; `trajectories` where given.
+    """
+    from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
+    from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
+    from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
+    from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
+    from trialsim.report.summary import hypotheses, varied_paths
+    from trialsim.report.words import name_words, path_words
+
+    asked = hypotheses(summary)
+    title = (labels or {}).get(asked[0].estimand, name_words(asked[0].estimand))
+    paths = varied_paths(summary)
+    drawn: dict[str, DrawnFigure] = {}
+    data = power_curve_data(summary, chosen=asked[:1], labels=labels)
+    drawn["power_curves"] = DrawnFigure(draw_power_curves(data), data)
+    if paths:
+        data = power_heatmap_data(summary, labels=labels)
+        drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=title), data)
+    if len(asked) > 1:
+        data = power_curve_data(summary, labels=labels)
+        drawn["power_by_outcome"] = DrawnFigure(draw_power_curves(data), data)
+    if trajectories is not None:
+        data = trajectory_data(trajectories)
+        drawn["trajectories"] = DrawnFigure(draw_trajectories(data, note=trajectories_note), data)
+    data = accuracy_data(summary, labels=labels)
+    heading = path_words(paths[0], labels=labels) if len(paths) == 1 else ""
+    drawn["accuracy"] = DrawnFigure(draw_accuracy(data, title=title, row_heading=heading), data)
+    return drawn

@@ -1,0 +1,140 @@
+"""Whether the primary analysis tells the truth: bias of the estimate and coverage of its interval in each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from trialsim.kernels.montecarlo import wilson_interval
+from trialsim.report import style
+from trialsim.report.summary import (
+    Hypothesis,
+    hypotheses,
+    records_of,
+    rows_of,
+    setting_words,
+    usable_fits,
+    varied_paths,
+)
+from trialsim.report.words import percent
+
+COLUMNS = (
+    "row", "n", "alpha", "bias", "bias_low", "bias_high", "coverage", "coverage_low", "coverage_high",
+)  # fmt: skip
+LABEL_LETTERS = 34
+"""How many letters of a group's name stand in one line."""
+
+Z = 1.959963984540054
+"""Half width of a 95 % interval in standard errors."""
+
+
+def accuracy_data(
+    summary: pd.DataFrame, *, hypothesis: Hypothesis | None = None, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Return what the figure draws: bias and coverage of one question in each cell, with 95 % intervals.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        The summary of a run.
+    hypothesis : Hypothesis, optional
+        The question shown; the primary estimand by its first method when left out.
+    labels : mapping, optional
+        Words for arms, strata and outcomes.
+    """
+    paths = varied_paths(summary)
+    records: list[dict[str, Any]] = []
+    for row in records_of(rows_of(summary, hypothesis or hypotheses(summary)[0])):
+        usable = usable_fits(row)
+        covered = wilson_interval(round(float(row["coverage"]) * usable) if usable else 0, usable)
+        records.append({
+            "row": "\n".join(
+                setting_words({path: row[path]}, labels=labels, skip_names=len(paths) == 1) for path in paths
+            ),
+            "n": int(row["n"]), "alpha": float(row["alpha"]), "bias": float(row["bias"]),
+            "bias_low": row["bias"] - Z * row["bias_mcse"], "bias_high": row["bias"] + Z * row["bias_mcse"],
+            "coverage": float(row["coverage"]), "coverage_low": covered.low, "coverage_high": covered.high,
+        })  # fmt: skip
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = "") -> Figure:
+    """Return the figure of `frame`, as made by `accuracy_data`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        At least one row.
+    title : str
+        Set above the figure.
+    row_heading : str
+        What the groups of rows are, such as the varied path in words.
+    """
+    groups, sizes = list(dict.fromkeys(frame["row"])), sorted(frame["n"].unique())
+    marks = dict(zip(sizes, style.ordered_marks(len(sizes)), strict=True))
+    names = {group: style.wrapped(group, LABEL_LETTERS) for group in groups}
+    lines = max(name.count("\n") + 1 for name in names.values())
+    places = _places(groups, sizes, lines)
+    height = 1.6 + max(0.17 * max(places.values()), 1.0)
+    with style.styled():
+        figure = Figure(figsize=(7.6 if lines == 1 else 9.0, height), layout="constrained")
+        bias, coverage = figure.subplots(1, 2, sharey=True)
+        _draw_intervals(bias, frame, places, marks, measure="bias")
+        bias.axvline(0.0, color=style.MUTED, linewidth=1.0)
+        bias.set(title="Bias", xlabel="Mean estimate − truth, points", ylabel=row_heading)
+        _draw_intervals(coverage, frame, places, marks, measure="coverage")
+        nominal = 1.0 - float(frame["alpha"].iloc[0])
+        coverage.axvline(nominal, color=style.MUTED, linewidth=1.0)
+        coverage.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
+        coverage.set(title="Coverage", xlabel=f"Intervals with the truth, % (nominal {percent(nominal)})")
+        bias.set_yticks([np.mean([places[group, n] for n in sizes]) for group in groups], list(names.values()))
+        bias.invert_yaxis()
+        for axes in (bias, coverage):
+            axes.grid(visible=False, axis="y")
+        if title:
+            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        _add_key(figure, marks)
+    return figure
+
+
+def _places(groups: list[str], sizes: list[int], lines: int) -> dict[tuple[str, int], float]:
+    """Return the height of each interval: sizes beside each other, groups apart and with room for their names."""
+    step = max(len(sizes), 1.1 * lines) + 0.7
+    return {(group, n): step * i + j for i, group in enumerate(groups) for j, n in enumerate(sizes)}
+
+
+def _draw_intervals(
+    axes: Axes,
+    frame: pd.DataFrame,
+    places: dict[tuple[str, int], float],
+    marks: dict[int, style.Mark],
+    *,
+    measure: str,
+) -> None:
+    for row in records_of(frame):
+        place, mark = places[row["row"], row["n"]], marks[row["n"]]
+        axes.hlines(place, row[f"{measure}_low"], row[f"{measure}_high"], color=mark.colour, linewidth=1.6)
+        axes.plot([row[measure]], [place], color=mark.colour, marker=mark.marker, markersize=4.5)
+
+
+def _add_key(figure: Figure, marks: dict[int, style.Mark]) -> None:
+    axes = figure.axes[0]
+    handles = [
+        axes.plot([], [], color=mark.colour, marker=mark.marker, markersize=4.5, label=str(n))[0]
+        for n, mark in marks.items()
+    ]
+    figure.legend(
+        handles=handles,
+        title="Patients randomised (bars: 95 % Monte Carlo intervals)",
+        loc="outside lower left",
+        ncols=min(len(marks), 8),
+        fontsize=8,
+        title_fontsize=8,
+        alignment="left",
+    )

@@ -1,0 +1,177 @@
+"""Power in every cell of the first varied path by the number of patients, with the number written in each cell.
+
+A heavy line parts the cells that reach the target from those that do not, so that the answer can be read without
+the colours. Cells where the true difference is 0 show the type I error on a hatched ground instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from trialsim.report import style
+from trialsim.report.summary import (
+    Hypothesis,
+    hypotheses,
+    records_of,
+    rows_of,
+    setting_words,
+    shown_share,
+    varied_paths,
+)
+from trialsim.report.words import path_words, percent, value_words
+
+COLUMNS = ("panel", "row", "row_heading", "n", "null", "share", "mcse")
+TARGET = 0.8
+
+
+def power_heatmap_data(
+    summary: pd.DataFrame, *, hypothesis: Hypothesis | None = None, labels: Mapping[str, str] | None = None
+) -> pd.DataFrame:
+    """Return what the heat map draws: one row per cell.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        The summary of a run.
+    hypothesis : Hypothesis, optional
+        The question shown; the primary estimand by its first method when left out.
+    labels : mapping, optional
+        Words for arms, strata and outcomes.
+
+    Returns
+    -------
+    DataFrame
+        Columns `panel` (values of the further varied paths in words), `row` (value of the first), `row_heading`,
+        `n`, `null`, `share` and `mcse`. Empty when the scenario varies nothing, for then there is no second axis.
+    """
+    paths = varied_paths(summary)
+    if not paths:
+        return pd.DataFrame(columns=list(COLUMNS))
+    records: list[dict[str, Any]] = []
+    for row in records_of(rows_of(summary, hypothesis or hypotheses(summary)[0])):
+        share, mcse, _ = shown_share(row)
+        records.append({
+            "panel": setting_words({path: row[path] for path in paths[1:]}, labels=labels),
+            "row": value_words(paths[0], row[paths[0]]),
+            "row_heading": path_words(paths[0], labels=labels),
+            "n": int(row["n"]), "null": bool(row["null"]), "share": share, "mcse": mcse,
+        })  # fmt: skip
+    return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def draw_power_heatmap(frame: pd.DataFrame, *, title: str = "", target: float = TARGET) -> Figure:
+    """Return the figure of `frame`, as made by `power_heatmap_data`.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        At least one row.
+    title : str
+        Set above the figure.
+    target : float
+        Power at which the dividing line runs.
+    """
+    if frame.empty:
+        raise ValueError("a heat map needs a varied path; the frame has no rows")
+    panels = list(dict.fromkeys(frame["panel"]))
+    values, sizes = list(dict.fromkeys(frame["row"])), sorted(frame["n"].unique())
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
+    width = columns * (1.4 + max(0.78 * len(sizes), 2.2)) + 1.0
+    height = rows * max(0.95 + 0.52 * len(values), 2.7) + 0.6
+    with style.styled():
+        figure = Figure(figsize=(width, height), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False)
+        for axes, panel in zip(grid.flat, panels, strict=False):
+            _draw_panel(axes, frame[frame["panel"] == panel], values, sizes, target)
+            axes.set_title(style.wrapped(panel or title, int(8 * width / columns)))
+        for axes in grid.flat[len(panels) :]:
+            axes.set_visible(False)
+        if any(panels) and title:
+            figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        for row in grid:
+            row[0].set_ylabel(str(frame["row_heading"].iloc[0]))
+        for index, axes in enumerate(grid.flat[: len(panels)]):
+            if index + columns >= len(panels):
+                axes.set_xlabel("Patients randomised")
+        _add_scale(figure, list(grid.flat[: len(panels)]), target)
+        style.add_note(figure, _note(frame, target))
+    return figure
+
+
+def _draw_panel(axes: Axes, frame: pd.DataFrame, values: list[str], sizes: list[int], target: float) -> None:
+    for row in records_of(frame):
+        _draw_cell(axes, sizes.index(row["n"]), values.index(row["row"]), row)
+    reached = np.zeros((len(values), len(sizes)), dtype=bool)
+    for row in records_of(frame):
+        reached[values.index(row["row"]), sizes.index(row["n"])] = not row["null"] and row["share"] >= target
+    _draw_border(axes, reached)
+    axes.set_xlim(-0.5, len(sizes) - 0.5)
+    axes.set_ylim(-0.5, len(values) - 0.5)
+    axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
+    axes.set_yticks(range(len(values)), values)
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_visible(False)
+
+
+def _draw_cell(axes: Axes, x: int, y: int, row: Mapping[str, Any]) -> None:
+    """Draw one cell with its share and, smaller, its MCSE, both in percent."""
+    share = float(row["share"])
+    estimable = not np.isnan(share)
+    ground = style.POWER_MAP(share) if estimable and not row["null"] else (1.0, 1.0, 1.0, 1.0)
+    axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=ground, edgecolor="white", linewidth=1.5))
+    if row["null"]:
+        axes.add_patch(
+            Rectangle(
+                (x - 0.47, y - 0.47), 0.94, 0.94, facecolor="none", edgecolor=style.FAINT, linewidth=0.6, hatch="////"
+            )
+        )
+    colour = style.ALERT if row["null"] else style.text_colour_on(ground)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2} if row["null"] else None
+    words = f"{100 * share:.1f}" if estimable else "–"
+    axes.text(x, y + 0.1, words, ha="center", va="center", fontsize=9.5, color=colour, bbox=box)
+    if estimable:
+        axes.text(
+            x, y - 0.25, f"± {100 * float(row['mcse']):.1f}", ha="center", va="center", fontsize=6.8,
+            color=colour, bbox=box,
+        )  # fmt: skip
+
+
+def _draw_border(axes: Axes, reached: np.ndarray) -> None:
+    """Draw a line along every edge between a cell that reaches the target and one that does not."""
+    rows, columns = reached.shape
+    for y in range(rows):
+        for x in range(columns):
+            if x + 1 < columns and reached[y, x] != reached[y, x + 1]:
+                axes.plot([x + 0.5] * 2, [y - 0.5, y + 0.5], color=style.INK, linewidth=2.4, solid_capstyle="round")
+            if y + 1 < rows and reached[y, x] != reached[y + 1, x]:
+                axes.plot([x - 0.5, x + 0.5], [y + 0.5] * 2, color=style.INK, linewidth=2.4, solid_capstyle="round")
+
+
+def _add_scale(figure: Figure, axes: list[Axes], target: float) -> None:
+    scale = figure.colorbar(
+        ScalarMappable(Normalize(0.0, 1.0), style.POWER_MAP), ax=axes, fraction=0.04, pad=0.02, aspect=22
+    )
+    scale.set_ticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], labels=["0", "20", "40", "60", "80", "100"])
+    scale.set_label("Power, %")
+    scale.outline.set_visible(False)
+    scale.ax.tick_params(length=0)
+    scale.ax.axhline(target, color=style.INK, linewidth=2.0)
+
+
+def _note(frame: pd.DataFrame, target: float) -> str:
+    parts = [f"Power in %, ± its Monte Carlo standard error. Heavy line: {percent(target)}."]
+    if frame["null"].any():
+        parts.append("Hatched: no true difference, so the number is the type I error.")
+    return " ".join(parts)

@@ -1,0 +1,227 @@
+"""The report of a run as one HTML file that needs nothing else: no script, no request, no date.
+
+All text that came from a scenario is escaped by the template engine; figures are inlined as SVG after a check that
+they hold nothing active. The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from trialsim import evidence
+from trialsim.kernels.montecarlo import mcse_proportion
+from trialsim.report.answers import TARGET, Answer, answers
+from trialsim.report.characteristics import characteristics_tables
+from trialsim.report.design import design_facts, dropout_model, estimand_words, first_variant, labels_of
+from trialsim.report.figures import FIGURE_WORDS, FigureWords
+from trialsim.report.ledger import ledger_totals
+from trialsim.report.protocol import limitations, sample_size_statement
+from trialsim.report.summary import Hypothesis, hypotheses, records_of, varied_paths
+from trialsim.report.svg import inline_svg
+from trialsim.report.table import power_table
+from trialsim.report.words import fixed, name_words, number, percent, value_words
+
+_CHOICES = ("schedule", "arms", "allocation", "estimands", "analysis", "sample_size", "simulation", "vary")
+"""Scenario keys that say what is done; all others say what is true."""
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render_report(
+    resolved: Mapping[str, Any],
+    provenance: Sequence[Mapping[str, Any]],
+    summary: pd.DataFrame,
+    figures: Mapping[str, str],
+    manifest: Mapping[str, Any],
+    *,
+    rungs: pd.DataFrame | None = None,
+) -> str:
+    """Return the report of a run as an HTML page.
+
+    Parameters
+    ----------
+    resolved : mapping
+        The resolved scenario, as its `to_dict` gives it.
+    provenance : sequence of mapping
+        One per value: `path`, `value`, `source`, `tag`, `citation`, `note`.
+    summary : DataFrame
+        One row per cell, estimand and method.
+    figures : mapping of str to str
+        SVG documents by name, shown in the order given; names are letters, digits, `_` and `-`.
+    manifest : mapping
+        What is needed to run this again; shown as it is, nested keys joined with dots.
+    rungs : DataFrame, optional
+        What `ledger.count_rungs` says about the fits that were not as asked for.
+    """
+    labels = labels_of(resolved)
+    paths = varied_paths(summary)
+    primary = hypotheses(summary)[0]
+    table = power_table(summary, hypothesis=primary, labels=labels)
+    own = _own_settings(provenance, paths)
+    alpha = _alpha(summary, primary)
+    found = answers(table, alpha=alpha, own_settings=own)
+    replicates = int(summary["replicates"].max())
+    context = {
+        "title": str(resolved["title"]),
+        "description": str(resolved.get("description") or ""),
+        "question": _question(resolved, primary),
+        "headline": _headline(found),
+        "answers": found,
+        "target": percent(TARGET),
+        "table": table,
+        "others": _other_tables(summary, primary, labels),
+        "figures": [_figure(name, svg) for name, svg in figures.items()],
+        "facts": design_facts(resolved, summary),
+        "estimands": estimand_words(resolved, summary),
+        "characteristics": [
+            (_hypothesis_words(item.hypothesis, summary, labels), item)
+            for item in characteristics_tables(summary, labels=labels)
+        ],
+        "assumptions": _assumptions(provenance),
+        "references": _references(provenance),
+        "totals": _totals(summary, labels),
+        "rungs": _rungs(rungs, labels),
+        "replicates": f"{replicates:,}",
+        "mcse_power": fixed(100 * mcse_proportion(TARGET, replicates), 2),
+        "mcse_alpha": fixed(100 * mcse_proportion(alpha, replicates), 2),
+        "alpha": percent(alpha),
+        "statement": sample_size_statement(resolved, summary, found, primary),
+        "manifest": list(_flat(manifest)),
+        "limitations": limitations(
+            summary, provenance, dropout=dropout_model(resolved), bounded=any(first_variant(resolved)["scales"])
+        ),
+    }
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("report.html.j2").render(context)
+
+
+def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> dict[str, Any]:
+    """Return the values that the scenario itself holds for the varied paths."""
+    return {str(item["path"]): item["value"] for item in provenance if item["path"] in paths}
+
+
+def _alpha(summary: pd.DataFrame, hypothesis: Hypothesis) -> float:
+    chosen = (summary["estimand"] == hypothesis.estimand) & (summary["method"] == hypothesis.method)
+    return float(summary.loc[chosen, "alpha"].iloc[0])
+
+
+def _question(resolved: Mapping[str, Any], primary: Hypothesis) -> str:
+    variant = first_variant(resolved)
+    estimand = next(item for item in variant["estimands"] if item["name"] == primary.estimand)
+    active, control = (variant["arm_labels"][estimand[side]] for side in ("active", "control"))
+    outcome = variant["outcome_labels"][estimand["outcome"]]
+    day = number(variant["visits_days"][estimand["visit"]])
+    return (
+        f"How often would a randomised trial of {active} against {control} find the effect on {outcome} at day {day}, "
+        "and how many patients does it need?"
+    )
+
+
+def _headline(found: Sequence[Answer]) -> list[Answer]:
+    """Return the answers for the scenario's own values, or all of them where none is marked."""
+    own = [answer for answer in found if answer.own]
+    return own or list(found)
+
+
+def _hypothesis_words(hypothesis: Hypothesis, summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    return f"{labels.get(hypothesis.estimand, name_words(hypothesis.estimand))}, {hypothesis.method.upper()}"
+
+
+def _other_tables(summary: pd.DataFrame, primary: Hypothesis, labels: Mapping[str, str]) -> list[tuple[str, Any]]:
+    return [
+        (_hypothesis_words(item, summary, labels), power_table(summary, hypothesis=item, labels=labels))
+        for item in hypotheses(summary)
+        if item != primary
+    ]
+
+
+def _figure(name: str, svg: str) -> tuple[str, FigureWords, Markup]:
+    words = FIGURE_WORDS.get(name, FigureWords(name_words(name).capitalize(), ""))
+    # Safe: the document was checked for active content, and title and caption are escaped where they are put in.
+    inlined = inline_svg(svg, name=f"figure-{name}", title=words.title, description=words.caption or words.title)
+    return name, words, Markup(inlined)  # noqa: S704
+
+
+def _assumptions(provenance: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the provenance in words, with a count per tag."""
+    numbers = {key: place for place, (key, _, _) in enumerate(_references(provenance), start=1)}
+    rows = [
+        {
+            "path": item["path"],
+            "words": _breakable(str(item["path"])),
+            "value": value_words(str(item["path"]), item["value"]),
+            "source": str(item["source"]),
+            "tag": str(item["tag"] or item["source"]),
+            "reference": numbers.get(str(item["citation"])) if item["citation"] else None,
+            "note": str(item["note"] or ""),
+        }
+        for item in provenance
+    ]
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["tag"]] = counts.get(row["tag"], 0) + 1
+    order = ("given", "measured", "derived", "assumed", "default")
+    ranked = sorted(counts.items(), key=lambda pair: (order.index(pair[0]) if pair[0] in order else 9, pair[0]))
+    chosen = [row for row in rows if str(row["path"]).partition(".")[0] in _CHOICES]
+    true = [row for row in rows if row not in chosen]
+    return {"true": true, "chosen": chosen, "counts": ranked}
+
+
+def _breakable(path: str) -> Markup:
+    """Return a path that may be broken after its dots; all of it is escaped."""
+    return Markup(".<wbr>").join(path.split("."))
+
+
+def _references(provenance: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, str]]:
+    """Return key, text and link of every citation, in order of first use."""
+    keys = dict.fromkeys(str(item["citation"]) for item in provenance if item["citation"])
+    found = []
+    for key in keys:
+        if key in evidence.citation_keys():
+            citation = evidence.citation(key)
+            found.append((key, citation.text, citation.link))
+        else:
+            found.append((key, key, ""))
+    return found
+
+
+def _totals(summary: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [
+        {**item, "label": labels.get(item["estimand"], name_words(item["estimand"]))} for item in ledger_totals(summary)
+    ]
+
+
+def _rungs(rungs: pd.DataFrame | None, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    if rungs is None:
+        return []
+    return [
+        {**row, "label": labels.get(row["estimand"], name_words(row["estimand"])), "rung": name_words(str(row["rung"]))}
+        for row in records_of(rungs)
+    ]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested keys joined with dots, and values as text."""
+    found: list[tuple[str, str]] = []
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            found.extend(_flat(value, f"{name}."))
+        elif isinstance(value, list | tuple):
+            found.append((name, ", ".join(str(item) for item in value)))
+        else:
+            found.append((name, str(value)))
+    return found

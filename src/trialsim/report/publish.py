@@ -1,0 +1,66 @@
+"""The figures and the report of a run folder: everything a person opens."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialsim.engine.store import write_bytes, write_text
+from trialsim.kernels.operating_characteristics import CONVERGED
+from trialsim.report.design import labels_of
+from trialsim.report.figures import standard_figures
+from trialsim.report.figures.trajectories import trajectory_data
+from trialsim.report.html import render_report
+from trialsim.report.ledger import count_rungs
+from trialsim.report.style import png_bytes, svg_text
+
+REPORT = "report.html"
+FIGURES = "figures"
+
+
+def publish(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    example: Sequence[Mapping[str, Any]],
+    example_note: str,
+) -> None:
+    """Write figures (PNG, SVG and their data) and the report into a run folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds summary.parquet and estimates.parquet.
+    manifest : mapping
+    example : sequence of mapping
+        Rows of the mean trajectories of one simulated trial.
+    example_note : str
+    """
+    resolved = manifest["scenario"]
+    summary = pd.read_parquet(folder / "summary.parquet")
+    drawn = standard_figures(
+        summary,
+        labels=labels_of(resolved),
+        trajectories=trajectory_data(pd.DataFrame(example)),
+        trajectories_note=example_note,
+    )
+    texts: dict[str, str] = {}
+    for name, shown in drawn.items():
+        texts[name] = svg_text(shown.figure)
+        write_bytes(folder / FIGURES / f"{name}.png", png_bytes(shown.figure))
+        write_text(folder / FIGURES / f"{name}.svg", texts[name])
+        buffer = io.StringIO()
+        shown.data.to_csv(buffer, index=False, lineterminator="\n")
+        write_text(folder / FIGURES / f"{name}.csv", buffer.getvalue())
+    # Only the fits that did not go as asked are read into memory.
+    unusual = pd.read_parquet(
+        folder / "estimates.parquet",
+        columns=["cell", "estimand", "method", "replicate", "status", "rung"],
+        filters=[("status", "!=", CONVERGED)],
+    )
+    told = {key: value for key, value in manifest.items() if key != "scenario"}
+    page = render_report(resolved, resolved["provenance"], summary, texts, told, rungs=count_rungs(unusual))
+    write_text(folder / REPORT, page)

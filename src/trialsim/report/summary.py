@@ -1,0 +1,95 @@
+"""Reading the summary of a run: which paths were varied, which questions were asked, which rows belong together.
+
+The summary is a pandas frame with one row per cell, estimand and analysis method. Its columns are `cell`, `variant`,
+then one per varied scenario path, then `n` and all that follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from trialsim.kernels.montecarlo import Interval, wilson_interval
+from trialsim.report.words import path_words, value_words
+
+PRIMARY = "primary"
+
+
+class Hypothesis(NamedTuple):
+    """One estimand with one way to estimate it."""
+
+    estimand: str
+    method: str
+
+
+def varied_paths(summary: pd.DataFrame) -> tuple[str, ...]:
+    """Return the varied scenario paths, in the order of the scenario; empty when nothing is varied."""
+    columns = list(summary.columns)
+    return tuple(str(column) for column in columns[columns.index("variant") + 1 : columns.index("n")])
+
+
+def hypotheses(summary: pd.DataFrame) -> list[Hypothesis]:
+    """Return the estimands and their methods, the primary estimand first, then in order of appearance."""
+    pairs = summary[["estimand", "method"]].drop_duplicates().itertuples(index=False)
+    found = [Hypothesis(str(pair.estimand), str(pair.method)) for pair in pairs]
+    return sorted(found, key=lambda hypothesis: hypothesis.estimand != PRIMARY)
+
+
+def rows_of(summary: pd.DataFrame, hypothesis: Hypothesis) -> pd.DataFrame:
+    """Return the rows of one hypothesis, by variant and then by size."""
+    chosen = (summary["estimand"] == hypothesis.estimand) & (summary["method"] == hypothesis.method)
+    return summary[chosen].sort_values(["variant", "n"], kind="stable").reset_index(drop=True)
+
+
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as dicts by column name, lists that a file gave back as arrays as lists again."""
+    return [
+        {str(name): value.tolist() if isinstance(value, np.ndarray) else value for name, value in record.items()}
+        for record in frame.to_dict("records")
+    ]
+
+
+def setting_words(
+    settings: Mapping[str, Any], *, labels: Mapping[str, str] | None = None, skip_names: bool = False
+) -> str:
+    """Return varied values in words, `Missing by day 14: 7 %, Specific share ...: 34 %`.
+
+    Parameters
+    ----------
+    settings : mapping
+        Value of each varied path.
+    labels : mapping, optional
+        Words for arms, strata and outcomes.
+    skip_names : bool
+        Whether to give the values alone.
+    """
+    parts = []
+    for path, value in settings.items():
+        words = value_words(path, value)
+        parts.append(words if skip_names else f"{path_words(path, labels=labels)}: {words}")
+    return ", ".join(parts)
+
+
+def usable_fits(row: Mapping[str, Any]) -> int:
+    """Return the number of fits that gave an estimate: the denominator of power and of the type I error."""
+    return int(row["converged"]) + int(row["fell_back"])
+
+
+def rejection_interval(row: Mapping[str, Any]) -> Interval:
+    """Return the Wilson interval of the share of fits that reject in either direction."""
+    usable = usable_fits(row)
+    return wilson_interval(round(float(row["rejection_rate"]) * usable) if usable else 0, usable)
+
+
+def shown_share(row: Mapping[str, Any]) -> tuple[float, float, Interval]:
+    """Return what a power table shows for one row: share, MCSE and interval.
+
+    Power where there is an effect; where the true value is 0, the type I error (rejections in either direction).
+    """
+    if bool(row["null"]):
+        return float(row["rejection_rate"]), float(row["rejection_rate_mcse"]), rejection_interval(row)
+    interval = Interval(float(row["power_low"]), float(row["power_high"]))
+    return float(row["power"]), float(row["power_mcse"]), interval

@@ -1,0 +1,164 @@
+"""The answer as a table: varied values by number of patients, power in each cell, as plain data.
+
+The command line, the HTML report and other programs print the same table, each in its own way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from trialsim.report.summary import (
+    Hypothesis,
+    hypotheses,
+    records_of,
+    rows_of,
+    shown_share,
+    usable_fits,
+    varied_paths,
+)
+from trialsim.report.words import fixed, path_words, value_words
+
+
+@dataclass(frozen=True, slots=True)
+class PowerCell:
+    """One cell: power, or the type I error where the true difference is 0.
+
+    Parameters
+    ----------
+    n : int
+        Patients randomised.
+    share, mcse, low, high : float
+        The share of fits, its Monte Carlo standard error and its 95 % Wilson interval.
+    null : bool
+        Whether `share` is the type I error.
+    usable, failed : int
+        Fits that gave an estimate, and fits that did not.
+    """
+
+    n: int
+    share: float
+    mcse: float
+    low: float
+    high: float
+    null: bool
+    usable: int
+    failed: int
+
+    @property
+    def text(self) -> str:
+        """Percent and its MCSE, `81.2 ± 1.7`, with a dash where no fit gave an estimate."""
+        if math.isnan(self.share):
+            return "–"
+        return f"{fixed(100 * self.share, 1)} ± {fixed(100 * self.mcse, 1)}"
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRow:
+    """One combination of varied values: the values as they are and in words, and a cell per size."""
+
+    settings: Mapping[str, Any]
+    words: tuple[str, ...]
+    cells: tuple[PowerCell | None, ...]
+
+    @property
+    def null(self) -> bool:
+        """Whether the true difference is 0 in this row."""
+        return any(cell.null for cell in self.cells if cell)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerTable:
+    """Power of one hypothesis in all cells of a run.
+
+    Parameters
+    ----------
+    hypothesis : Hypothesis
+    headings : tuple of str
+        One per varied path, in words.
+    sizes : tuple of int
+        Patients randomised, rising.
+    rows : tuple of PowerRow
+        In the order of the scenario's `vary`.
+    """
+
+    hypothesis: Hypothesis
+    headings: tuple[str, ...]
+    sizes: tuple[int, ...]
+    rows: tuple[PowerRow, ...]
+
+    @property
+    def header(self) -> tuple[str, ...]:
+        """Column headings of the printed table."""
+        return (*(self.headings or ("Patients randomised",)), *(str(size) for size in self.sizes))
+
+    @property
+    def body(self) -> tuple[tuple[str, ...], ...]:
+        """Printed rows, as long as the header."""
+        measure = "Type I error, %" if all(row.null for row in self.rows) else "Power, %"
+        return tuple(
+            (*(row.words or (measure,)), *(cell.text if cell else "" for cell in row.cells)) for row in self.rows
+        )
+
+    @property
+    def caption(self) -> str:
+        """What the numbers are, in a sentence or two."""
+        words = "Power in %, ± its Monte Carlo standard error, by patients randomised."
+        if any(row.null for row in self.rows):
+            words += " Where the true difference is 0, the number is the type I error (rejection either way)."
+        failed = sum(cell.failed for row in self.rows for cell in row.cells if cell)
+        if failed:
+            words += f" {failed:,} fits failed and are in no denominator."
+        return words
+
+
+def power_table(
+    summary: pd.DataFrame, *, hypothesis: Hypothesis | None = None, labels: Mapping[str, str] | None = None
+) -> PowerTable:
+    """Return the power table of one hypothesis.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        The summary of a run.
+    hypothesis : Hypothesis, optional
+        The primary estimand by its first method when left out.
+    labels : mapping, optional
+        Words for arms, strata and outcomes.
+    """
+    chosen = hypothesis or hypotheses(summary)[0]
+    paths = varied_paths(summary)
+    part = rows_of(summary, chosen)
+    sizes = tuple(sorted(int(size) for size in part["n"].unique()))
+    rows = []
+    for _, group in part.groupby("variant", sort=False):
+        records = records_of(group)
+        cells = {int(record["n"]): _cell(record) for record in records}
+        settings = {path: records[0][path] for path in paths}
+        rows.append(
+            PowerRow(
+                settings=settings,
+                words=tuple(value_words(path, value) for path, value in settings.items()),
+                cells=tuple(cells.get(size) for size in sizes),
+            )
+        )
+    headings = tuple(path_words(path, labels=labels) for path in paths)
+    return PowerTable(hypothesis=chosen, headings=headings, sizes=sizes, rows=tuple(rows))
+
+
+def _cell(record: Mapping[str, Any]) -> PowerCell:
+    share, mcse, interval = shown_share(record)
+    return PowerCell(
+        n=int(record["n"]),
+        share=share,
+        mcse=mcse,
+        low=interval.low,
+        high=interval.high,
+        null=bool(record["null"]),
+        usable=usable_fits(record),
+        failed=int(record["failed"]),
+    )

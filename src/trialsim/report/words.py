@@ -1,0 +1,113 @@
+"""Words for readers: scenario paths, values and numbers as they appear in tables, figures and sentences."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+NO_BREAK_SPACE = "\u00a0"
+
+_SHARES = ("specific_share", "share", "never_starts", "missing_by")
+
+_PATH_WORDS: tuple[tuple[str, str], ...] = (
+    (r"effects\.([^.]+)\.specific_share(?:\.([^.]+))?", "Specific share of the {0} effect"),
+    (r"effects\.([^.]+)\.open_label_change(?:\.(.+))?", "Open-label change with {0}"),
+    (r"effects\.([^.]+)\.points\.([^.]+)(?:\.(.+))?", "Effect of {0} on {1}, points"),
+    (r"effects\.([^.]+)\.standardised\.([^.]+)(?:\.(.+))?", "Standardised effect of {0} on {1}"),
+    (r"dropout\.missing_by\.([^.]+)", "Missing by day {0}"),
+    (r"dropout\.never_starts", "Never start treatment"),
+    (r"dropout\.score_hazard_ratio_per_sd", "Dropout hazard ratio per SD of the score"),
+    (r"dropout\.arm_hazard_ratio\.([^.]+)", "Dropout hazard ratio, {0}"),
+    (r"dropout\.stratum_hazard_ratio\.([^.]+)", "Dropout hazard ratio, {0}"),
+    (r"dropout\.model", "Dropout model"),
+    (r"population\.strata\.([^.]+)\.share", "Share of patients in {0}"),
+    (r"outcomes\.([^.]+)\.post_sd(?:\.(.+))?", "SD of {0} after baseline, points"),
+    (r"outcomes\.([^.]+)\.residual_sd(?:\.(.+))?", "Residual SD of {0}, points"),
+    (r"outcomes\.([^.]+)\.baseline_correlation(?:\.(.+))?", "Correlation of {0} with baseline"),
+    (r"course\.control_change\.([^.]+)(?:\.(.+))?", "Change on {0} in the control arm, points"),
+    (r"allocation\.ratio", "Allocation ratio"),
+    (r"allocation\.method", "Allocation method"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?method", "Analysis of {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?alpha", "Two-sided alpha, {0}"),
+)
+
+
+def name_words(name: str) -> str:
+    """Return an identifier such as `no_bpd` with its underscores as spaces."""
+    return name.replace("_", " ")
+
+
+def path_words(path: str, *, labels: Mapping[str, str] | None = None) -> str:
+    """Return a scenario path in words, the path itself where none are known.
+
+    Parameters
+    ----------
+    path : str
+        Such as `effects.ketamine.specific_share`.
+    labels : mapping, optional
+        Words for the identifiers in it (arms, strata, outcomes); others get spaces for underscores.
+    """
+    known = labels or {}
+    for pattern, words in _PATH_WORDS:
+        match = re.fullmatch(pattern, path)
+        if match:
+            parts = [known.get(part, name_words(part)) for part in match.groups() if part is not None]
+            # Groups beyond the placeholders narrow the path down, to a stratum for example.
+            used = words.count("{")
+            extra = f" ({', '.join(parts[used:])})" if len(parts) > used else ""
+            return words.format(*parts) + extra
+    return path
+
+
+def is_share(path: str) -> bool:
+    """Return whether values of this path are shares, to be shown in percent."""
+    parts = path.split(".")
+    return any(part in _SHARES for part in parts[-2:])
+
+
+def value_words(path: str, value: object) -> str:
+    """Return one value of a scenario path as a reader expects it: shares in percent, ratios with colons."""
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    if isinstance(value, int | float):
+        return percent(float(value)) if is_share(path) else number(float(value))
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name_words(str(key))}: {value_words(f'{path}.{key}', v)}" for key, v in value.items())
+    if isinstance(value, Sequence):
+        nested = any(isinstance(item, Sequence) and not isinstance(item, str) for item in value)
+        separator = " : " if path.endswith("allocation.ratio") else "; " if nested else ", "
+        return separator.join(value_words(path, item) for item in value)
+    return str(value)
+
+
+def number(value: float, *, digits: int = 6) -> str:
+    """Return a number in up to `digits` significant digits, with a true minus sign and no trailing zeros."""
+    if not math.isfinite(value):
+        return "not estimable" if math.isnan(value) else ("−" if value < 0 else "") + "infinite"
+    text = f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.{digits}g}"
+    return "0" if text == "-0" else text.replace("-", "−")
+
+
+def percent(share: float) -> str:
+    """Return a share as percent, with as many decimals (at most two) as it has."""
+    return f"{number(round(100 * share, 2))}{NO_BREAK_SPACE}%"
+
+
+def fixed(value: float, decimals: int, *, signed: bool = False) -> str:
+    """Return a number with a fixed count of decimals, a true minus sign, and a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    text = f"{value:+.{decimals}f}" if signed else f"{value:.{decimals}f}"
+    if float(text) == 0.0:
+        text = f"{0.0:.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def joined(items: Sequence[str], *, word: str = "and") -> str:
+    """Return `a`, `a and b` or `a, b and c`."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {word} {items[-1]}"
