@@ -40,9 +40,12 @@ def first_variant(resolved: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def labels_of(resolved: Mapping[str, Any]) -> dict[str, str]:
-    """Return the words for all identifiers of a resolved scenario: arms, strata, outcomes and estimands."""
+    """Return the words for all identifiers of a resolved scenario: arms, strata, outcomes and estimands.
+
+    An estimand may have the name of a stratum or outcome, so estimands stand under `estimands.<name>`.
+    """
     variant = first_variant(resolved)
-    labels = {estimand["name"]: _estimand_label(variant, estimand) for estimand in variant["estimands"]}
+    labels = {f"estimands.{estimand['name']}": _estimand_label(variant, estimand) for estimand in variant["estimands"]}
     for names, words in (("strata", "strata_labels"), ("outcomes", "outcome_labels"), ("arms", "arm_labels")):
         labels.update(zip(variant[names], variant[words], strict=True))
     return labels

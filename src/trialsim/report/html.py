@@ -25,7 +25,7 @@ from trialsim.report.protocol import limitations, sample_size_statement
 from trialsim.report.summary import Hypothesis, hypotheses, records_of, varied_paths
 from trialsim.report.svg import inline_svg
 from trialsim.report.table import power_table
-from trialsim.report.words import fixed, name_words, number, percent, value_words
+from trialsim.report.words import estimand_label, fixed, name_words, number, percent, value_words
 
 _CHOICES = ("schedule", "arms", "allocation", "estimands", "analysis", "sample_size", "simulation", "vary")
 """Scenario keys that say what is done; all others say what is true."""
@@ -137,7 +137,7 @@ def _headline(found: Sequence[Answer]) -> list[Answer]:
 
 
 def _hypothesis_words(hypothesis: Hypothesis, summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    return f"{labels.get(hypothesis.estimand, name_words(hypothesis.estimand))}, {hypothesis.method.upper()}"
+    return f"{estimand_label(hypothesis.estimand, labels)}, {hypothesis.method.upper()}"
 
 
 def _other_tables(summary: pd.DataFrame, primary: Hypothesis, labels: Mapping[str, str]) -> list[tuple[str, Any]]:
@@ -200,7 +200,7 @@ def _references(provenance: Sequence[Mapping[str, Any]]) -> list[tuple[str, str,
 
 def _totals(summary: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     return [
-        {**item, "label": labels.get(item["estimand"], name_words(item["estimand"]))} for item in ledger_totals(summary)
+        {**item, "label": estimand_label(item["estimand"], labels)} for item in ledger_totals(summary)
     ]
 
 
@@ -208,7 +208,7 @@ def _rungs(rungs: pd.DataFrame | None, labels: Mapping[str, str]) -> list[dict[s
     if rungs is None:
         return []
     return [
-        {**row, "label": labels.get(row["estimand"], name_words(row["estimand"])), "rung": name_words(str(row["rung"]))}
+        {**row, "label": estimand_label(row["estimand"], labels), "rung": name_words(str(row["rung"]))}
         for row in records_of(rungs)
     ]
 

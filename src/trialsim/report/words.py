@@ -60,6 +60,11 @@ def path_words(path: str, *, labels: Mapping[str, str] | None = None) -> str:
     return path
 
 
+def estimand_label(name: str, labels: Mapping[str, str] | None = None) -> str:
+    """Return the words for an estimand, its name with spaces where none are known."""
+    return (labels or {}).get(f"estimands.{name}", name_words(name))
+
+
 def is_share(path: str) -> bool:
     """Return whether values of this path are shares, to be shown in percent."""
     parts = path.split(".")

@@ -38,7 +38,7 @@ def test_the_primary_estimand_comes_first(summary_maker: SummaryMaker) -> None:
 
 
 def test_power_curves_draw_power_and_the_type_i_error_of_the_null(summary: pd.DataFrame) -> None:
-    frame = power_curve_data(summary, chosen=hypotheses(summary)[:1], labels={"primary": "QIDS-SR16 at day 14"})
+    frame = power_curve_data(summary, chosen=hypotheses(summary)[:1], labels={"estimands.primary": "QIDS-SR16 at day 14"})
     rows = summary[summary["estimand"] == "primary"].set_index([SHARE, "n"])
     for point in frame.to_dict("records"):
         row = rows.loc[float(point["line"].replace("\u00a0%", "")) / 100, point["n"]]
@@ -162,7 +162,7 @@ def test_figures_are_deterministic(summary: pd.DataFrame, trajectories: pd.DataF
 
 def test_untrusted_labels_are_escaped_in_svg(summary: pd.DataFrame) -> None:
     nasty = '<script>alert(\'x\')</script> & "q" --> id="z"'
-    svg = style.svg_text(draw_power_curves(power_curve_data(summary, labels={"primary": nasty})))
+    svg = style.svg_text(draw_power_curves(power_curve_data(summary, labels={"estimands.primary": nasty})))
     assert "<script" not in svg
     assert re.search(r"&lt;script&gt;", svg)
 

@@ -88,10 +88,10 @@ def standard_figures(
     from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
     from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
     from trialsim.report.summary import hypotheses, varied_paths
-    from trialsim.report.words import name_words, path_words
+    from trialsim.report.words import estimand_label, path_words
 
     asked = hypotheses(summary)
-    title = (labels or {}).get(asked[0].estimand, name_words(asked[0].estimand))
+    title = estimand_label(asked[0].estimand, labels)
     paths = varied_paths(summary)
     drawn: dict[str, DrawnFigure] = {}
     data = power_curve_data(summary, chosen=asked[:1], labels=labels)
