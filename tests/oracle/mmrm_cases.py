@@ -113,7 +113,9 @@ def second_set(name: str) -> tuple[Case, list[Expected]]:
             continue
         for row in fit["satterthwaite"]["contrasts"]:
             active, control = row["contrast"].split(" - ")
-            label = f"{name} {fit['covariance']} {'REML' if fit['reml'] else 'ML'} {fit['model']} {row['visit']} {active}"
+            label = (
+                f"{name} {fit['covariance']} {'REML' if fit['reml'] else 'ML'} {fit['model']} {row['visit']} {active}"
+            )
             expected.append(
                 Expected(
                     label,

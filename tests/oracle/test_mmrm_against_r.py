@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from oracle.mmrm_cases import FEV_DATA, FOLDER, Case, Expected, arm_weights, covariates, first_set, second_set
 from trialsim.kernels.mmrm import fit_mmrm, pattern_statistics
 
@@ -40,7 +41,9 @@ def test_several_models_all_visits(name: str) -> None:
     check(*second_set(name))
 
 
-@pytest.mark.skipif(not FEV_DATA.exists(), reason="the FEV data set belongs to R's mmrm and is not part of this project")
+@pytest.mark.skipif(
+    not FEV_DATA.exists(), reason="the FEV data set belongs to R's mmrm and is not part of this project"
+)
 def test_fev() -> None:
     check(*second_set("fev"))
 

@@ -107,7 +107,7 @@ def parameters_of(name, sigma):
 
 
 def slope(function, theta, step):
-    """Gradient by fourth-order central differences."""
+    """Derivatives by fourth-order central differences, the parameter first."""
     gradient = []
     for i in range(len(theta)):
         e = np.zeros(len(theta))
@@ -120,7 +120,11 @@ def slope(function, theta, step):
 
 
 CASES = [(name, "monotone", 0) for name in STRUCTURES] + [(name, "intermittent", 1) for name in STRUCTURES]
-CASES += [("unstructured", pattern, constant) for pattern in ("complete", "monotone", "intermittent") for constant in (0, 1, 2)]
+CASES += [
+    ("unstructured", pattern, constant)
+    for pattern in ("complete", "monotone", "intermittent")
+    for constant in (0, 1, 2)
+]
 CASES = sorted(set(CASES))
 
 
@@ -146,7 +150,7 @@ def test_estimate_error_and_degrees_of_freedom(name, pattern, n_constant):
     assert fit.estimate[0] == pytest.approx(beta[index], rel=1e-10)
     assert fit.se[0] == pytest.approx(np.sqrt(cov[index, index]), rel=1e-10)
     step = 3e-3 * np.maximum(np.abs(theta), 0.1)
-    hessian = np.array([slope(lambda t, i=i: slope(neg2, t, step)[i], theta, step) for i in range(len(theta))])
+    hessian = slope(lambda t: slope(neg2, t, step), theta, step)
     # The Newton decrement left at the kernel's optimum, in units of the log-likelihood.
     left = slope(neg2, theta, step)
     assert left @ np.linalg.solve(hessian, left) < 1e-8

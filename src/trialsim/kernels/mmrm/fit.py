@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.kernels.factor import cholesky
+from trialsim.kernels.mmrm.design import Design
+from trialsim.kernels.mmrm.inference import (
+    BETWEEN_WITHIN,
+    DF_METHODS,
+    KENWARD_ROGER,
+    KENWARD_ROGER_MMRM,
+    SATTERTHWAITE,
+    Contrast,
+    Inference,
+    fit_at,
+    parameters_of,
+)
+from trialsim.kernels.mmrm.likelihood import Likelihood
 from trialsim.kernels.mmrm.monotone import (
     MonotoneFit,
     alternate_constant,
@@ -20,6 +35,7 @@ from trialsim.kernels.mmrm.structures import structure
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Index = NDArray[np.intp]
 
 FAILED = -1
 """Rung of a replicate that no covariance of the ladder could fit."""
@@ -58,6 +74,7 @@ def fit_mmrm(
     ladder: tuple[str, ...],
     n_constant: int = 0,
     reml: bool = True,
+    df: str = SATTERTHWAITE,
 ) -> MmrmFit:
     """Return one contrast of every trial of a block, each at the first rung of the ladder that converges.
 
@@ -73,7 +90,11 @@ def fit_mmrm(
         How many of the q covariates have one coefficient for all visits.
     reml : bool
         Restricted likelihood; False for the ordinary one.
+    df : str
+        One of `inference.DF_METHODS`. Between-within counts the contrast as one between participants.
     """
+    if df not in DF_METHODS:
+        raise ValueError(f"df must be one of {', '.join(DF_METHODS)}; got {df!r}")
     n_replicates = len(statistics.counts)
     n_visits = contrast.shape[0]
     nan = np.full(n_replicates, np.nan)
@@ -85,45 +106,115 @@ def fit_mmrm(
         nan.copy(),
         np.full((n_replicates, n_visits, n_visits), np.nan),
     )
-    waiting = np.arange(n_replicates if len(statistics.observed) else 0)
-    for rung, name in enumerate(ladder):
-        if not len(waiting):
-            break
-        stats = statistics if len(waiting) == n_replicates else statistics.take(waiting)
-        closed = fit_monotone(stats) if stats.monotone else None
-        if name == "unstructured" and closed is not None and n_constant == 0 and reml:
-            fitted = _closed_form(closed, contrast)
-        else:
-            sound = closed is not None and bool(closed.estimable.all())
-            if not sound:
-                identifiable = _identifiable(stats, n_constant)
-                waiting, stats, closed = waiting[identifiable], stats.take(identifiable), None
-            if not len(waiting):
-                break
-            fitted = _iterate(stats, closed, name, n_constant, contrast, reml)
-        done = fitted.rung >= 0
-        for whole, part in zip(fit, fitted, strict=True):
-            whole[waiting[done]] = part[done]
-        fit.rung[waiting[done]] = rung
-        waiting = waiting[~done]
+    model = _Model(contrast, n_constant, reml, df)
+    for group in _groups(statistics, n_constant):
+        _climb_down(fit, group, model, ladder)
     return fit
 
 
+class _Model(NamedTuple):
+    contrast: Array
+    n_constant: int
+    reml: bool
+    df: str
+
+    @property
+    def design(self) -> Design:
+        n_visits, q = self.contrast.shape
+        return design_map(n_visits, q - self.n_constant, self.n_constant)
+
+    def counted_df(self, stats: PatternStatistics) -> Array:
+        """Return the degrees of freedom that need no more than counting."""
+        if self.df == BETWEEN_WITHIN:
+            return np.asarray(stats.participants - self.contrast.shape[1])
+        scores = (stats.counts * stats.observed.sum(axis=1)).sum(axis=1)
+        return np.asarray(scores - self.design.matrix.shape[2])
+
+
+class _Group(NamedTuple):
+    """Replicates that are fitted alike: each by its own missingness, so that its answer does not hang on others."""
+
+    rows: Index
+    statistics: PatternStatistics
+    closed: MonotoneFit | None  # of monotone data; None where it has none
+    unbounded: bool  # monotone, but too few are left: the unstructured likelihood has no maximum
+
+
+def _groups(statistics: PatternStatistics, n_constant: int) -> Iterator[_Group]:
+    """Yield the replicates that can be fitted: monotone with a closed form, monotone without, not monotone."""
+    if not len(statistics.observed):
+        return
+    orderly = np.all(statistics.observed[:, :-1] >= statistics.observed[:, 1:], axis=1)
+    monotone = ~statistics.counts[:, ~orderly].any(axis=1)
+    rows = np.flatnonzero(monotone)
+    if len(rows):
+        stats = _part(statistics, rows, orderly)
+        closed = fit_monotone(stats)
+        sound = np.flatnonzero(closed.estimable)
+        if len(sound):
+            part = _part(stats, sound)
+            yield _Group(rows[sound], part, closed if part is stats else fit_monotone(part), False)
+        left = np.flatnonzero(~closed.estimable)
+        left = left[_identifiable(stats.take(left), n_constant)]
+        if len(left):
+            yield _Group(rows[left], stats.take(left), None, n_constant == 0)
+    rows = np.flatnonzero(~monotone)
+    rows = rows[_identifiable(statistics.take(rows), n_constant)]
+    if len(rows):
+        yield _Group(rows, _part(statistics, rows), None, False)
+
+
+def _part(statistics: PatternStatistics, rows: Index, patterns: Flags | None = None) -> PatternStatistics:
+    """Return some replicates and patterns; without a copy where it is all of them."""
+    if patterns is not None and not patterns.all():
+        statistics = PatternStatistics(statistics.observed[patterns], *(piece[:, patterns] for piece in statistics[1:]))
+    return statistics if len(rows) == len(statistics.counts) else statistics.take(rows)
+
+
+def _climb_down(fit: MmrmFit, group: _Group, model: _Model, ladder: tuple[str, ...]) -> None:
+    """Fit every replicate of a group at the first rung of the ladder that holds it."""
+    waiting = np.arange(len(group.rows))
+    for rung, name in enumerate(ladder):
+        free = name == "unstructured" or model.contrast.shape[0] == 1
+        if not len(waiting):
+            break
+        if group.unbounded and free:
+            continue
+        stats, closed = _part(group.statistics, waiting), group.closed
+        if closed is not None and stats is not group.statistics:
+            closed = fit_monotone(stats)
+        if closed is not None and free and model.n_constant == 0 and model.reml:
+            fitted = _closed_form(closed, stats, model)
+        else:
+            fitted = _iterate(stats, closed, name, model)
+        done = fitted.rung >= 0
+        rows = group.rows[waiting[done]]
+        for whole, part in zip(fit, fitted, strict=True):
+            whole[rows] = part[done]
+        fit.rung[rows] = rung
+        waiting = waiting[~done]
+
+
 def _identifiable(statistics: PatternStatistics, n_constant: int) -> Flags:
-    """Whether every fixed effect can be estimated: full-rank covariates among those seen at each visit."""
+    """Whether there is anything to estimate: at each visit full-rank covariates, and scores they do not explain."""
     crossed = statistics.xx.shape[-1] - n_constant
-    full_rank = np.ones(len(statistics.counts), dtype=bool)
+    sound = np.ones(len(statistics.counts), dtype=bool)
     for v in range(statistics.observed.shape[1]):
-        xx = statistics.xx[:, statistics.observed[:, v], :crossed, :crossed].sum(axis=1)
-        diagonal = np.einsum("rii->ri", xx)
-        scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-        smallest = np.linalg.eigvalsh(xx / (scale[:, :, None] * scale[:, None, :]))[:, 0]
-        full_rank &= smallest > 1e-9
-    return full_rank
+        there = statistics.observed[:, v]
+        z = np.empty((len(sound), crossed + 1, crossed + 1))
+        z[:, :crossed, :crossed] = statistics.xx[:, there, :crossed, :crossed].sum(axis=1)
+        z[:, crossed, :crossed] = z[:, :crossed, crossed] = statistics.xy[..., v][:, there, :crossed].sum(axis=1)
+        z[:, crossed, crossed] = statistics.yy[:, there, v, v].sum(axis=1)
+        sound &= cholesky(z)[1]
+    return sound
 
 
-def _closed_form(closed: MonotoneFit, contrast: Array) -> MmrmFit:
-    estimate, variance, df = monotone_contrast(closed, contrast)
+def _closed_form(closed: MonotoneFit, stats: PatternStatistics, model: _Model) -> MmrmFit:
+    estimate, variance, df = monotone_contrast(closed, model.contrast)
+    if model.df in (KENWARD_ROGER, KENWARD_ROGER_MMRM):
+        estimate, variance, df = _adjusted(stats, closed.covariance, "unstructured", model)
+    elif model.df != SATTERTHWAITE:
+        df = model.counted_df(stats)
     sound = closed.estimable & (variance > 0) & np.isfinite(df)
     rung = np.where(sound, 0, FAILED)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -134,26 +225,36 @@ def _iterate(
     stats: PatternStatistics,
     closed: MonotoneFit | None,
     name: str,
-    n_constant: int,
-    contrast: Array,
-    reml: bool,
+    model: _Model,
 ) -> MmrmFit:
-    n_visits, q = contrast.shape
-    shape = structure(name, n_visits)
-    design = design_map(n_visits, q - n_constant, n_constant)
+    n_constant, design = model.n_constant, model.design
+    shape = structure(name, len(model.contrast))
     if closed is None:
         start = starting_covariance(stats)
     elif n_constant == 0:
         start = closed.covariance
     else:
         start = alternate_constant(stats, closed, n_constant, _SWEEPS)
-    fitted: RemlFit = fit_reml(stats, shape, start, design, reml=reml)
-    weights = contrast.reshape(-1) @ design
+    fitted: RemlFit = fit_reml(stats, shape, start, design, reml=model.reml)
+    weights = model.contrast.reshape(-1) @ design.flat
     estimate, variance, df = reml_contrast(fitted, stats, shape, design, weights)
+    if model.df in (KENWARD_ROGER, KENWARD_ROGER_MMRM):
+        estimate, variance, df = _adjusted(stats, fitted.covariance, name, model)
+    elif model.df != SATTERTHWAITE:
+        df = model.counted_df(stats)
     sound = fitted.converged & (variance > 0) & np.isfinite(df) & (df > 0)
     rung = np.where(sound, 0, FAILED)
     with np.errstate(invalid="ignore"):
-        return MmrmFit(estimate, np.sqrt(variance), df, rung, fitted.neg2_loglik, fitted.covariance)
+        return MmrmFit(estimate, np.sqrt(variance), df, rung, fitted.neg2_loglik, fitted.covariance[:, 0])
+
+
+def _adjusted(stats: PatternStatistics, covariance: Array, name: str, model: _Model) -> Contrast:
+    """Return the contrast with Kenward and Roger's variance, at the optimum."""
+    shape = parameters_of(name, covariance.shape[-1], model.df)
+    likelihood = Likelihood(stats.observed, shape, model.design, reml=model.reml)
+    fitted = fit_at(likelihood, stats, covariance)
+    weights = model.contrast.reshape(-1) @ model.design.flat
+    return Inference(likelihood, fitted, stats, model.df).contrast(weights)
 
 
 def starting_covariance(stats: PatternStatistics) -> Array:

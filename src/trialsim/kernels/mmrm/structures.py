@@ -3,7 +3,8 @@ r"""Covariance structures over visits: Σ as a function of free parameters, with
 The unstructured covariance is written in its own elements, lower triangle by rows. The others are
 :math:`\Sigma = D R D` with D the standard deviations (one, or one per visit in the heterogeneous
 forms) in logarithms and the correlations R through :math:`\rho = \theta/\sqrt{1 + \theta^2}`, which
-keeps each between −1 and 1.
+keeps each between −1 and 1; that of compound symmetry through a logistic curve from −1/(V − 1) to 1. These are
+the parameters of R's mmrm (0.3.18), on which Kenward and Roger's second derivatives depend.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from trialsim.kernels.factor import cholesky
 
 Array = NDArray[np.float64]
 
@@ -71,6 +75,70 @@ class Unstructured:
         return np.zeros((1, self.n_parameters, self.n_parameters))
 
 
+class CholeskyUnstructured:
+    """The unstructured covariance as R's mmrm writes it: Σ = D L L' D, L unit lower triangular, D in logarithms.
+
+    Parameters
+    ----------
+    n_visits : int
+    """
+
+    def __init__(self, n_visits: int) -> None:
+        self._n_visits = n_visits
+        self._rows, self._columns = np.tril_indices(n_visits, -1)
+        self.n_parameters = n_visits + len(self._rows)
+
+    def start(self, covariance: Array) -> Array:
+        """Return the parameters of a covariance, exactly."""
+        factor = np.linalg.cholesky(covariance)
+        scale = np.einsum("rvv->rv", factor)
+        unit = factor / scale[:, :, None]
+        return np.concatenate([np.log(scale), unit[:, self._rows, self._columns]], axis=1)
+
+    def _factor(self, theta: Array) -> Array:
+        unit = np.broadcast_to(np.eye(self._n_visits), (len(theta), self._n_visits, self._n_visits)).copy()
+        unit[:, self._rows, self._columns] = theta[:, self._n_visits :]
+        return np.exp(theta[:, : self._n_visits])[:, :, None] * unit
+
+    def covariance(self, theta: Array) -> Array:
+        """Return Σ."""
+        factor = self._factor(theta)
+        return np.asarray(factor @ factor.swapaxes(1, 2))
+
+    def _factor_jacobian(self, theta: Array) -> Array:
+        """Return ∂(DL)/∂θ, shape (R, m, V, V)."""
+        v = self._n_visits
+        jacobian = np.zeros((len(theta), self.n_parameters, v, v))
+        visit = np.arange(v)
+        jacobian[:, visit, visit] = self._factor(theta)
+        scale = np.exp(theta[:, :v])
+        jacobian[:, v + np.arange(len(self._rows)), self._rows, self._columns] = scale[:, self._rows]
+        return jacobian
+
+    def jacobian(self, theta: Array) -> Array:
+        """Return ∂Σ/∂θ."""
+        half = self._factor_jacobian(theta) @ self._factor(theta)[:, None].swapaxes(-1, -2)
+        return np.asarray(half + half.swapaxes(-1, -2))
+
+    def curvature(self, theta: Array, weight: Array) -> Array:
+        """Return the weighted second derivatives: of C = DL, 2 tr(G ∂²C C') + 2 tr(G ∂C ∂C')."""
+        v = self._n_visits
+        factor, first = self._factor(theta), self._factor_jacobian(theta)
+        symmetric = 0.5 * (weight + weight.swapaxes(1, 2))
+        flat = first.reshape(*first.shape[:2], -1)
+        bent = 2.0 * flat @ (symmetric[:, None] @ first).reshape(flat.shape).swapaxes(1, 2)
+        # C_ij = exp(θ_i) L_ij: twice by the same logarithm gives row i again, by it and L_ij the scale alone.
+        pull = 2.0 * symmetric @ factor
+        visit = np.arange(v)
+        bent[:, visit, visit] += np.einsum("rvw,rvw->rv", pull, factor)
+        scale = np.exp(theta[:, :v])
+        mixed = pull[:, self._rows, self._columns] * scale[:, self._rows]
+        below = v + np.arange(len(self._rows))
+        bent[:, self._rows, below] += mixed
+        bent[:, below, self._rows] += mixed
+        return np.asarray(bent)
+
+
 class _Correlation(NamedTuple):
     value: Array  # (R, V, V)
     first: Array  # (R, c, V, V)
@@ -92,10 +160,12 @@ class Scaled:
         self._n_visits = n_visits
         self._exponents = _exponents(n_visits, pattern)
         self._n_sd = n_visits if heterogeneous else 1
+        self._logistic = pattern == "compound_symmetry"
+        self._lowest = -1.0 / (n_visits - 1) if self._logistic else -1.0
         self.n_parameters = self._n_sd + self._exponents.shape[0]
 
     def start(self, covariance: Array) -> Array:
-        """Return mean log standard deviations and mean lag correlations of a covariance."""
+        """Return mean log standard deviations and mean correlations; of a covariance of this structure, exactly."""
         sd = np.sqrt(np.einsum("rvv->rv", covariance))
         correlation = covariance / (sd[:, :, None] * sd[:, None, :])
         below = np.tril(np.ones_like(correlation[0]), -1)
@@ -104,9 +174,16 @@ class Scaled:
             # Only pairs whose correlation is this parameter to the power of one say it directly.
             direct = below * (exponent == 1) * (self._exponents.sum(axis=0) == 1)
             rho[:, c] = (correlation * direct).sum(axis=(1, 2)) / direct.sum()
-        rho = np.clip(rho, -0.9, 0.95)
         log_sd = np.log(sd) if self._n_sd > 1 else np.log(sd).mean(axis=1, keepdims=True)
-        return np.concatenate([log_sd, rho / np.sqrt(1.0 - rho**2)], axis=1)
+        edge = 1.0 - 1e-9
+        theta = np.concatenate([log_sd, self._unmapped(np.clip(rho, edge * self._lowest, edge))], axis=1)
+        # Mean correlations need not make a matrix; milder ones do, in the end none at all.
+        for share in (0.9, 0.5, 0.0):
+            _, definite = cholesky(self.covariance(theta))
+            if definite.all():
+                break
+            theta[~definite, self._n_sd :] = self._unmapped(share * rho[~definite])
+        return theta
 
     def covariance(self, theta: Array) -> Array:
         """Return D R D."""
@@ -145,11 +222,24 @@ class Scaled:
         eye = np.eye(self._n_visits)
         return eye[:, :, None] + eye[:, None, :]
 
+    def _mapped(self, t: Array) -> tuple[Array, Array, Array]:
+        """Return the correlations with their first and second derivatives by θ."""
+        if self._logistic:
+            width = 1.0 - self._lowest
+            p = expit(t)
+            return self._lowest + width * p, width * p * (1.0 - p), width * p * (1.0 - p) * (1.0 - 2.0 * p)
+        root = 1.0 + t**2
+        return t / np.sqrt(root), root**-1.5, -3.0 * t * root**-2.5
+
+    def _unmapped(self, rho: Array) -> Array:
+        """Return θ of correlations."""
+        if self._logistic:
+            return np.asarray(logit((rho - self._lowest) / (1.0 - self._lowest)))
+        return np.asarray(rho / np.sqrt(1.0 - rho**2))
+
     def _correlation(self, theta: Array) -> _Correlation:
         """R_vw = Π_c ρ_c^e_cvw with its derivatives by θ, the powers written so that ρ = 0 is no trouble."""
-        t = theta[:, self._n_sd :]
-        root = 1.0 + t**2
-        rho, slope, bend = t / np.sqrt(root), root**-1.5, -3.0 * t * root**-2.5
+        rho, slope, bend = self._mapped(theta[:, self._n_sd :])
         exponents = self._exponents[None]
         r = rho[:, :, None, None]
         powers = r**exponents
@@ -203,13 +293,15 @@ def structure(name: str, n_visits: int) -> Structure:
     name : str
         One of `STRUCTURES`.
     n_visits : int
-        Two or more, except for the unstructured one.
+        With one visit every structure is its variance.
 
     Raises
     ------
     ValueError
         If there is no structure of that name.
     """
-    if name == "unstructured":
+    if name not in STRUCTURES:
+        raise ValueError(f"no covariance structure {name!r}; known are {', '.join(STRUCTURES)}")
+    if name == "unstructured" or n_visits == 1:
         return Unstructured(n_visits)
     return Scaled(n_visits, name.removeprefix("heterogeneous_"), heterogeneous=name.startswith("heterogeneous_"))

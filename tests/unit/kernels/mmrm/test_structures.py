@@ -56,7 +56,9 @@ def test_derivatives(name):
         numeric = (shape.covariance(theta + e) - shape.covariance(theta - e)) / (2 * h)
         np.testing.assert_allclose(jacobian[:, i], numeric, rtol=1e-6, atol=1e-6)
         bend = (shape.jacobian(theta + e) - shape.jacobian(theta - e)) / (2 * h)
-        expected = np.broadcast_to(np.einsum("rvw,rmvw->rm", weight, np.broadcast_to(bend, jacobian.shape)), theta.shape)
+        expected = np.broadcast_to(
+            np.einsum("rvw,rmvw->rm", weight, np.broadcast_to(bend, jacobian.shape)), theta.shape
+        )
         np.testing.assert_allclose(curvature[:, i], expected, rtol=1e-6, atol=1e-5)
 
 
@@ -82,5 +84,5 @@ def test_zero_correlation_has_finite_derivatives():
 
 
 def test_an_unknown_name_is_refused():
-    with pytest.raises(ValueError, match="no covariance pattern 'spatial'"):
+    with pytest.raises(ValueError, match="no covariance structure 'spatial'"):
         structure("spatial", 3)
