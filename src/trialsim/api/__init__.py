@@ -1,6 +1,34 @@
-"""What Python users import: load a scenario, run it, look at its patients and results."""
+"""What Python users import: load a scenario, run it, look at its patients and results, analyse real data."""
 
-from trialsim.api.cohorts import cohort
-from trialsim.api.runs import Run, load, open_run, run
+from __future__ import annotations
 
-__all__ = ["Run", "cohort", "load", "open_run", "run"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trialsim.api.cohorts import cohort
+    from trialsim.api.repeated_measures import MmrmResult, mmrm
+    from trialsim.api.runs import Run, load, open_run, run
+
+__all__ = ["MmrmResult", "Run", "cohort", "load", "mmrm", "open_run", "run"]
+
+_HOME = {
+    "cohort": "cohorts",
+    "MmrmResult": "repeated_measures",
+    "mmrm": "repeated_measures",
+    "Run": "runs",
+    "load": "runs",
+    "open_run": "runs",
+    "run": "runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

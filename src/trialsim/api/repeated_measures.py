@@ -1,0 +1,355 @@
+"""The mixed model for repeated measures on a data frame."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import fdtrc, stdtr, stdtrit
+
+from trialsim.api.repeated import Repeated, read_repeated, refuse
+from trialsim.errors import RunError
+from trialsim.kernels.mmrm.fit import starting_covariance
+from trialsim.kernels.mmrm.inference import (
+    BETWEEN_WITHIN,
+    DF_METHODS,
+    RESIDUAL,
+    SATTERTHWAITE,
+    Inference,
+    fit_at,
+    parameters_of,
+)
+from trialsim.kernels.mmrm.likelihood import Likelihood
+from trialsim.kernels.mmrm.reml import RemlFit, maximise
+from trialsim.kernels.mmrm.statistics import PatternStatistics, pattern_statistics
+from trialsim.kernels.mmrm.structures import STRUCTURES, structure
+
+Array = NDArray[np.float64]
+
+SHORT_NAMES = {
+    "us": "unstructured",
+    "cs": "compound_symmetry",
+    "csh": "heterogeneous_compound_symmetry",
+    "ar1": "ar1",
+    "ar1h": "heterogeneous_ar1",
+    "toep": "toeplitz",
+    "toeph": "heterogeneous_toeplitz",
+    "ad": "ante_dependence",
+    "adh": "heterogeneous_ante_dependence",
+}
+"""Names of the covariance structures in R's mmrm."""
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class MmrmResult:
+    """A fitted mixed model for repeated measures.
+
+    Parameters
+    ----------
+    formula, covariance_structure, df_method, method : str
+    converged : bool
+        Always true: a fit that does not converge is an error.
+    neg2_loglik : float
+        −2 × (restricted) log-likelihood with all constants.
+    n_subjects, n_observations : int
+    """
+
+    formula: str
+    covariance_structure: str
+    df_method: str
+    method: str
+    converged: bool
+    neg2_loglik: float
+    n_subjects: int
+    n_observations: int
+    _data: Repeated
+    _fit: RemlFit
+    _likelihood: Likelihood
+    _statistics: PatternStatistics
+    _groups: tuple[Hashable, ...]
+
+    @property
+    def neg2_reml_loglik(self) -> float:
+        """−2 × restricted log-likelihood.
+
+        Raises
+        ------
+        AttributeError
+            If the model was fitted by maximum likelihood; `neg2_loglik` holds its value.
+        """
+        if self.method != "reml":
+            raise AttributeError("the model was fitted by maximum likelihood; see neg2_loglik")
+        return self.neg2_loglik
+
+    @property
+    def aic(self) -> float:
+        """−2 log-likelihood + 2 × covariance parameters."""
+        return self.neg2_loglik + 2.0 * self._likelihood.n_parameters
+
+    @property
+    def bic(self) -> float:
+        """−2 log-likelihood + log(participants) × covariance parameters."""
+        return float(self.neg2_loglik + np.log(self.n_subjects) * self._likelihood.n_parameters)
+
+    @cached_property
+    def coefficients(self) -> pd.DataFrame:
+        """Estimate, se, df, t, p, ci_low and ci_high of every coefficient, by term."""
+        terms = self._data.terms
+        return pd.DataFrame([self._estimate(row) for row in np.eye(len(terms))], index=pd.Index(terms, name="term"))
+
+    @cached_property
+    def covariance(self) -> pd.DataFrame | dict[Hashable, pd.DataFrame]:
+        """Covariance over visits, squared points; one by group where each has its own."""
+        labels = pd.Index(self._data.visits, name=self._data.visit_column)
+        frames = [pd.DataFrame(sigma, index=labels, columns=labels) for sigma in self._fit.covariance[0]]
+        return frames[0] if not self._groups else dict(zip(self._groups, frames, strict=True))
+
+    @cached_property
+    def coefficient_covariance(self) -> pd.DataFrame:
+        """Covariance of the coefficients, adjusted where the method adjusts it."""
+        terms = self._data.terms
+        return pd.DataFrame(self._inference.coefficient_covariance()[0], index=terms, columns=terms)
+
+    @cached_property
+    def _inference(self) -> Inference:
+        method = SATTERTHWAITE if self.df_method in (RESIDUAL, BETWEEN_WITHIN) else self.df_method
+        return Inference(self._likelihood, self._fit, self._statistics, method)
+
+    def contrast(self, *, at: Mapping[str, float] | None = None, **factors: Any) -> pd.Series:
+        """Return the difference between two levels of one factor, the other factors given or averaged over.
+
+        Parameters
+        ----------
+        at : mapping, optional
+            Values of numeric covariates; their means over the rows of the fit otherwise.
+        **factors
+            One factor with a pair of levels, (a, b) for a − b; any others with one level as it stands in the data,
+            as in ``contrast(arm=("ketamine", "midazolam"), visit=4)``.
+
+        Returns
+        -------
+        Series
+            estimate, se, df, t, p, ci_low, ci_high.
+        """
+        pairs = {name: value for name, value in factors.items() if isinstance(value, tuple)}
+        if len(pairs) != 1 or len(next(iter(pairs.values()))) != 2:
+            raise refuse("contrast", "needs one factor with a pair of levels, as in arm=('ketamine', 'midazolam')")
+        (name, (first, second)), fixed = next(iter(pairs.items())), {k: v for k, v in factors.items() if k not in pairs}
+        weights = self._mean_row({**fixed, name: first}, at) - self._mean_row({**fixed, name: second}, at)
+        return pd.Series(self._estimate(weights), name=f"{first} - {second}")
+
+    def lsmeans(self, factor: str, *, at: Mapping[str, float] | None = None, **fixed: Any) -> pd.DataFrame:
+        """Return least-squares means of the levels of a factor.
+
+        Parameters
+        ----------
+        factor : str
+        at : mapping, optional
+            Values of numeric covariates; their means over the rows of the fit otherwise.
+        **fixed
+            Levels at which other factors are held, such as ``visit=4``; the rest are averaged over with equal weights.
+        """
+        levels = self._levels(factor)
+        rows = [self._estimate(self._mean_row({**fixed, factor: level}, at)) for level in levels]
+        return pd.DataFrame(rows, index=pd.Index(levels, name=factor))
+
+    def f_test(self, *terms: str) -> pd.Series:
+        """Return the joint test that all coefficients of some terms are zero.
+
+        Parameters
+        ----------
+        *terms : str
+            Terms of the formula, such as ``"arm"`` and ``"arm:visit"``, the factors in any order.
+
+        Returns
+        -------
+        Series
+            num_df, den_df, f, p.
+        """
+        known = {frozenset(str(term).split(":")): term for term in self._data.spec.terms}
+        rows: list[Array] = []
+        for asked in terms:
+            term = known.get(frozenset(asked.split(":")))
+            if term is None:
+                raise refuse("f_test", f"no term {asked!r}; the terms are {', '.join(map(str, self._data.spec.terms))}")
+            rows += list(np.eye(len(self._data.terms))[list(self._data.spec.term_indices[term])])
+        weights = np.array(rows)
+        test = self._inference.f_test(weights)
+        statistic = float(test.statistic[0])
+        den = float(test.df[0]) if self.df_method not in (RESIDUAL, BETWEEN_WITHIN) else self._counted(weights)
+        p = float(fdtrc(test.n_contrasts, den, statistic))
+        return pd.Series({"num_df": float(test.n_contrasts), "den_df": den, "f": statistic, "p": p})
+
+    def _estimate(self, weights: Array) -> dict[str, float]:
+        one = self._inference.contrast(weights)
+        estimate, se = float(one.estimate[0]), float(np.sqrt(one.variance[0]))
+        df = float(one.df[0]) if self.df_method not in (RESIDUAL, BETWEEN_WITHIN) else self._counted(weights[None])
+        t = estimate / se
+        half = float(stdtrit(df, 0.5 + LEVEL / 2.0)) * se
+        p = float(2.0 * stdtr(df, -abs(t)))
+        return {
+            "estimate": estimate,
+            "se": se,
+            "df": df,
+            "t": t,
+            "p": p,
+            "ci_low": estimate - half,
+            "ci_high": estimate + half,
+        }
+
+    def _counted(self, weights: Array) -> float:
+        """Return degrees of freedom that need no more than counting: the smallest of the coefficients involved."""
+        between = self._data.between
+        if self.df_method == RESIDUAL:
+            return float(self.n_observations - len(between))
+        involved = np.any(weights != 0, axis=0)
+        intercept = np.array([name == "Intercept" for name in self._data.terms])
+        within = float(self.n_observations - self.n_subjects - (~between).sum())
+        return float(self.n_subjects - between.sum()) if np.any(involved & between & ~intercept) else within
+
+    def _levels(self, factor: str) -> list[Hashable]:
+        rows = self._data.rows
+        if factor not in rows.columns or not isinstance(rows[factor].dtype, pd.CategoricalDtype):
+            names = [str(name) for name in rows.columns if isinstance(rows[name].dtype, pd.CategoricalDtype)]
+            raise refuse("factor", f"{factor!r} is not a factor of the model; the factors are {', '.join(names)}")
+        return list(rows[factor].cat.categories)
+
+    def _mean_row(self, fixed: Mapping[str, Any], at: Mapping[str, float] | None) -> Array:
+        """Return the model row with factors fixed, the others averaged over with equal weights."""
+        rows = self._data.rows
+        for name, level in fixed.items():
+            if level not in self._levels(name):
+                words = ", ".join(map(repr, self._levels(name)))
+                raise refuse(name, f"has no level {level!r}; its levels are {words}")
+        choices: dict[str, list[Any]] = {}
+        for name in rows.columns.drop(self._data.subject_column):
+            if isinstance(rows[name].dtype, pd.CategoricalDtype):
+                choices[name] = [fixed[name]] if name in fixed else self._levels(name)
+            else:
+                choices[name] = [(at or {}).get(name, float(rows[name].mean()))]
+        unknown = set(at or {}) - set(choices)
+        if unknown:
+            raise refuse("at", f"no covariate {sorted(unknown)[0]!r} in the model")
+        grid = pd.DataFrame(list(product(*choices.values())), columns=list(choices))
+        for name in choices:
+            grid[name] = grid[name].astype(rows[name].dtype) if name in fixed or len(choices[name]) > 1 else grid[name]
+            if isinstance(rows[name].dtype, pd.CategoricalDtype):
+                grid[name] = pd.Categorical(grid[name], dtype=rows[name].dtype)
+        matrix = self._data.spec.get_model_matrix(grid, na_action="raise", output="numpy")
+        return np.asarray(np.asarray(matrix, dtype=float).mean(axis=0))
+
+
+def mmrm(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    subject: str,
+    visit: str,
+    covariance: str = "unstructured",
+    df: str = "kenward-roger",
+    method: str = "reml",
+    by: str | None = None,
+) -> MmrmResult:
+    """Fit a mixed model for repeated measures.
+
+    Parameters
+    ----------
+    formula : str
+        As in ``"y ~ baseline*visit + arm*visit + bpd"``; treatment coding, the first level is the reference.
+        `visit` is categorical in it whatever its type: levels in numeric or given category order, text sorted.
+    data : DataFrame
+        One row per participant and visit. Rows with a missing value in the formula's variables are left out.
+    subject, visit : str
+        Column names.
+    covariance : str
+        unstructured, compound_symmetry, ar1, toeplitz, ante_dependence, the last four also with
+        `heterogeneous_` before them; or mmrm's us, cs, csh, ar1, ar1h, toep, toeph, ad, adh.
+    df : str
+        satterthwaite; kenward-roger (first derivatives of the covariance only: mmrm's Kenward-Roger-Linear, and
+        SAS's KR where the covariance is unstructured); kenward-roger-mmrm (with second derivatives in mmrm's
+        parameters); residual; between-within.
+    method : {'reml', 'ml'}
+    by : str, optional
+        Column of the groups, such as the arm, that have a covariance each.
+
+    Raises
+    ------
+    InputError
+        If the call or the data cannot be right; says what to do.
+    RunError
+        If the fit does not converge.
+    """
+    name = SHORT_NAMES.get(covariance, covariance)
+    for what, value, allowed in (
+        ("covariance", name, (*STRUCTURES, *SHORT_NAMES)),
+        ("df", df, DF_METHODS),
+        ("method", method, ("reml", "ml")),
+    ):
+        if value not in allowed:
+            raise refuse(what, f"must be one of {', '.join(allowed)}; got {value!r}")
+    repeated = read_repeated(formula, data if by is None else _with_group(data, by), subject=subject, visit=visit)
+    statistics, group, groups = _statistics(repeated, data, by)
+    n_visits = len(repeated.visits)
+    plain = Likelihood(
+        statistics.observed, structure(name, n_visits), repeated.design, reml=method == "reml", group=group
+    )
+    pooled = pattern_statistics(repeated.y, repeated.x)[0]
+    start = np.repeat(starting_covariance(pooled)[:, None], max(len(groups), 1), axis=1)
+    fitted = maximise(plain, statistics, start)
+    if not fitted.converged[0]:
+        raise RunError(
+            f"the {name} covariance did not converge on these data; try a simpler one, such as "
+            "heterogeneous_toeplitz, heterogeneous_ar1 or compound_symmetry"
+        )
+    likelihood = Likelihood(
+        statistics.observed, parameters_of(name, n_visits, df), repeated.design, reml=method == "reml", group=group
+    )
+    return MmrmResult(
+        formula=formula,
+        covariance_structure=name,
+        df_method=df,
+        method=method,
+        converged=bool(fitted.converged[0]),
+        neg2_loglik=float(fitted.neg2_loglik[0]),
+        n_subjects=repeated.y.shape[1],
+        n_observations=int(np.isfinite(repeated.y).sum()),
+        _data=repeated,
+        _fit=fit_at(likelihood, statistics, fitted.covariance),
+        _likelihood=likelihood,
+        _statistics=statistics,
+        _groups=groups,
+    )
+
+
+def _with_group(data: pd.DataFrame, by: str) -> pd.DataFrame:
+    if by not in data.columns:
+        raise refuse("by", f"the data have no column {by!r}")
+    return data
+
+
+def _statistics(
+    repeated: Repeated, data: pd.DataFrame, by: str | None
+) -> tuple[PatternStatistics, NDArray[np.intp] | None, tuple[Hashable, ...]]:
+    """Return the statistics, patterns kept apart by group where there are groups."""
+    if by is None:
+        return pattern_statistics(repeated.y, repeated.x)[0], None, ()
+    of_subject = data.groupby(repeated.subject_column, observed=True)[by].agg(["first", "nunique"])
+    if (of_subject["nunique"] > 1).any():
+        raise refuse("by", f"{by!r} changes within a participant; groups are of participants")
+    labels = of_subject["first"].reindex(repeated.subjects)
+    groups = tuple(sorted(labels.unique()))
+    parts = [pattern_statistics(repeated.y, repeated.x, included=(labels == g).to_numpy()[None])[0] for g in groups]
+    joined = PatternStatistics(
+        np.concatenate([part.observed for part in parts]),
+        *(np.concatenate(pieces, axis=1) for pieces in zip(*(part[1:] for part in parts), strict=True)),
+    )
+    group = np.concatenate([np.full(len(part.observed), g, dtype=np.intp) for g, part in enumerate(parts)])
+    return joined, group, groups
