@@ -30,14 +30,17 @@ def analyse_ancova(
     results = []
     for product, count in zip(products, counts, strict=True):
         fit = fit_least_squares(product, count, contrast)
+        # Scores that the covariates explain to the last digit, such as all equal ones, leave no error to test against.
+        sound = fit.estimable & (fit.se > 0)
+        estimate, se, df = (np.where(sound, part, np.nan) for part in (fit.estimate, fit.se, fit.df))
         results.append(
             Estimates(
-                fit.estimate,
-                fit.se,
-                fit.df,
-                two_sided_p(fit.estimate, fit.se, fit.df),
-                np.where(fit.estimable, CONVERGED, FAILED).astype(np.int8),
-                np.where(fit.estimable, 0, 1).astype(np.int8),
+                estimate,
+                se,
+                df,
+                two_sided_p(estimate, se, df),
+                np.where(sound, CONVERGED, FAILED).astype(np.int8),
+                np.where(sound, 0, 1).astype(np.int8),
                 ("least squares", NOT_ESTIMABLE),
                 count.astype(np.intp),
             )

@@ -1,8 +1,9 @@
-"""Mixed model for repeated measures: arm, baseline and stratum crossed with visit."""
+"""Mixed models for repeated measures, with the baseline as a covariate (MMRM) or as a response (cLDA)."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analysis.contract import (
     CONVERGED,
@@ -14,8 +15,10 @@ from trialsim.analysis.contract import (
     two_sided_p,
 )
 from trialsim.analysis.design_matrix import arm_contrast, design_matrix
-from trialsim.kernels.mmrm import LADDER, fit_mmrm, pattern_statistics
+from trialsim.kernels.mmrm import LADDER, Design, MmrmFit, PatternStatistics, fit_mmrm, pattern_statistics
 from trialsim.scenario.resolved import Analysis, Estimand
+
+Array = NDArray[np.float64]
 
 
 def ladder(analysis: Analysis) -> tuple[str, ...]:
@@ -23,7 +26,7 @@ def ladder(analysis: Analysis) -> tuple[str, ...]:
     if analysis.fallback == "none":
         return (analysis.covariance,)
     start = LADDER.index(analysis.covariance) + 1 if analysis.covariance in LADDER else len(LADDER) - 1
-    return (analysis.covariance, *LADDER[start:])
+    return tuple(dict.fromkeys((analysis.covariance, *LADDER[start:])))
 
 
 def analyse_mmrm(observed: Observed, estimand: Estimand, analysis: Analysis, sizes: tuple[int, ...]) -> list[Estimates]:
@@ -39,27 +42,55 @@ def analyse_mmrm(observed: Observed, estimand: Estimand, analysis: Analysis, siz
 
     Notes
     -----
-    Participants without a score after baseline say nothing about the model and are not in it.
+    Arm, baseline and stratum are crossed with visit. Participants without a score after baseline say
+    nothing about the model and are not in it.
     """
     y = observed.scores[..., estimand.outcome]
     x = design_matrix(observed, estimand.outcome, analysis.covariates)
     contrast = np.zeros((y.shape[2], x.shape[2]))
     contrast[estimand.visit] = arm_contrast(estimand.active, estimand.control, x.shape[2])
+    return _fit_sizes(y, x, contrast, analysis, sizes, None)
+
+
+def analyse_clda(observed: Observed, estimand: Estimand, analysis: Analysis, sizes: tuple[int, ...]) -> list[Estimates]:
+    """Return the contrast of two arms at one visit from a constrained longitudinal data analysis.
+
+    The baseline is a response like the later scores, with one mean for all arms, as randomisation has it (Liang &
+    Zeger 2000, Sankhya B 62:134). A participant with a baseline alone stays in the analysis. Parameters as of
+    `analyse_mmrm`; stratum is crossed with visit.
+    """
+    k = estimand.outcome
+    y = np.concatenate([observed.baseline[:, :, None, k], observed.scores[..., k]], axis=2)
+    x = design_matrix(observed, k, analysis.covariates)
+    n_visits, q = y.shape[2], x.shape[2]
+    contrast = np.zeros((n_visits, q))
+    contrast[estimand.visit + 1] = arm_contrast(estimand.active, estimand.control, q)
+    arms = np.arange(1, observed.n_arms)
+    everything = np.eye(n_visits * q).reshape(n_visits, q, n_visits * q)
+    design = Design(np.delete(everything, arms, axis=2))
+    return _fit_sizes(y, x, contrast, analysis, sizes, design)
+
+
+def _fit_sizes(
+    y: Array, x: Array, contrast: Array, analysis: Analysis, sizes: tuple[int, ...], design: Design | None
+) -> list[Estimates]:
     names = ladder(analysis)
     results = []
     for statistics in pattern_statistics(y, x, sizes=sizes):
-        fit = fit_mmrm(statistics, contrast, ladder=names)
-        status = np.where(fit.rung < 0, FAILED, np.where(fit.rung == 0, CONVERGED, FELL_BACK))
-        results.append(
-            Estimates(
-                fit.estimate,
-                fit.se,
-                fit.df,
-                two_sided_p(fit.estimate, fit.se, fit.df),
-                status.astype(np.int8),
-                np.where(fit.rung < 0, len(names), fit.rung).astype(np.int8),
-                (*names, NO_COVARIANCE_CONVERGED),
-                statistics.participants.astype(np.intp),
-            )
-        )
+        fit = fit_mmrm(statistics, contrast, ladder=names, df=analysis.df, design=design)
+        results.append(_estimates(fit, statistics, names))
     return results
+
+
+def _estimates(fit: MmrmFit, statistics: PatternStatistics, names: tuple[str, ...]) -> Estimates:
+    status = np.where(fit.rung < 0, FAILED, np.where(fit.rung == 0, CONVERGED, FELL_BACK))
+    return Estimates(
+        fit.estimate,
+        fit.se,
+        fit.df,
+        two_sided_p(fit.estimate, fit.se, fit.df),
+        status.astype(np.int8),
+        np.where(fit.rung < 0, len(names), fit.rung).astype(np.int8),
+        (*names, NO_COVARIANCE_CONVERGED),
+        statistics.participants.astype(np.intp),
+    )

@@ -7,10 +7,12 @@ from types import MappingProxyType
 
 from trialsim.analysis.ancova import analyse_ancova
 from trialsim.analysis.contract import Estimates, Observed
-from trialsim.analysis.mmrm import analyse_mmrm
+from trialsim.analysis.mmrm import analyse_clda, analyse_mmrm
 from trialsim.scenario.resolved import Analysis, Estimand
 
 Analyse = Callable[[Observed, Estimand, Analysis, tuple[int, ...]], list[Estimates]]
 
-METHODS: MappingProxyType[str, Analyse] = MappingProxyType({"mmrm": analyse_mmrm, "ancova": analyse_ancova})
+METHODS: MappingProxyType[str, Analyse] = MappingProxyType(
+    {"mmrm": analyse_mmrm, "clda": analyse_clda, "ancova": analyse_ancova}
+)
 """Methods by name; each analyses the first n participants of every trial of a block, for each n."""

@@ -7,21 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trialsim.engine.block import Hypothesis, hypotheses
+from trialsim.engine.block import hypotheses
 from trialsim.engine.plan import Cell
 from trialsim.kernels.operating_characteristics import is_null, operating_characteristics
 from trialsim.scenario.resolved import Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-def method_label(variant: Variant, hypothesis: Hypothesis) -> str:
-    """Return the analysis's method, numbered where an estimand has several of one method."""
-    analyses = variant.estimands[hypothesis.estimand].analyses
-    method = analyses[hypothesis.analysis].method
-    same = [a for a, analysis in enumerate(analyses) if analysis.method == method]
-    return method if len(same) == 1 else f"{method}_{same.index(hypothesis.analysis) + 1}"
 
 
 def summarise_cell(table: pa.Table, variant: Variant, cell: Cell, varied: tuple[str, ...]) -> Iterator[dict[str, Any]]:
@@ -55,7 +47,7 @@ def summarise_cell(table: pa.Table, variant: Variant, cell: Cell, varied: tuple[
             "outcome": variant.outcomes[estimand.outcome],
             "visit_days": float(variant.visits_days[estimand.visit]),
             "contrast": f"{variant.arms[estimand.active]} - {variant.arms[estimand.control]}",
-            "method": method_label(variant, hypothesis),
+            "method": analysis.name,
             "alpha": analysis.alpha,
             "null": is_null(estimand.true_value),
             "true_value": float(estimand.true_value),

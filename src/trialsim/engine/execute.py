@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trialsim.engine.aggregate import method_label, summarise_cell
+from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.backends import run_units
 from trialsim.engine.block import compute_block
 from trialsim.engine.manifest import build_manifest, check_folder, read_json
@@ -130,15 +130,10 @@ def compute_unit(variants: tuple[Variant, ...], key: str, seed: int, folder: Pat
     started = time.perf_counter()
     variant = variants[unit.variant]
     index = {cell.n: cell.index for cell in cells(variants) if cell.variant == unit.variant}
-    rows = [
-        (
-            index[block.n],
-            variant.estimands[block.hypothesis.estimand].name,
-            method_label(variant, block.hypothesis),
-            block,
-        )
-        for block in compute_block(variant, key, seed, unit.block)
-    ]
+    rows = []
+    for block in compute_block(variant, key, seed, unit.block):
+        estimand = variant.estimands[block.hypothesis.estimand]
+        rows.append((index[block.n], estimand.name, estimand.analyses[block.hypothesis.analysis].name, block))
     write_part(folder, unit, rows)
     return time.perf_counter() - started
 

@@ -12,8 +12,15 @@ from trialsim.report.benefit import benefit_words
 from trialsim.report.summary import records_of, setting_words, varied_paths
 from trialsim.report.words import fixed, joined, number, path_words, percent, value_words
 
+_LONGITUDINAL = ("mmrm", "clda")
+_DF_WORDS = {
+    "satterthwaite": "Satterthwaite",
+    "kenward-roger": "Kenward-Roger (first derivatives)",
+    "kenward-roger-mmrm": "Kenward-Roger (second derivatives in the parameters of R's mmrm)",
+}
 _METHODS = {
     "mmrm": "mixed model for repeated measures (MMRM), fitted by REML",
+    "clda": "constrained longitudinal data analysis (baseline and later scores as responses), fitted by REML",
     "ancova": "analysis of covariance (ANCOVA) of the score at the visit",
 }
 
@@ -98,16 +105,16 @@ def analysis_words(analysis: Mapping[str, Any]) -> str:
     """Return one analysis in words."""
     method = str(analysis["method"])
     parts = [_METHODS.get(method, method)]
-    if method == "mmrm":
+    if method in _LONGITUDINAL:
         parts.append(f"{analysis['covariance'].replace('_', ' ')} covariance over visits")
     df = str(analysis["df"])
-    parts.append(f"{'Satterthwaite' if df == 'satterthwaite' else df} degrees of freedom")
+    parts.append(f"{_DF_WORDS.get(df, df)} degrees of freedom")
     covariates = [str(covariate) for covariate in analysis["covariates"]]
     if covariates:
-        crossed = ", each crossed with visit" if method == "mmrm" else ""
+        crossed = ", each crossed with visit" if method in _LONGITUDINAL else ""
         parts.append(f"adjusted for {joined(covariates)}{crossed}")
     parts.append(f"two-sided alpha {percent(float(analysis['alpha']))}")
-    if method == "mmrm":
+    if method in _LONGITUDINAL:
         parts.append(
             "simpler covariance structures tried in turn where a fit does not converge"
             if analysis["fallback"] == "default"

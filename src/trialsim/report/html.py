@@ -199,9 +199,7 @@ def _references(provenance: Sequence[Mapping[str, Any]]) -> list[tuple[str, str,
 
 
 def _totals(summary: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [
-        {**item, "label": estimand_label(item["estimand"], labels)} for item in ledger_totals(summary)
-    ]
+    return [{**item, "label": estimand_label(item["estimand"], labels)} for item in ledger_totals(summary)]
 
 
 def _rungs(rungs: pd.DataFrame | None, labels: Mapping[str, str]) -> list[dict[str, Any]]:

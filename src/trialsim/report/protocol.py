@@ -37,7 +37,7 @@ def sample_size_statement(
     row = rows[(rows["variant"] == variant_index) & (rows["n"] == cell.n)].iloc[0]
     variant = first_variant(resolved)
     estimand = next(item for item in variant["estimands"] if item["name"] == primary.estimand)
-    analysis = next(item for item in estimand["analyses"] if item["method"] == primary.method)
+    analysis = next(item for item in estimand["analyses"] if item["name"] == primary.method)
     active, control = (variant["arm_labels"][estimand[side]] for side in ("active", "control"))
     day = number(variant["visits_days"][estimand["visit"]])
     ratio = " : ".join(str(part) for part in variant["allocation"]["ratio"])

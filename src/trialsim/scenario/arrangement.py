@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -165,13 +166,28 @@ def _true_value(difference: FloatArray, share: FloatArray) -> float:
 def _analyses(case: Case, name: str) -> tuple[resolved.Analysis, ...]:
     given = case.content.analysis.get(name)
     entries = given if isinstance(given, tuple) else (given or schema.Analysis(),)
-    return tuple(_analysis(case, name, entry, position) for position, entry in enumerate(entries))
+    names = analysis_names(entries)
+    return tuple(_analysis(case, name, entry, position, names[position]) for position, entry in enumerate(entries))
 
 
-def _analysis(case: Case, name: str, entry: schema.Analysis, position: int) -> resolved.Analysis:
-    usual = ("baseline", "stratum") if len(case.strata) > 1 else ("baseline",)
+def analysis_names(entries: Sequence[schema.Analysis]) -> list[str]:
+    """Return what the analyses of an estimand are called: as given, else the method, numbered where it is not alone."""
+    methods = [entry.method for entry in entries if entry.name is None]
+    counted: dict[str, int] = {}
+    names = []
+    for entry in entries:
+        if entry.name is not None:
+            names.append(entry.name)
+            continue
+        counted[entry.method] = counted.get(entry.method, 0) + 1
+        names.append(entry.method if methods.count(entry.method) == 1 else f"{entry.method}_{counted[entry.method]}")
+    return names
+
+
+def _analysis(case: Case, name: str, entry: schema.Analysis, position: int, called: str) -> resolved.Analysis:
+    usual = (("baseline",) if entry.method != "clda" else ()) + (("stratum",) if len(case.strata) > 1 else ())
     covariates: tuple[str, ...] = usual if entry.covariates is None else entry.covariates
-    mixed = entry.method == "mmrm"
+    mixed = entry.method != "ancova"
     analysis = resolved.Analysis(
         method=entry.method,
         covariance=(entry.covariance or "unstructured") if mixed else "none",
@@ -179,6 +195,7 @@ def _analysis(case: Case, name: str, entry: schema.Analysis, position: int) -> r
         covariates=covariates,
         alpha=entry.alpha,
         fallback=(entry.fallback or "default") if mixed else "none",
+        name=called,
     )
     path: tuple[str | int, ...] = ("analysis", name)
     path = (*path, position) if isinstance(case.content.analysis.get(name), tuple) else path

@@ -185,6 +185,9 @@ def _repaired(case: Case, joint: FloatArray) -> FloatArray:
     change = np.abs(repaired - joint)
     _, i, j = (int(x) for x in np.unravel_index(np.argmax(change), change.shape))
     between = f"{score_name(case, i)} with {score_name(case, j)}"
-    note = f"repaired to the nearest matrix with eigenvalues of at least {_ROOM:g}; largest change {change.max():.4f}, {between}"
+    note = (
+        f"repaired to the nearest matrix with eigenvalues of at least {_ROOM:g}; "
+        f"largest change {change.max():.4f}, {between}"
+    )
     case.ledger.note(("covariance", "repair"), "nearest", note)
     return repaired

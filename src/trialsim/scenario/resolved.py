@@ -117,25 +117,28 @@ class Analysis:
 
     Parameters
     ----------
-    method : {'mmrm', 'ancova'}
+    method : {'mmrm', 'clda', 'ancova'}
     covariance : str
-        Covariance structure over visits: 'unstructured' for an MMRM, 'none' for an ANCOVA.
+        Covariance structure over visits; 'none' for an ANCOVA.
     df : str
-        Denominator degrees of freedom: 'satterthwaite' for an MMRM, 'residual' for an ANCOVA.
+        Method for denominator degrees of freedom; 'residual' for an ANCOVA.
     covariates : tuple of str
         Any of 'baseline' and 'stratum'.
     alpha : float
         Two-sided level.
     fallback : {'default', 'none'}
         Whether simpler covariance structures are tried when a fit does not converge.
+    name : str
+        What it is called in the results; no two of an estimand share it.
     """
 
-    method: Literal["mmrm", "ancova"]
+    method: Literal["mmrm", "clda", "ancova"]
     covariance: str
     df: str
     covariates: tuple[str, ...]
     alpha: float
     fallback: Literal["default", "none"]
+    name: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,12 +266,33 @@ class Estimand(Section):
     label: Label | None = Field(None, description="Words shown for this estimand.")
 
 
+CovarianceName = Literal[
+    "unstructured",
+    "compound_symmetry",
+    "ar1",
+    "toeplitz",
+    "ante_dependence",
+    "heterogeneous_compound_symmetry",
+    "heterogeneous_ar1",
+    "heterogeneous_toeplitz",
+    "heterogeneous_ante_dependence",
+]
+DfMethod = Literal["satterthwaite", "kenward-roger", "kenward-roger-mmrm", "residual", "between-within"]
+
+
 class Analysis(Section):
     """One way to estimate an estimand."""
 
-    method: Literal["mmrm", "ancova"] = Field("mmrm", description="Mixed model for repeated measures, or ANCOVA.")
-    covariance: Literal["unstructured"] | None = Field(None, description="Covariance over visits of an MMRM.")
-    df: Literal["satterthwaite"] | None = Field(None, description="Degrees of freedom of an MMRM.")
+    name: Name | None = Field(None, description="What it is called in the results; default: the method.")
+    method: Literal["mmrm", "clda", "ancova"] = Field(
+        "mmrm",
+        description="Mixed model for repeated measures; the same with the baseline as a response (constrained "
+        "longitudinal data analysis); or ANCOVA at the visit.",
+    )
+    covariance: CovarianceName | None = Field(
+        None, description="Covariance over visits of an MMRM or cLDA; default: unstructured."
+    )
+    df: DfMethod | None = Field(None, description="Degrees of freedom of an MMRM or cLDA; default: satterthwaite.")
     covariates: Row[Literal["baseline", "stratum"]] | None = Field(None, description="Default: baseline and stratum.")
     alpha: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.05, description="Two-sided level.")
     fallback: Literal["default", "none"] | None = Field(

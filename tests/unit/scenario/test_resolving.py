@@ -230,7 +230,7 @@ def test_allocation_dropout_and_analysis_defaults(resolved):
     (variant,) = resolved(*changes).variants
     assert variant.allocation == scenario.Allocation((1, 1), "permuted_blocks", (4, 6), stratified=True)
     assert variant.estimands[0].analyses == (
-        scenario.Analysis("mmrm", "unstructured", "satterthwaite", ("baseline", "stratum"), 0.05, "default"),
+        scenario.Analysis("mmrm", "unstructured", "satterthwaite", ("baseline", "stratum"), 0.05, "default", "mmrm"),
     )
     dropout = variant.dropout
     assert dropout is not None
@@ -257,7 +257,7 @@ def test_no_dropout_and_several_analyses(resolved):
     ).variants
     assert variant.dropout is None
     assert variant.estimands[0].analyses[1] == scenario.Analysis(
-        "ancova", "none", "residual", ("baseline",), 0.05, "none"
+        "ancova", "none", "residual", ("baseline",), 0.05, "none", "ancova"
     )
 
 

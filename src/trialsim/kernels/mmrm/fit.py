@@ -75,6 +75,7 @@ def fit_mmrm(
     n_constant: int = 0,
     reml: bool = True,
     df: str = SATTERTHWAITE,
+    design: Design | None = None,
 ) -> MmrmFit:
     """Return one contrast of every trial of a block, each at the first rung of the ladder that converges.
 
@@ -92,6 +93,8 @@ def fit_mmrm(
         Restricted likelihood; False for the ordinary one.
     df : str
         One of `inference.DF_METHODS`. Between-within counts the contrast as one between participants.
+    design : Design, optional
+        Any other way in which coefficients stand for covariates, instead of `n_constant`.
     """
     if df not in DF_METHODS:
         raise ValueError(f"df must be one of {', '.join(DF_METHODS)}; got {df!r}")
@@ -106,7 +109,7 @@ def fit_mmrm(
         nan.copy(),
         np.full((n_replicates, n_visits, n_visits), np.nan),
     )
-    model = _Model(contrast, n_constant, reml, df)
+    model = _Model(contrast, n_constant, reml, df, design)
     for group in _groups(statistics, n_constant):
         _climb_down(fit, group, model, ladder)
     return fit
@@ -117,9 +120,18 @@ class _Model(NamedTuple):
     n_constant: int
     reml: bool
     df: str
+    given: Design | None
+
+    @property
+    def all_crossed(self) -> bool:
+        """Whether every covariate has a coefficient at each visit, so that there is a closed form."""
+        return self.given is None and self.n_constant == 0
 
     @property
     def design(self) -> Design:
+        """Return which coefficient stands for which covariate at which visit."""
+        if self.given is not None:
+            return self.given
         n_visits, q = self.contrast.shape
         return design_map(n_visits, q - self.n_constant, self.n_constant)
 
@@ -183,7 +195,7 @@ def _climb_down(fit: MmrmFit, group: _Group, model: _Model, ladder: tuple[str, .
         stats, closed = _part(group.statistics, waiting), group.closed
         if closed is not None and stats is not group.statistics:
             closed = fit_monotone(stats)
-        if closed is not None and free and model.n_constant == 0 and model.reml:
+        if closed is not None and free and model.all_crossed and model.reml:
             fitted = _closed_form(closed, stats, model)
         else:
             fitted = _iterate(stats, closed, name, model)

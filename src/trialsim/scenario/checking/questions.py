@@ -44,6 +44,8 @@ def check_analysis(bench: Bench) -> None:
             place = (*path, position) if isinstance(entry, tuple) else path
             if analysis in analyses[:position]:
                 bench.report(place, "the same analysis is listed twice")
+            elif analysis.name is not None and analysis.name in [other.name for other in analyses[:position]]:
+                bench.report((*place, "name"), f"another analysis of this estimand is called '{analysis.name}'")
             _check_method(bench, place, analysis)
 
 
@@ -51,7 +53,9 @@ def _check_method(bench: Bench, path: tuple[str | int, ...], analysis: schema.An
     if analysis.method == "ancova":
         for key in ("covariance", "df", "fallback"):
             if getattr(analysis, key) is not None:
-                bench.report((*path, key), "goes with mmrm; an ancova has one visit only", key=True)
+                bench.report((*path, key), "goes with mmrm and clda; an ancova has one visit only", key=True)
+    if analysis.method == "clda" and analysis.covariates is not None and "baseline" in analysis.covariates:
+        bench.report((*path, "covariates"), "in a clda the baseline is a response; leave it out of the covariates")
     covariates = analysis.covariates or ()
     for position, covariate in enumerate(covariates):
         if covariate in covariates[:position]:
