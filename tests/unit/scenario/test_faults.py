@@ -27,7 +27,7 @@ CASES = {
     ),
     "unknown choice": (
         ("method: mmrm", "method: mrmm"),
-        "analysis.primary.method: must be 'mmrm' or 'ancova', not 'mrmm'",
+        "analysis.primary.method: must be 'mmrm', 'clda' or 'ancova', not 'mrmm'",
     ),
     "name with a blank": (
         ("  midazolam: {", "  'mida zolam': {"),
