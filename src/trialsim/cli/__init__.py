@@ -1,5 +1,16 @@
 """The command line: one command a file, heavy imports inside the functions."""
 
-from trialsim.cli.app import main
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from trialsim.cli.app import run_app
+
+        run_app()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
 
 __all__ = ["main"]

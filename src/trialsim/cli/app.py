@@ -22,6 +22,7 @@ INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: quick to show, easy to copy, and square brackets stay in it
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -38,15 +39,15 @@ def _show_version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
     ] = False,
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; may stand anywhere on the line.")
+        bool, typer.Option("--debug", help="Show where an error arose (traceback); may stand anywhere on the line.")
     ] = False,
 ) -> None:
     """Simulate ketamine trials in treatment-resistant depression: power, sample size and design.
 
-    A scenario is one YAML file. Start with: trialsim new my_trial.yaml
+    A trial is described in one YAML file, the scenario. Start with `trialsim new my_trial.yaml`.
     """
 
 
@@ -64,12 +65,13 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             typer.echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            typer.echo("Interrupted. Finished blocks are kept: the same command goes on from there.", err=True)
+            kept = " Finished blocks are kept: the same command goes on from there." if command is run else ""
+            typer.echo(f"Interrupted.{kept}", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             raise typer.Exit(0) from None
         except (OSError, MemoryError) as error:
-            typer.echo(f"{type(error).__name__}: {error}", err=True)
+            typer.echo(_system_words(error), err=True)
             raise typer.Exit(TrialsimError.exit_code) from None
         except Exception as error:
             typer.echo(
@@ -82,11 +84,19 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
     return call
 
 
+def _system_words(error: OSError | MemoryError) -> str:
+    """Return what the operating system could not do, with the file it is about."""
+    if isinstance(error, MemoryError):
+        return f"The memory does not suffice. {error}".rstrip()
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}"
+
+
 for _command in (new, validate, explain, run, cohort, evidence, schema):
     app.command()(_guarded(_command))
 
 
-def main() -> None:
-    """Run the command line."""
+def run_app() -> None:
+    """Run the command line with the arguments of this process."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     app(args=arguments, prog_name="trialsim")

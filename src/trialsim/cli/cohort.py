@@ -7,33 +7,52 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.files import write_own
 from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+
+MOST_PATIENTS = 100_000
+LAST_REPLICATE = 999_999_999
 
 
 def cohort(
     file: ScenarioFile,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="CSV file. [default: outputs/<name of FILE>_cohort.csv]", show_default=False),
+        typer.Option(
+            "--out", metavar="FILE", help="CSV file. [default: outputs/<name of FILE>_cohort.csv]", show_default=False
+        ),
     ] = None,
     n: Annotated[
-        int | None, typer.Option("--n", min=2, help="Patients. [default: the largest sample size]", show_default=False)
+        int | None,
+        typer.Option(
+            "--n",
+            metavar="N",
+            min=2,
+            max=MOST_PATIENTS,
+            help="Patients randomised. [default: the largest sample size]",
+            show_default=False,
+        ),
     ] = None,
-    replicate: Annotated[int, typer.Option("--replicate", min=0, help="Which simulated trial.")] = 0,
+    replicate: Annotated[
+        int,
+        typer.Option(
+            "--replicate", metavar="N", min=0, max=LAST_REPLICATE, help="Which simulated trial, counted from 0."
+        ),
+    ] = 0,
     settings: Settings = None,
 ) -> None:
-    """Write the synthetic patients of one simulated trial, one row per patient and day."""
+    """Write the patients of one simulated trial as CSV.
+
+    One row per patient and day, with the scores as they would be seen: empty once a patient has left. They are
+    the patients that `trialsim run` analyses in that replicate.
+    """
     from trialsim import api
-    from trialsim.errors import RefusedError
 
     scenario = api.load(file, settings=parse_settings(settings))
     if scenario.varied:
-        typer.echo(f"Base values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
+        typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
     frame = api.cohort(scenario, n=n, replicate=replicate)
     target = out or Path("outputs") / f"{file.stem}_cohort.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    text = frame.to_csv(index=False, lineterminator="\n")
-    if target.exists() and target.read_text(encoding="utf-8") != text:
-        raise RefusedError(f"{target} is there already and holds something else. Name another file with --out.")
-    target.write_text(text, encoding="utf-8", newline="\n")
-    typer.echo(f"Wrote {target}: {frame['patient'].nunique()} patients, {len(frame)} rows")
+    # 15 digits tell all scores of a scale apart and write whole numbers as such.
+    write_own(target, frame.to_csv(index=False, lineterminator="\n", float_format="%.15g"))
+    typer.echo(f"Wrote {target}: {frame['patient'].nunique():,} patients, {len(frame):,} rows")

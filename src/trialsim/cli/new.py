@@ -7,19 +7,22 @@ from typing import Annotated
 
 import typer
 
+from trialsim.cli.files import write_own
 from trialsim.errors import RefusedError
 
 
 def new(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path("my_trial.yaml"),
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The file to write. [default: my_trial.yaml]", show_default=False)
+    ] = Path("my_trial.yaml"),
 ) -> None:
-    """Write a commented starter scenario; an existing file is never overwritten."""
+    """Write a commented scenario to start from.
+
+    A file that is there already is never written over.
+    """
     from trialsim.scenario import starter
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with open(file, "x", encoding="utf-8", newline="\n") as handle:
-            handle.write(starter())
-    except FileExistsError:
-        raise RefusedError(f"{file} is there already and was left as it is. Name another file.") from None
+    if file.is_file():
+        raise RefusedError(f"{file} is there already and was left as it is. Name another file.")
+    write_own(file, starter())
     typer.echo(f"Wrote {file}\nCheck it:  trialsim validate {file}\nRun it:    trialsim run {file}")

@@ -9,10 +9,14 @@ import typer
 
 from trialsim.errors import Fault, InputError
 
-ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="A scenario YAML file.", show_default=False)]
+ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario, a YAML file.", show_default=False)]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Put a value at a path of the scenario; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Put a value at a path of the scenario, such as sample_size=120; may be repeated.",
+    ),
 ]
 
 

@@ -49,13 +49,16 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 def _lines(what: str, write: Callable[[str], object]) -> Callable[[int, int], None]:
     started = last = time.monotonic()
+    before: int | None = None  # blocks that an earlier run had finished
 
     def show(done: int, total: int) -> None:
-        nonlocal last
+        nonlocal last, before
+        before = done if before is None else before
         now = time.monotonic()
-        if done and (done == total or now - last >= _SECONDS_BETWEEN_LINES):
+        if done > before and (done == total or now - last >= _SECONDS_BETWEEN_LINES):
             last = now
-            left = (now - started) / done * (total - done)
-            write(f"{what}: {done} of {total} blocks, about {left:.0f} s left")
+            left = (now - started) / (done - before) * (total - done)
+            when = "done" if done == total else f"about {left:.0f} s left"
+            write(f"{what}: {done} of {total} blocks, {when}")
 
     return show

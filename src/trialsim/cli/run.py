@@ -16,20 +16,47 @@ if TYPE_CHECKING:
 def run(
     file: ScenarioFile,
     out: Annotated[
-        Path | None, typer.Option("--out", help="Run folder. [default: outputs/<name of FILE>]", show_default=False)
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Run folder. [default: outputs/<name of FILE>]", show_default=False
+        ),
     ] = None,
     replicates: Annotated[
-        int | None, typer.Option("--replicates", min=1, help="Simulated trials per cell.", show_default=False)
+        int | None,
+        typer.Option(
+            "--replicates",
+            metavar="N",
+            min=1,
+            help="Simulated trials per cell. [default: the scenario's]",
+            show_default=False,
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the run.", show_default=False)] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Seed of all draws. [default: the scenario's]", show_default=False
+        ),
+    ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. [default: all cores]", show_default=False)
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Processes; results do not depend on it. [default: all cores]",
+            show_default=False,
+        ),
     ] = None,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
-    """Simulate a scenario and write its operating characteristics, figures and report."""
+    """Simulate a scenario: power, figures and a report.
+
+    Everything is written into the run folder. A run that was interrupted goes on where it stopped, more
+    --replicates extend it, and a finished one is shown again without computing. A folder that holds another
+    scenario is left as it is.
+    """
     from trialsim import api
 
     options: dict[str, Any] = dict(parse_settings(settings))

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from trialsim.api import Run
     from trialsim.report.table import PowerTable
-    from trialsim.scenario import Resolved
 
 
 def print_run(result: Run) -> None:
@@ -64,26 +63,3 @@ def _print_uncut(console: Console, table: Table) -> None:
     wide = Console(width=10_000)
     needed = wide.measure(table).maximum
     Console(width=max(console.width, needed)).print(table, crop=False)
-
-
-def print_provenance(resolved: Resolved) -> None:
-    """Print every value of the resolved scenario with its source."""
-    import json
-
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    console = Console()
-    console.print(f"[bold]{escape(resolved.title)}[/bold]  (hash {resolved.hash[:12]})", highlight=False)
-    if resolved.variants[0].settings:
-        varied = ", ".join(resolved.variants[0].settings)
-        console.print(f"Base values; varied over {len(resolved.variants)} variants: {escape(varied)}", highlight=False)
-    table = Table("path", "value", "source", "why", box=box.SIMPLE)
-    for item in resolved.provenance:
-        value = item.value if isinstance(item.value, str) else json.dumps(item.value, ensure_ascii=False)
-        source = item.source if item.tag is None else f"{item.source}, {item.tag}"
-        why = item.note if item.citation is None else f"{item.note} [{item.citation}]"
-        table.add_row(escape(item.path), escape(value), source, escape(why))
-    console.print(table)

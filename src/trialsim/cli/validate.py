@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trialsim.cli.options import Settings, parse_settings
+
+if TYPE_CHECKING:
+    from trialsim.scenario import Resolved
 
 
 def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario YAML files.", show_default=False)],
     settings: Settings = None,
 ) -> None:
-    """Check scenarios without running them; every fault is told with its line."""
+    """Check scenarios without running them.
+
+    Every fault is told with its line and column, all at once.
+    """
     from trialsim.errors import Fault, InputError
     from trialsim.scenario import load, resolve
 
@@ -26,7 +32,18 @@ def validate(
         except InputError as error:
             faults.extend(error.faults)
         else:
-            n_cells = sum(len(variant.sample_sizes) for variant in resolved.variants)
-            typer.echo(f"{file}: good ({len(resolved.variants)} variants, {n_cells} cells)")
+            typer.echo(f"{file}: good. {_extent(resolved)}")
     if faults:
         raise InputError(faults)
+
+
+def _extent(resolved: Resolved) -> str:
+    """Return how much a run would simulate, in words."""
+    n_variants, n_sizes = len(resolved.variants), len(resolved.variants[0].sample_sizes)
+    sizes = _counted(n_sizes, "sample size")
+    cells = sizes if n_variants == 1 else f"{n_variants} variants x {sizes} = {n_variants * n_sizes} cells"
+    return f"{cells}, {_counted(resolved.replicates, 'simulated trial')} each"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

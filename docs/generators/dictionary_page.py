@@ -1,0 +1,278 @@
+"""docs/data_dictionary.md: every output file and column, held against what a real run writes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+INTRODUCTION = """\
+# Data dictionary
+
+What a run writes, file by file. The schema version of these files is **{version}**; it stands in `manifest.json`
+(`schema`) and in the metadata of the Parquet files (`trialsim_schema`), and changes when a column changes its name or
+meaning. Units: scores, estimates, standard errors and bias are in points of the outcome's scale; times are in days;
+shares are between 0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number that does
+not exist is empty in CSV and null or NaN in Parquet.
+
+| file | holds |
+|---|---|
+| `report.html` | The report: answer, figures, assumptions, failures. One file, no outside request. |
+| `summary.parquet`, `summary.csv` | Operating characteristics: one row per cell and hypothesis. |
+| `estimates.parquet` | One row per cell, hypothesis and replicate. |
+| `figures/NAME.png`, `.svg`, `.csv` | Each figure twice, with the data it shows. |
+| `manifest.json` | What was run: everything that the results depend on. |
+| `run.json` | When, where and how long. Written last: a run without it is not finished. |
+| `parts/*.parquet` | Whole blocks, columns as in `estimates.parquet`; an interrupted run goes on from them. |
+
+`summary`, `estimates`, `parts`, figures and report are the same bytes for the same scenario, seed and package
+versions on one CPU family, whatever the number of workers; `manifest.json` names the versions, and only `run.json`
+holds times and the host.
+"""
+
+SUMMARY: Mapping[str, str] = {
+    "cell": "Number of the cell, from 0: variants in order, sample sizes rising within.",
+    "variant": "Number of the combination of varied values, from 0.",
+    "(varied path)": "One column for each path under `vary`, named after it, with the value of this variant.",
+    "n": "Patients randomised, all arms together.",
+    "estimand": "Name of the estimand.",
+    "outcome": "Outcome that the estimand is about.",
+    "visit_days": "Day of its visit.",
+    "contrast": "`active - control`, by the names of the arms.",
+    "method": "Name of the analysis: as given, or its method, numbered (`mmrm_1`, `mmrm_2`) where that is not enough.",
+    "alpha": "Two-sided significance level.",
+    "null": "Whether the true value is 0, so that every rejection is a false one.",
+    "true_value": "True value of the estimand in points: the difference of means, weighted by the strata's shares.",
+    "replicates": "Simulated trials.",
+    "power": "Share of usable fits with p at most alpha and the estimate on the side of benefit.",
+    "power_low": "Lower end of power's 95 % Wilson interval.",
+    "power_high": "Upper end of power's 95 % Wilson interval.",
+    "rejection_rate": "Share of usable fits with p at most alpha, in either direction.",
+    "type_i_error": "The rejection rate where `null`; empty elsewhere.",
+    "power_failures_as_0": "Power over all replicates with failed fits counted as misses.",
+    "power_failures_as_1": "Power over all replicates with failed fits counted as findings.",
+    "mean_estimate": "Mean of the estimates.",
+    "bias": "Mean of the estimates minus the true value.",
+    "empirical_se": "Standard deviation of the estimates over replicates.",
+    "model_se": "Root mean square of the standard errors that the fits report.",
+    "mse": "Mean squared error of the estimates, squared points.",
+    "coverage": "Share of confidence intervals, of level 1 − alpha, that hold the true value.",
+    "mean_n_analysed": "Mean number of patients in the fit.",
+    "share_missing": "Mean share of the randomised without a score at the estimand's visit.",
+    "converged": "Number of fits as asked for.",
+    "fell_back": "Number of fits by a simpler covariance.",
+    "failed": "Number of fits without an estimate; they are in no denominator except those named above.",
+}
+"""Column by meaning; a column of the same name plus `_mcse` is its Monte Carlo standard error."""
+
+ESTIMATES: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "n": "Patients randomised.",
+    "estimand": "Name of the estimand.",
+    "method": "As in `summary`.",
+    "replicate": "Number of the simulated trial, from 0. The same number is the same patients in every cell.",
+    "estimate": "Active − control, points; NaN where the fit failed.",
+    "se": "Standard error, points.",
+    "df": "Degrees of freedom.",
+    "p": "Two-sided p-value.",
+    "status": "0 converged, 1 fell back to a simpler covariance, 2 failed.",
+    "rung": "The covariance (or method) that gave the estimate, or why there is none.",
+    "n_analysed": "Patients in the fit.",
+    "share_missing": "Share of the randomised without a score at the estimand's visit.",
+}
+
+FIGURES: Mapping[str, Mapping[str, str]] = {
+    "power_curves": {
+        "panel": "Estimand shown in this panel.",
+        "line": "Varied value of this line.",
+        "line_heading": "What the line's value is.",
+        "n": "Patients randomised.",
+        "null": "Whether the true difference is 0, so that `share` is the type I error.",
+        "alpha": "Two-sided significance level.",
+        "share": "Power, or type I error where `null`.",
+        "mcse": "Its Monte Carlo standard error.",
+        "low": "Lower end of its 95 % Wilson interval.",
+        "high": "Upper end of its 95 % Wilson interval.",
+    },
+    "power_heatmap": {
+        "panel": "Values of further varied paths; empty with one.",
+        "row": "Varied value of this row.",
+        "row_heading": "What the row's value is.",
+        "n": "Patients randomised.",
+        "null": "Whether the true difference is 0.",
+        "share": "Power, or type I error where `null`.",
+        "mcse": "Its Monte Carlo standard error.",
+    },
+    "trajectories": {
+        "outcome": "Outcome.",
+        "outcome_label": "Words for it.",
+        "arm": "Arm.",
+        "arm_label": "Words for it.",
+        "stratum": "Stratum.",
+        "stratum_label": "Words for it.",
+        "day": "Day; 0 is baseline.",
+        "mean": "Mean of those observed in one simulated trial, points.",
+        "ci_low": "Lower end of its 95 % t interval.",
+        "ci_high": "Upper end of its 95 % t interval.",
+        "n_observed": "Patients observed.",
+    },
+    "accuracy": {
+        "row": "Varied values.",
+        "n": "Patients randomised.",
+        "alpha": "Two-sided significance level.",
+        "bias": "Bias of the primary estimand's first analysis, points.",
+        "bias_low": "Lower end of its 95 % Monte Carlo interval.",
+        "bias_high": "Upper end of its 95 % Monte Carlo interval.",
+        "coverage": "Coverage of the confidence intervals.",
+        "coverage_low": "Lower end of its 95 % Wilson interval.",
+        "coverage_high": "Upper end of its 95 % Wilson interval.",
+    },
+}
+
+MANIFEST: Mapping[str, str] = {
+    "schema": "Version of the files in this folder.",
+    "title": "Title of the scenario.",
+    "scenario_hash": "SHA-256 of what the results depend on, except the number of replicates; labels do not enter.",
+    "seed": "Seed of all draws.",
+    "replicates": "Simulated trials per cell.",
+    "block_size": "Replicates in a block; blocks are computed whole and surplus replicates left out.",
+    "seed_scheme": "Version of the way in which draws are addressed.",
+    "trialsim": "Version of trialsim.",
+    "versions": "Versions of Python and of the packages that the numbers or their presentation depend on.",
+    "environment": "Operating system, machine and byte order.",
+    "scenario": "The resolved scenario, as `trialsim explain FILE --json` prints it: what was written, the "
+    "numbers of each variant, and the source of every value.",
+}
+
+RUN: Mapping[str, str] = {
+    "replicates": "Simulated trials per cell when the run was finished.",
+    "host": "Name of the machine.",
+    "workers": "Processes.",
+    "units_computed": "Blocks computed by the last call; the rest was there.",
+    "started_unix": "Start of the last call, seconds since 1970 (UTC).",
+    "compute_seconds": "Seconds of computing, summed over workers.",
+    "wall_seconds": "Seconds from start to end of the last call.",
+}
+
+COHORT: Mapping[str, str] = {
+    "patient": "Number of the patient, from 1, in order of randomisation.",
+    "stratum": "Name of the stratum.",
+    "arm": "Name of the arm.",
+    "day": "Day; 0 is baseline.",
+    "(outcome)": "One column for each outcome, in points; empty once the patient has left.",
+    "present": "Whether the patient is still in the trial on that day.",
+}
+
+
+def page() -> str:
+    """Return the page, checked against the files of a small run."""
+    from trialsim.engine.store import SCHEMA_VERSION
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = _small_run(Path(folder))
+    parts = [
+        INTRODUCTION.format(version=SCHEMA_VERSION),
+        "## summary.parquet, summary.csv\n",
+        "A *usable* fit converged or fell back; shares and means are over usable fits unless said otherwise. "
+        "Formulas of the Monte Carlo standard errors: "
+        "[operating characteristics](concepts/operating_characteristics.md).\n",
+        _table(found["summary"], SUMMARY, "(varied path)", mcse=True),
+        "## estimates.parquet\n",
+        _table(found["estimates"], ESTIMATES),
+    ]
+    for name, columns in FIGURES.items():
+        parts += [f"## figures/{name}.csv\n", _table(found[name], columns)]
+    parts.append("`power_heatmap` is drawn where the scenario varies something.\n")
+    parts += ["## manifest.json\n", _table(found["manifest"], MANIFEST)]
+    parts += ["## run.json\n", _table(found["run"], RUN)]
+    parts += [
+        "## The CSV of `trialsim cohort`\n",
+        "One row per patient and day. Scores on a scale of whole points are whole numbers.\n",
+        _table(found["cohort"], COHORT, "(outcome)"),
+    ]
+    return "\n".join(parts)
+
+
+def _small_run(folder: Path) -> dict[str, dict[str, str]]:
+    """Return the columns, with their types, of everything that a small run and its cohort write."""
+    import pyarrow.parquet as pq
+
+    from trialsim import api
+
+    path = "effects.ketamine.points.qids_sr16"
+    settings = {"sample_size": [40], "simulation.replicates": 4, "vary": {path: [-3, 0]}}
+    scenario = api.load(ROOT / "scenarios" / "quick_start.yaml", settings=settings)
+    run = api.run(scenario, out=folder / "run", workers=1)
+    found = {name: _parquet(pq.read_schema(run.folder / f"{name}.parquet")) for name in ("summary", "estimates")}
+    found["summary"] = {"(varied path)" if name == path else name: kind for name, kind in found["summary"].items()}
+    for file in sorted((run.folder / "figures").glob("*.csv")):
+        found[file.stem] = _csv(file)
+    found["manifest"] = _json(run.folder / "manifest.json")
+    found["run"] = _json(run.folder / "run.json")
+    frame = api.cohort(scenario, n=4)
+    kinds = {"int64": "whole number", "float64": "number", "bool": "true or false"}
+    found["cohort"] = {
+        "(outcome)" if name == "qids_sr16" else str(name): kinds.get(str(kind), "text")
+        for name, kind in frame.dtypes.items()
+    }
+    return found
+
+
+def _parquet(schema: Any) -> dict[str, str]:
+    def words(kind: str) -> str:
+        if kind.startswith("int"):
+            return "whole number"
+        return {"double": "number", "bool": "true or false"}.get(kind, "text")
+
+    return {field.name: words(str(field.type)) for field in schema}
+
+
+def _csv(file: Path) -> dict[str, str]:
+    with open(file, encoding="utf-8", newline="") as handle:
+        reader = csv.DictReader(handle)
+        row = next(reader)
+    return {name: _kind_of_text(value) for name, value in row.items()}
+
+
+def _kind_of_text(value: str) -> str:
+    if value in ("True", "False"):
+        return "true or false"
+    try:
+        float(value)
+    except ValueError:
+        return "text"
+    return "whole number" if value.isdigit() else "number"
+
+
+def _json(file: Path) -> dict[str, str]:
+    kinds = {int: "whole number", float: "number", str: "text", dict: "mapping", list: "list"}
+    return {name: kinds[type(value)] for name, value in json.loads(file.read_text(encoding="utf-8")).items()}
+
+
+def _table(found: Mapping[str, str], words: Mapping[str, str], free: str = "", *, mcse: bool = False) -> str:
+    """Return the columns as a table; one that is not described, or described and not there, is an error."""
+    shown = {name: kind for name, kind in found.items() if not (mcse and name.endswith("_mcse"))}
+    _same(shown, words)
+    errors = {name.removesuffix("_mcse") for name in found if mcse and name.endswith("_mcse")}
+    lines = ["| column | type | meaning |", "|---|---|---|"]
+    for name, kind in shown.items():
+        also = f"<br>`{name}_mcse`" if name in errors else ""
+        shown_kind = "as given" if name == free else kind
+        lines.append(f"| `{name}`{also} | {shown_kind} | {words[name]} |")
+    if mcse:
+        lines += ["", "A column with `_mcse` is the Monte Carlo standard error of the one above it, in the same unit."]
+    return "\n".join([*lines, ""])
+
+
+def _same(found: Iterable[str], described: Iterable[str]) -> None:
+    missing, extra = set(found) - set(described), set(described) - set(found)
+    if missing or extra:
+        raise ValueError(
+            f"the data dictionary lacks {sorted(missing)} and describes {sorted(extra)}, which is not there"
+        )

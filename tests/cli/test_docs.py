@@ -1,0 +1,120 @@
+"""The documentation: generated pages are up to date, links lead somewhere, and every command shown exists."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from trialsim.cli.app import app
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+
+_spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+assert _spec is not None
+assert _spec.loader is not None
+generate = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(generate)
+
+PAGES = sorted([*DOCS.rglob("*.md"), *ROOT.glob("*.md")])
+LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_page_is_up_to_date(name):
+    """All but the output of `trialsim run` in the tutorial, which `python docs/generate.py --check` makes again."""
+    assert not generate.is_stale(name, runs=False), f"python docs/generate.py {name}"
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors of a page's headings as GitHub makes them."""
+    found = set()
+    for line in without_code(path.read_text(encoding="utf-8")).splitlines():
+        if match := re.match(r"#+ (.*)", line):
+            words = re.sub(r"[^\w\- ]", "", match[1].lower())
+            found.add(words.strip().replace(" ", "-"))
+    return found
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(without_code(page.read_text(encoding="utf-8"))):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        file, _, anchor = link.partition("#")
+        target = (page.parent / file).resolve() if file else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert target.is_relative_to(ROOT), f"{page.name}: {link}"
+        if anchor:
+            assert anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_every_page_can_be_reached_from_the_index():
+    index = DOCS / "index.md"
+    reached = {
+        (index.parent / link.partition("#")[0]).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))
+    }
+    assert set(DOCS.rglob("*.md")) - {index} <= reached
+
+
+def commands_shown() -> list[tuple[str, str]]:
+    """Return every trialsim command of the pages with the page it is on."""
+    found = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"```(?:console|sh)\n(.*?)```", text, re.DOTALL):
+            for line in block.splitlines():
+                for part in line.removeprefix("$ ").split(" && "):
+                    words = part.strip()
+                    if re.match(r"(\.venv/bin/)?trialsim ", words):
+                        found.append((page.name, words))
+        for words in re.findall(r"`((?:\.venv/bin/)?trialsim [a-z][^`]*)`", without_code(text)):
+            found.append((page.name, words))
+    return found
+
+
+def test_every_command_shown_exists():
+    group = get_command(app)
+    shown = commands_shown()
+    assert len(shown) > 10
+    for page, text in shown:
+        words = shlex.split(text.replace(".venv/bin/", ""))[1:]
+        assert words[0] in group.commands, f"{page}: {text}"
+        options = {option for param in group.commands[words[0]].params for option in param.opts}
+        for word in words[1:]:
+            if word.startswith("-"):
+                assert word in options | {"--help", "-h"}, f"{page}: {text}"
+            if word.startswith("scenarios/"):
+                assert (ROOT / word).exists(), f"{page}: {text}"
+
+
+def test_the_python_example_runs(folder, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(import trialsim.*?)```", (DOCS / "python.md").read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/python.md", "exec"), names)  # noqa: S102 - it is this project's own page
+    by_hand = names["fit"].contrast(arm=("ketamine", "midazolam"), day=14)
+    stored = names["result"].estimates()
+    row = stored[(stored["n"] == 160) & (stored["replicate"] == 0)].iloc[0]
+    for name in ("estimate", "se", "df", "p"):
+        assert by_hand[name] == pytest.approx(row[name], rel=1e-8)
+    assert "coverage" in capsys.readouterr().out
+    assert (folder / "power.png").stat().st_size > 1_000
+
+
+def test_the_first_commands_stand_in_the_readme():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    install = "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && "
+    assert f"{install}.venv/bin/trialsim run scenarios/followup_rct.yaml\n" in text
+    assert "\n.venv/bin/pytest\n" in text
+    assert (DOCS / "images" / "power_curves.png").stat().st_size > 10_000

@@ -1,0 +1,111 @@
+"""`trialsim run`: what is written, what is printed, what is kept and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from cli.conftest import ENVIRONMENT, console_script, content_of
+
+QUICK = ("run", "scenarios/quick_start.yaml", "--replicates", "20", "--set", "sample_size=[40, 60]", "--workers", "1")
+FILES = {"report.html", "manifest.json", "run.json", "summary.csv", "summary.parquet", "estimates.parquet"}
+
+
+def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
+    first = trialsim(*QUICK)
+    place = folder / "outputs" / "quick_start"
+    assert {path.name for path in place.iterdir() if path.is_file()} == FILES
+    assert {path.stem for path in (place / "figures").glob("*.png")} == {"power_curves", "trajectories", "accuracy"}
+    assert "A small trial with an effect of three points" in first.stdout
+    assert "20 simulated trials per cell" in first.stdout
+    assert "outputs/quick_start/report.html" in first.stdout.replace(os.sep, "/")
+    assert "±" in first.stdout
+
+    # The same again computes nothing, prints the same table and leaves every byte.
+    before = content_of(place)
+    second = command(*QUICK)
+    assert "Already computed; nothing was run again" in second.stdout
+    assert "Simulating" not in second.stderr
+    assert content_of(place) == before
+    table = [line for line in first.stdout.splitlines() if "±" in line]
+    assert [line for line in second.stdout.splitlines() if "±" in line] == table
+
+    # Words may change, numbers may not.
+    command(*QUICK, "--set", "title=Another title")
+    assert content_of(place) == before
+
+    # Another scenario, fewer replicates: refused, and nothing is changed.
+    for change in (("--seed", "2"), ("--set", "effects.ketamine.points.qids_sr16=-1"), ("--replicates", "10")):
+        refused = command(*QUICK, *change, code=4)
+        assert "Nothing was written" in refused.stderr
+        assert "--out" in refused.stderr
+        assert refused.stdout == ""
+    assert content_of(place) == before
+
+    # More replicates extend it.
+    assert "30 simulated trials per cell" in command(*QUICK, "--replicates", "30").stdout
+    with open(place / "summary.csv", encoding="utf-8", newline="") as handle:
+        assert {row["replicates"] for row in csv.DictReader(handle)} == {"30"}
+
+
+def test_json_and_quiet(command):
+    out = ("--out", "results")
+    done = command(*QUICK, *out, "--json")
+    content = json.loads(done.stdout)
+    assert content["folder"] == "results"
+    assert len(content["scenario_hash"]) == 64
+    assert [row["n"] for row in content["summary"]] == [40, 60]
+    assert all(row["converged"] + row["fell_back"] + row["failed"] == 20 for row in content["summary"])
+    assert done.stderr == ""
+    silent = command(*QUICK, *out, "--quiet")
+    assert silent.stdout == silent.stderr == ""
+
+
+def test_a_folder_with_other_files_is_left_alone(command, folder):
+    (folder / "mine").mkdir()
+    (folder / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")
+    refused = command(*QUICK, "--out", "mine", code=4)
+    assert "not a trialsim run" in refused.stderr
+    assert content_of(folder / "mine") == {"thesis.txt": b"years of work"}
+    assert "is a file" in command(*QUICK, "--out", "mine/thesis.txt", code=4).stderr
+
+
+def test_a_damaged_manifest_is_told(command, folder):
+    (folder / "broken").mkdir()
+    (folder / "broken" / "manifest.json").write_text("{", encoding="utf-8")
+    assert "cannot be read" in command(*QUICK, "--out", "broken", code=4).stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal's Ctrl-C is sent to a process group here")
+def test_ctrl_c_keeps_finished_blocks(folder):
+    command = [*console_script(), "run", "scenarios/quick_start.yaml", "--replicates", "1000000", "--workers", "1"]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    parts = folder / "outputs" / "quick_start" / "parts"
+    try:
+        deadline = time.monotonic() + 60
+        while not list(parts.glob("*.parquet")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        _, told = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130, told
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told
+    assert list(parts.glob("*.parquet"))
+    assert not list(parts.glob(".*"))
+    assert not (folder / "outputs" / "quick_start" / "run.json").exists()
