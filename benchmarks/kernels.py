@@ -116,7 +116,9 @@ f <- y ~ (baseline + arm + stratum) * visit
 seconds <- function(g) { g(); median(replicate(5, system.time(g())[["elapsed"]])) }
 library(nlme)
 d$v <- as.integer(d$visit)
-gls_fit <- function() gls(f, d, correlation = corSymm(form = ~ v | id), weights = varIdent(form = ~ 1 | visit), method = "REML")
+within <- corSymm(form = ~ v | id)
+spread <- varIdent(form = ~ 1 | visit)
+gls_fit <- function() gls(f, d, correlation = within, weights = spread, method = "REML")
 cat("nlme::gls", seconds(gls_fit), "\\n")
 if (requireNamespace("mmrm", quietly = TRUE)) {
   cat("mmrm::mmrm", seconds(function() mmrm::mmrm(update(f, . ~ . + us(visit | id)), d)), "\\n")

@@ -38,7 +38,9 @@ def test_the_primary_estimand_comes_first(summary_maker: SummaryMaker) -> None:
 
 
 def test_power_curves_draw_power_and_the_type_i_error_of_the_null(summary: pd.DataFrame) -> None:
-    frame = power_curve_data(summary, chosen=hypotheses(summary)[:1], labels={"estimands.primary": "QIDS-SR16 at day 14"})
+    frame = power_curve_data(
+        summary, chosen=hypotheses(summary)[:1], labels={"estimands.primary": "QIDS-SR16 at day 14"}
+    )
     rows = summary[summary["estimand"] == "primary"].set_index([SHARE, "n"])
     for point in frame.to_dict("records"):
         row = rows.loc[float(point["line"].replace("\u00a0%", "")) / 100, point["n"]]

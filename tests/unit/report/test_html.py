@@ -22,7 +22,8 @@ from trialsim.report.html import render_report
 SHARE = "effects.ketamine.specific_share"
 SummaryMaker = Callable[..., pd.DataFrame]
 ANALYSIS = {
-    "name": "mmrm", "method": "mmrm", "covariance": "unstructured", "df": "satterthwaite", "covariates": ["baseline", "stratum"],
+    "name": "mmrm", "method": "mmrm",
+    "covariance": "unstructured", "df": "satterthwaite", "covariates": ["baseline", "stratum"],
     "alpha": 0.05, "fallback": "default",
 }  # fmt: skip
 ANCOVA = {**ANALYSIS, "method": "ancova", "covariance": "none", "df": "residual", "fallback": "none"}

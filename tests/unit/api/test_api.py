@@ -1,0 +1,91 @@
+"""The Python interface: load, run, open, look."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import trialsim as ts
+from trials import BOUNDED, write
+from trialsim.errors import InputError, RefusedError
+
+SMALL = {
+    "simulation.replicates": 20,
+    "outcomes": {"qids_sr16": {}},
+    "vary": {"effects.ketamine.specific_share": [0, 1]},
+}
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("api")
+    return ts.run(write(folder, BOUNDED, SMALL), out=folder / "out", workers=1)
+
+
+def test_a_run_gives_its_results(done):
+    assert done.computed
+    assert len(done.summary) == 4
+    assert len(done.estimates()) == 80
+    assert list(done.estimates(["p"]).columns) == ["p"]
+    assert done.report.is_file()
+    assert done.manifest["replicates"] == 20
+    assert done.plot_power().axes
+    assert done.plot_heatmap().axes
+    assert done.power_table() is not None
+
+
+def test_running_again_and_opening_give_the_same(done):
+    again = ts.run(write(done.folder.parent, BOUNDED, SMALL), out=done.folder, workers=1)
+    assert not again.computed
+    opened = ts.open_run(done.folder)
+    for other in (again, opened):
+        pd.testing.assert_frame_equal(other.summary, done.summary)
+        assert other.manifest == done.manifest
+
+
+def test_settings_replace_values_of_the_file(tmp_path):
+    scenario = ts.load(write(tmp_path, BOUNDED, SMALL), settings={"sample_size": [44]})
+    run = ts.run(scenario, out=tmp_path / "out", workers=1)
+    assert set(run.summary["n"]) == {44}
+    with pytest.raises(TypeError, match="settings go with a file"):
+        ts.run(scenario, out=tmp_path / "out", settings={"sample_size": [4]})
+
+
+def test_a_folder_without_a_run_cannot_be_opened(tmp_path):
+    with pytest.raises(RefusedError, match="does not hold a trialsim run"):
+        ts.open_run(tmp_path)
+
+
+def test_an_unfinished_run_says_so(done, tmp_path):
+    (tmp_path / "manifest.json").write_bytes((done.folder / "manifest.json").read_bytes())
+    with pytest.raises(RefusedError, match="not finished"):
+        ts.open_run(tmp_path)
+
+
+def test_a_cohort_is_one_row_per_patient_and_day(tmp_path):
+    scenario = ts.load(write(tmp_path, BOUNDED))
+    table = ts.cohort(scenario, n=30)
+    assert len(table) == 30 * 4
+    assert list(table["day"][:4]) == [0.0, 3.0, 7.0, 14.0]
+    assert set(table["arm"]) == {"midazolam", "ketamine"}
+    assert table.groupby("patient")["arm"].nunique().eq(1).all()
+    assert table.loc[~table["present"], ["qids_sr16", "madrs", "bsl23"]].isna().all(axis=None)
+    assert table.loc[table["present"], ["qids_sr16", "madrs", "bsl23"]].notna().all(axis=None)
+
+
+def test_a_smaller_cohort_is_the_beginning_of_the_larger(tmp_path):
+    scenario = ts.load(write(tmp_path, BOUNDED))
+    pd.testing.assert_frame_equal(ts.cohort(scenario, n=20), ts.cohort(scenario, n=60)[: 20 * 4])
+    assert not np.array_equal(ts.cohort(scenario, n=20)["madrs"], ts.cohort(scenario, n=20, replicate=1)["madrs"])
+
+
+def test_a_cohort_of_nobody_is_refused(tmp_path):
+    with pytest.raises(InputError, match="1 or more"):
+        ts.cohort(ts.load(write(tmp_path, BOUNDED)), n=0)
+
+
+def test_the_public_names():
+    assert set(ts.__all__) <= set(dir(ts))
+    for name in ts.__all__:
+        assert getattr(ts, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'power'"):
+        _ = ts.power
