@@ -135,9 +135,7 @@ def test_equal_standard_errors_have_no_monte_carlo_error() -> None:
     assert mcse == pytest.approx(0.0, abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("share", "target", "expected"), [(0.5, 0.01, 2500), (0.8, 0.0127, 993), (0.05, 0.05, 19)]
-)
+@pytest.mark.parametrize(("share", "target", "expected"), [(0.5, 0.01, 2500), (0.8, 0.0127, 993), (0.05, 0.05, 19)])
 def test_replicates_for_a_wanted_mcse(share: float, target: float, expected: int) -> None:
     count = mc.replicates_for_mcse(share, target)
     assert count == expected

@@ -51,9 +51,7 @@ def test_agrees_with_a_loop(true_value: float, lower_is_better: bool) -> None:
         estimates.append(estimate)
         sizes.append(rows["n_analysed"][i])
 
-    result = operating_characteristics(
-        **rows, true_value=true_value, alpha=alpha, lower_is_better=lower_is_better
-    )
+    result = operating_characteristics(**rows, true_value=true_value, alpha=alpha, lower_is_better=lower_is_better)
 
     assert tuple(result) == COLUMNS
     assert result["replicates"] == 400
