@@ -1,0 +1,66 @@
+"""Many hypotheses in one trial, batched over replicates: adjusted p-values, decisions, and power."""
+
+from trialsim.kernels.multiplicity.adjust import (
+    BOUNDARY,
+    Decision,
+    bonferroni,
+    co_primary,
+    fixed_sequence,
+    hochberg,
+    holm,
+    hommel,
+    is_rejected,
+)
+from trialsim.kernels.multiplicity.dunnett import (
+    dunnett,
+    dunnett_critical_value,
+    dunnett_loadings,
+    factor_loadings,
+    probability_within,
+)
+from trialsim.kernels.multiplicity.graphs import (
+    Graph,
+    closed_test,
+    fallback,
+    fallback_graph,
+    fixed_sequence_graph,
+    graph_test,
+    holm_graph,
+    intersection_weights,
+    parallel_gatekeeping_graph,
+    reduced_graph,
+    serial_gatekeeping_graph,
+    successive_graph,
+)
+from trialsim.kernels.multiplicity.power import PowerSummary, power_summary
+
+__all__ = [
+    "BOUNDARY",
+    "Decision",
+    "Graph",
+    "PowerSummary",
+    "bonferroni",
+    "closed_test",
+    "co_primary",
+    "dunnett",
+    "dunnett_critical_value",
+    "dunnett_loadings",
+    "factor_loadings",
+    "fallback",
+    "fallback_graph",
+    "fixed_sequence",
+    "fixed_sequence_graph",
+    "graph_test",
+    "hochberg",
+    "holm",
+    "holm_graph",
+    "hommel",
+    "intersection_weights",
+    "is_rejected",
+    "parallel_gatekeeping_graph",
+    "power_summary",
+    "probability_within",
+    "reduced_graph",
+    "serial_gatekeeping_graph",
+    "successive_graph",
+]
