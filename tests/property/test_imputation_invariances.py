@@ -83,7 +83,8 @@ def test_reordering_participants(seed, model):
     order = np.random.default_rng(seed).permutation(data[0].shape[1])
     plain = conditional_mean(*data, targets, model)
     moved = conditional_mean(*(piece[:, order] for piece in data), targets, model)
-    np.testing.assert_allclose(moved.estimate, plain.estimate, rtol=1e-8, atol=1e-9)
+    # Sums in another order move where an iteration stops: far below anything that matters beside a standard error.
+    assert np.all(np.abs(moved.estimate - plain.estimate) <= 1e-6 * plain.se)
     np.testing.assert_allclose(moved.se, plain.se, rtol=1e-6)
 
 

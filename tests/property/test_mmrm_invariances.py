@@ -37,7 +37,7 @@ def fit(y, x):
 def test_shift_and_scale_of_the_scores(seed, n_visits, intermittent, shift, scale):
     y, x = trials(seed, n_visits, intermittent=intermittent)
     expected = fit(y, x) * np.array([scale, scale, 1.0])[:, None]
-    np.testing.assert_allclose(fit(shift + scale * y, x) / scale, expected / scale, **CLOSE)
+    np.testing.assert_allclose(fit(scale * (shift + y), x) / scale, expected / scale, **CLOSE)
 
 
 @settings(max_examples=20, deadline=None)

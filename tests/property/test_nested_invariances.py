@@ -40,7 +40,7 @@ def fit(y, x, group, arm, df="kenward-roger", *, per_arm=True, **options):
 def test_shift_and_scale_of_the_scores(seed, partial, per_arm, df, shift, scale):
     y, x, group, arm = trials(seed, partial=partial)
     expected = fit(y, x, group, arm, df, per_arm=per_arm)
-    actual = fit(shift + scale * y, x, group, arm, df, per_arm=per_arm)
+    actual = fit(scale * (shift + y), x, group, arm, df, per_arm=per_arm)
     np.testing.assert_allclose(actual / np.array([scale, scale, 1.0])[:, None], expected, rtol=1e-6, atol=1e-6)
 
 
@@ -81,7 +81,9 @@ def test_company_of_other_trials(seed, partial, df, negative):
     alone = np.concatenate(
         [fit(*(piece[r : r + 1] for piece in here), df, allow_negative=negative) for r in range(3)], axis=1
     )
-    np.testing.assert_allclose(together, alone, rtol=1e-10, atol=1e-10)
+    # Near the edge of what a negative variance may be, the information is close to singular: fewer digits survive.
+    tolerance = 1e-8 if negative else 1e-10
+    np.testing.assert_allclose(together, alone, rtol=tolerance, atol=tolerance)
 
 
 @RUN
@@ -96,8 +98,8 @@ def test_participants_without_a_score(seed, partial, df):
 
 @RUN
 @given(SEEDS, METHODS)
-def test_groups_of_one_are_nothing_but_more_variance(seed, df):
-    """With one participant in each group and arm-wise variances the sums cannot tell the two variances apart."""
+def test_groups_of_one(seed, df):
+    """They tell the group variance only where their residual variance is known from others."""
     y, x, group, arm = trials(seed, partial=True)
     group = np.where(group >= 0, np.cumsum(group >= 0, axis=1) - 1, -1)
     assert np.isnan(fit(y, x, group, arm, df)).all()

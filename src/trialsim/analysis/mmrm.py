@@ -75,6 +75,8 @@ def _fit_sizes(
     y: Array, x: Array, contrast: Array, analysis: Analysis, sizes: tuple[int, ...], design: Design | None
 ) -> list[Estimates]:
     names = ladder(analysis)
+    # A shift of all scores changes no contrast, and small sums of squares keep more digits.
+    y = y - np.nanmean(y)
     results = []
     for statistics in pattern_statistics(y, x, sizes=sizes):
         fit = fit_mmrm(statistics, contrast, ladder=names, df=analysis.df, design=design)

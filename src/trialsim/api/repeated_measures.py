@@ -295,7 +295,9 @@ def mmrm(
     ):
         if value not in allowed:
             raise refuse(what, f"must be one of {', '.join(allowed)}; got {value!r}")
-    repeated = read_repeated(formula, data if by is None else _with_group(data, by), subject=subject, visit=visit)
+    if by is not None and by not in data.columns:
+        raise refuse("by", f"the data have no column {by!r}")
+    repeated = read_repeated(formula, data, subject=subject, visit=visit)
     statistics, group, groups = _statistics(repeated, data, by)
     n_visits = len(repeated.visits)
     plain = Likelihood(
@@ -327,12 +329,6 @@ def mmrm(
         _statistics=statistics,
         _groups=groups,
     )
-
-
-def _with_group(data: pd.DataFrame, by: str) -> pd.DataFrame:
-    if by not in data.columns:
-        raise refuse("by", f"the data have no column {by!r}")
-    return data
 
 
 def _statistics(

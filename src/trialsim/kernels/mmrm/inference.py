@@ -21,6 +21,7 @@ Fai AHT, Cornelius PL (1996), J Stat Comput Simul 54:363.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -108,13 +109,14 @@ class Inference:
         """Return c'(Φ_A − Φ)c without forming Q, from z = Φc alone."""
         fit = self._fit
         q = self._likelihood.second_order(fit.theta, fit.state, by_pattern)
-        changes = self._changes()
+        changes = self._changes
         pz = np.einsum("rmbc,rc->rmb", changes, fit.coefficient_covariance @ weights)
         inner = q - pz @ fit.coefficient_covariance @ pz.swapaxes(1, 2)
         if self._method == KENWARD_ROGER_MMRM:
             inner -= 0.25 * self._bent(by_pattern)
         return np.asarray(2.0 * np.einsum("rij,rij->r", self._w, inner))
 
+    @cached_property
     def _changes(self) -> Array:
         """Return P_i up to sign, shape (R, m, b, b)."""
         fit = self._fit
@@ -193,7 +195,7 @@ class Inference:
         inverse = np.linalg.inv(weights @ phi @ weights.T)
         side = phi @ weights.T
         # L Φ P_i Φ L' carried to the l contrasts, where all traces can be taken.
-        moved = side.swapaxes(1, 2)[:, None] @ self._changes() @ side[:, None]
+        moved = side.swapaxes(1, 2)[:, None] @ self._changes @ side[:, None]
         moved = inverse[:, None] @ moved
         traces = np.einsum("rmll->rm", moved)
         flat = moved.reshape(*moved.shape[:2], -1)
