@@ -12,13 +12,14 @@ from trialsim._version import __version__
 if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import Run as Run
+    from trialsim.api import analyse as analyse
     from trialsim.api import cohort as cohort
     from trialsim.api import load as load
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
     from trialsim.api import run as run
 
-__all__ = ["MmrmResult", "Run", "__version__", "cohort", "load", "mmrm", "open_run", "run"]
+__all__ = ["MmrmResult", "Run", "__version__", "analyse", "cohort", "load", "mmrm", "open_run", "run"]
 
 
 def __getattr__(name: str) -> object:

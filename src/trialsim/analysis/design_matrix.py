@@ -10,8 +10,8 @@ from trialsim.analysis.contract import Observed
 Array = NDArray[np.float64]
 
 
-def design_matrix(observed: Observed, outcome: int, covariates: tuple[str, ...]) -> Array:
-    """Return the covariates, shape (R, N, q): intercept, arms 1.., baseline, strata 1.. (treatment coding).
+def design_matrix(observed: Observed, outcome: int, covariates: tuple[str, ...], *, reference: int = 0) -> Array:
+    """Return the covariates, shape (R, N, q): intercept, arms, baseline, strata 1.. (treatment coding).
 
     Parameters
     ----------
@@ -20,6 +20,8 @@ def design_matrix(observed: Observed, outcome: int, covariates: tuple[str, ...])
         Whose baseline is adjusted for.
     covariates : tuple of str
         Any of 'baseline' and 'stratum'.
+    reference : int
+        The arm without a column; the others follow in order.
 
     Notes
     -----
@@ -27,7 +29,7 @@ def design_matrix(observed: Observed, outcome: int, covariates: tuple[str, ...])
     cross-products well conditioned.
     """
     columns = [np.ones(observed.arm.shape)]
-    columns += [(observed.arm == a).astype(float) for a in range(1, observed.n_arms)]
+    columns += [(observed.arm == a).astype(float) for a in range(observed.n_arms) if a != reference]
     if "baseline" in covariates:
         baseline = observed.baseline[:, :, outcome]
         columns.append(baseline - baseline.mean())
@@ -36,11 +38,20 @@ def design_matrix(observed: Observed, outcome: int, covariates: tuple[str, ...])
     return np.stack(columns, axis=2)
 
 
-def arm_contrast(active: int, control: int, q: int) -> Array:
-    """Return the weights, shape (q,), of active minus control; arm 0 is the reference."""
+def arm_contrast(active: int, control: int, q: int, *, reference: int = 0) -> Array:
+    """Return the weights, shape (q,), of active minus control.
+
+    Parameters
+    ----------
+    active, control : int
+        Arms.
+    q : int
+        Columns of the design matrix.
+    reference : int
+        The arm without a column.
+    """
     weights = np.zeros(q)
-    if active:
-        weights[active] += 1.0
-    if control:
-        weights[control] -= 1.0
+    for arm, sign in ((active, 1.0), (control, -1.0)):
+        if arm != reference:
+            weights[1 + arm - (arm > reference)] += sign
     return weights

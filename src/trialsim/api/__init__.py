@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.api.cohorts import cohort
+    from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.runs import Run, load, open_run, run
 
-__all__ = ["MmrmResult", "Run", "cohort", "load", "mmrm", "open_run", "run"]
+__all__ = ["MmrmResult", "Run", "analyse", "cohort", "load", "mmrm", "open_run", "run"]
 
 _HOME = {
+    "analyse": "real_data",
     "cohort": "cohorts",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",

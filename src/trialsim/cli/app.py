@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from trialsim.cli.analyze import analyze
 from trialsim.cli.cohort import cohort
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
@@ -92,7 +93,7 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, cohort, evidence, schema):
+for _command in (new, validate, explain, run, cohort, analyze, evidence, schema):
     app.command()(_guarded(_command))
 
 

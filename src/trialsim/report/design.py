@@ -22,6 +22,9 @@ _METHODS = {
     "mmrm": "mixed model for repeated measures (MMRM), fitted by REML",
     "clda": "constrained longitudinal data analysis (baseline and later scores as responses), fitted by REML",
     "ancova": "analysis of covariance (ANCOVA) of the score at the visit",
+    "t_test": "Student's t test of the score at the visit",
+    "welch": "Welch's t test of the score at the visit",
+    "reference_based": "ANCOVA of the score at the visit after conditional-mean imputation, jackknife standard errors",
 }
 
 
@@ -107,8 +110,12 @@ def analysis_words(analysis: Mapping[str, Any]) -> str:
     parts = [_METHODS.get(method, method)]
     if method in _LONGITUDINAL:
         parts.append(f"{analysis['covariance'].replace('_', ' ')} covariance over visits")
+    if analysis.get("strategy", "none") != "none":
+        parts.append(f"those who left: {analysis['strategy'].replace('_', ' ')}")
+    if analysis.get("variance", "constant") != "constant":
+        parts.append(f"robust standard errors ({analysis['variance'].upper()})")
     df = str(analysis["df"])
-    parts.append(f"{_DF_WORDS.get(df, df)} degrees of freedom")
+    parts.append("normal limits" if df == "normal" else f"{_DF_WORDS.get(df, df)} degrees of freedom")
     covariates = [str(covariate) for covariate in analysis["covariates"]]
     if covariates:
         crossed = ", each crossed with visit" if method in _LONGITUDINAL else ""

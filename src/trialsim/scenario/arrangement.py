@@ -163,6 +163,10 @@ def _true_value(difference: FloatArray, share: FloatArray) -> float:
     return 0.0 if abs(value) < 1e-12 else value
 
 
+MIXED = ("mmrm", "clda")
+UNADJUSTED = ("t_test", "welch")
+
+
 def _analyses(case: Case, name: str) -> tuple[resolved.Analysis, ...]:
     given = case.content.analysis.get(name)
     entries = given if isinstance(given, tuple) else (given or schema.Analysis(),)
@@ -185,21 +189,30 @@ def analysis_names(entries: Sequence[schema.Analysis]) -> list[str]:
 
 
 def _analysis(case: Case, name: str, entry: schema.Analysis, position: int, called: str) -> resolved.Analysis:
-    usual = (("baseline",) if entry.method != "clda" else ()) + (("stratum",) if len(case.strata) > 1 else ())
+    usual: tuple[str, ...] = () if entry.method in UNADJUSTED else ("baseline", "stratum")
+    if entry.method == "clda":
+        usual = ("stratum",)
+    if len(case.strata) == 1:
+        usual = tuple(covariate for covariate in usual if covariate != "stratum")
     covariates: tuple[str, ...] = usual if entry.covariates is None else entry.covariates
-    mixed = entry.method != "ancova"
+    mixed = entry.method in MIXED
+    imputed = entry.method == "reference_based"
     analysis = resolved.Analysis(
         method=entry.method,
         covariance=(entry.covariance or "unstructured") if mixed else "none",
-        df=(entry.df or "satterthwaite") if mixed else "residual",
+        df=(entry.df or "satterthwaite") if mixed else "normal" if imputed else "residual",
         covariates=covariates,
         alpha=entry.alpha,
         fallback=(entry.fallback or "default") if mixed else "none",
         name=called,
+        variance=entry.variance or "constant",
+        strategy=(entry.strategy or "jump_to_reference") if imputed else "none",
     )
     path: tuple[str | int, ...] = ("analysis", name)
     path = (*path, position) if isinstance(case.content.analysis.get(name), tuple) else path
-    for key in ("method", "covariance", "df", "covariates", "alpha", "fallback"):
+    for key in ("method", "covariance", "df", "covariates", "variance", "strategy", "alpha", "fallback"):
+        if (key, getattr(analysis, key)) in (("variance", "constant"), ("strategy", "none")):
+            continue
         value = getattr(analysis, key)
         case.ledger.note((*path, key), list(value) if isinstance(value, tuple) else value)
     return analysis

@@ -117,11 +117,11 @@ class Analysis:
 
     Parameters
     ----------
-    method : {'mmrm', 'clda', 'ancova'}
+    method : {'mmrm', 'clda', 'ancova', 't_test', 'welch', 'reference_based'}
     covariance : str
-        Covariance structure over visits; 'none' for an ANCOVA.
+        Covariance structure over visits; 'none' for what looks at one visit.
     df : str
-        Method for denominator degrees of freedom; 'residual' for an ANCOVA.
+        Method for denominator degrees of freedom; 'residual' for an ANCOVA or t test, 'normal' for reference_based.
     covariates : tuple of str
         Any of 'baseline' and 'stratum'.
     alpha : float
@@ -130,15 +130,21 @@ class Analysis:
         Whether simpler covariance structures are tried when a fit does not converge.
     name : str
         What it is called in the results; no two of an estimand share it.
+    variance : {'constant', 'hc2', 'hc3'}
+        Standard errors of an ANCOVA.
+    strategy : str
+        What a reference_based analysis assumes of those who left; 'none' for the others.
     """
 
-    method: Literal["mmrm", "clda", "ancova"]
+    method: Literal["mmrm", "clda", "ancova", "t_test", "welch", "reference_based"]
     covariance: str
     df: str
     covariates: tuple[str, ...]
     alpha: float
     fallback: Literal["default", "none"]
     name: str
+    variance: Literal["constant", "hc2", "hc3"] = "constant"
+    strategy: str = "none"
 
 
 @dataclass(frozen=True, slots=True)

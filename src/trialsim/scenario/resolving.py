@@ -101,6 +101,10 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
     for name, value in zip(case.strata, share.tolist(), strict=True):
         ledger.note(("population", "strata", name, "share"), value)
     ledger.note(("population", "strata_by"), population.strata_by)
+    for name, arm in case.content.arms.items():
+        ledger.note(("arms", name), {} if arm is None else arm.model_dump(exclude={"label"}, mode="json"))
+    ledger.note(("schedule", "infusions"), list(case.content.schedule.infusions))
+    ledger.note(("schedule", "visits"), list(case.content.schedule.visits))
     variant = Variant(
         index=index,
         settings=point.settings,

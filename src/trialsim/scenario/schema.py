@@ -280,20 +280,32 @@ CovarianceName = Literal[
 DfMethod = Literal["satterthwaite", "kenward-roger", "kenward-roger-mmrm", "residual", "between-within"]
 
 
+StrategyName = Literal[
+    "missing_at_random", "jump_to_reference", "copy_reference", "copy_increments", "last_mean_carried_forward"
+]
+
+
 class Analysis(Section):
     """One way to estimate an estimand."""
 
     name: Name | None = Field(None, description="What it is called in the results; default: the method.")
-    method: Literal["mmrm", "clda", "ancova"] = Field(
+    method: Literal["mmrm", "clda", "ancova", "t_test", "welch", "reference_based"] = Field(
         "mmrm",
         description="Mixed model for repeated measures; the same with the baseline as a response (constrained "
-        "longitudinal data analysis); or ANCOVA at the visit.",
+        "longitudinal data analysis); ANCOVA, Student's or Welch's t test at the visit; or ANCOVA after "
+        "reference-based conditional-mean imputation, with jackknife standard errors.",
     )
     covariance: CovarianceName | None = Field(
         None, description="Covariance over visits of an MMRM or cLDA; default: unstructured."
     )
     df: DfMethod | None = Field(None, description="Degrees of freedom of an MMRM or cLDA; default: satterthwaite.")
     covariates: Row[Literal["baseline", "stratum"]] | None = Field(None, description="Default: baseline and stratum.")
+    variance: Literal["constant", "hc2", "hc3"] | None = Field(
+        None, description="Standard errors of an ANCOVA: one residual variance (default), or robust to unequal ones."
+    )
+    strategy: StrategyName | None = Field(
+        None, description="What a reference_based analysis assumes of those who left; default: jump_to_reference."
+    )
     alpha: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.05, description="Two-sided level.")
     fallback: Literal["default", "none"] | None = Field(
         None, description="default: simpler covariance structures are tried when an MMRM does not converge."

@@ -49,11 +49,22 @@ def check_analysis(bench: Bench) -> None:
             _check_method(bench, place, analysis)
 
 
+_GOES_WITH = {
+    "covariance": ("mmrm", "clda"),
+    "df": ("mmrm", "clda"),
+    "fallback": ("mmrm", "clda"),
+    "variance": ("ancova",),
+    "strategy": ("reference_based",),
+}
+
+
 def _check_method(bench: Bench, path: tuple[str | int, ...], analysis: schema.Analysis) -> None:
-    if analysis.method == "ancova":
-        for key in ("covariance", "df", "fallback"):
-            if getattr(analysis, key) is not None:
-                bench.report((*path, key), "goes with mmrm and clda; an ancova has one visit only", key=True)
+    for key, methods in _GOES_WITH.items():
+        if getattr(analysis, key) is not None and analysis.method not in methods:
+            message = f"goes with {listed(methods)}; {analysis.method} has none"
+            bench.report((*path, key), message, key=True)
+    if analysis.method in ("t_test", "welch") and analysis.covariates:
+        bench.report((*path, "covariates"), f"{analysis.method} adjusts for nothing; use ancova, or leave them out")
     if analysis.method == "clda" and analysis.covariates is not None and "baseline" in analysis.covariates:
         bench.report((*path, "covariates"), "in a clda the baseline is a response; leave it out of the covariates")
     covariates = analysis.covariates or ()
