@@ -6,9 +6,9 @@
     python docs/generate.py --check --without-runs     the same, with the output of `trialsim run` taken as it is
     python docs/generate.py --picture    draw docs/images/power_curves.png from a run of scenarios/followup_rct.yaml
 
-Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md and data_dictionary.md, and the
-output in the ```console blocks of tutorial.md and of the project's README. The picture is not compared, because its
-bytes depend on the version of matplotlib.
+Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md and data_dictionary.md, the output in
+the ```console blocks of tutorial.md and of the project's README, and that of the Python in analysing_real_data.md and
+concepts/analysis_kernels.md. The picture is not compared, because its bytes depend on the version of matplotlib.
 """
 
 from __future__ import annotations
@@ -25,7 +25,15 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parent
 sys.path.insert(0, str(DOCS))
 
-from generators import cli_page, console, dictionary_page, python_page, scenario_page, validation_page  # noqa: E402
+from generators import (  # noqa: E402
+    cli_page,
+    console,
+    dictionary_page,
+    python_blocks,
+    python_page,
+    scenario_page,
+    validation_page,
+)
 
 NOTICE = "<!-- This page is generated: python docs/generate.py -->\n"
 
@@ -49,7 +57,13 @@ WRITTEN: dict[str, Callable[[], str]] = {
 REFRESHED = ("tutorial.md", "../README.md")
 """Pages written by hand whose console output is made."""
 
-PAGES = (*WRITTEN, *REFRESHED)
+EXECUTED = ("analysing_real_data.md", "concepts/analysis_kernels.md")
+"""Pages written by hand whose Python is run."""
+
+PAGES = (*WRITTEN, *REFRESHED, *EXECUTED)
+
+FITTED = ("validation.md", *EXECUTED)
+"""Pages of fitted numbers, whose rounding may differ between machines."""
 
 
 def path_of(name: str) -> Path:
@@ -69,7 +83,8 @@ def content(name: str, *, runs: bool = True) -> str:
     """
     if name in WRITTEN:
         return NOTICE + WRITTEN[name]().rstrip() + "\n"
-    return console.refreshed(path_of(name).read_text(encoding="utf-8"), runs=runs)
+    text = path_of(name).read_text(encoding="utf-8")
+    return python_blocks.refreshed(text) if name in EXECUTED else console.refreshed(text, runs=runs)
 
 
 def is_stale(name: str, *, runs: bool = True) -> bool:
@@ -85,7 +100,7 @@ def is_stale(name: str, *, runs: bool = True) -> bool:
     if not path.exists():
         return True
     there, wanted = path.read_text(encoding="utf-8"), content(name, runs=runs)
-    return not _same(there, wanted) if name == "validation.md" else there != wanted
+    return not _same(there, wanted) if name in FITTED else there != wanted
 
 
 def _same(one: str, other: str) -> bool:

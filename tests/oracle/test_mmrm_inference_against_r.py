@@ -138,11 +138,11 @@ def test_methods_of_the_first_set(name: str) -> None:
     coding = content["coding"]
     visits = [str(visit) for visit in coding["visit_levels"]]
     case = read_data(FOLDER / f"{name}.csv", visits, {"arm": coding["arm_levels"], "bpd": ["0", "1"]})
-    todo = [("us", content["unstructured"], False)]
-    todo += [(short, methods, False) for short, methods in (content["other_covariances"] or {}).items()]
+    models = [("us", content["unstructured"], False)]
+    models += [(short, methods, False) for short, methods in (content["other_covariances"] or {}).items()]
     if content.get("unstructured_by_arm"):
-        todo.append(("us", content["unstructured_by_arm"], True))
-    for short, methods, per_arm in todo:
+        models.append(("us", content["unstructured_by_arm"], True))
+    for short, methods, per_arm in models:
         model = fitted(case, TERMS, LONG_NAMES[short], per_arm=per_arm)
         for key in METHODS.keys() & methods.keys():
             label = f"{name} {short} {key} per arm: {per_arm}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
+from itertools import combinations, product
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,9 @@ SHORT_NAMES = {
     "adh": "heterogeneous_ante_dependence",
 }
 """Names of the covariance structures in R's mmrm."""
+
+SIMPLER = ("heterogeneous_toeplitz", "heterogeneous_ar1", "compound_symmetry")
+"""What to try where a covariance does not converge."""
 
 LEVEL = 0.95
 
@@ -139,9 +143,12 @@ class MmrmResult:
         Series
             estimate, se, df, t, p, ci_low, ci_high.
         """
-        pairs = {name: value for name, value in factors.items() if isinstance(value, tuple)}
-        if len(pairs) != 1 or len(next(iter(pairs.values()))) != 2:
-            raise refuse("contrast", "needs one factor with a pair of levels, as in arm=('ketamine', 'midazolam')")
+        pairs = {name: value for name, value in factors.items() if isinstance(value, tuple | list)}
+        pair = next(iter(pairs.values()), ())
+        if len(pairs) != 1 or len(pair) != 2 or pair[0] == pair[1]:
+            raise refuse(
+                "contrast", "needs one factor with a pair of different levels, as in arm=('ketamine', 'midazolam')"
+            )
         (name, (first, second)), fixed = next(iter(pairs.items())), {k: v for k, v in factors.items() if k not in pairs}
         weights = self._mean_row({**fixed, name: first}, at) - self._mean_row({**fixed, name: second}, at)
         return pd.Series(self._estimate(weights), name=f"{first} - {second}")
@@ -158,6 +165,8 @@ class MmrmResult:
             Levels at which other factors are held, such as ``visit=4``; the rest are averaged over with equal weights.
         """
         levels = self._levels(factor)
+        if factor in fixed:
+            raise refuse("lsmeans", f"{factor!r} cannot be held at one level while its levels are compared")
         rows = [self._estimate(self._mean_row({**fixed, factor: level}, at)) for level in levels]
         return pd.DataFrame(rows, index=pd.Index(levels, name=factor))
 
@@ -174,14 +183,17 @@ class MmrmResult:
         Series
             num_df, den_df, f, p.
         """
+        names = ", ".join(map(str, self._data.spec.terms))
         known = {frozenset(str(term).split(":")): term for term in self._data.spec.terms}
-        rows: list[Array] = []
+        columns: dict[int, None] = {}
         for asked in terms:
             term = known.get(frozenset(asked.split(":")))
             if term is None:
-                raise refuse("f_test", f"no term {asked!r}; the terms are {', '.join(map(str, self._data.spec.terms))}")
-            rows += list(np.eye(len(self._data.terms))[list(self._data.spec.term_indices[term])])
-        weights = np.array(rows)
+                raise refuse("f_test", f"no term {asked!r}; the terms are {names}")
+            columns |= dict.fromkeys(self._data.spec.term_indices[term])
+        if not columns:
+            raise refuse("f_test", f"needs a term with a coefficient; the terms are {names}")
+        weights = np.eye(len(self._data.terms))[list(columns)]
         test = self._inference.f_test(weights)
         statistic = float(test.statistic[0])
         den = float(test.df[0]) if self.df_method not in (RESIDUAL, BETWEEN_WITHIN) else self._counted(weights)
@@ -215,34 +227,49 @@ class MmrmResult:
         within = float(self.n_observations - self.n_subjects - (~between).sum())
         return float(self.n_subjects - between.sum()) if np.any(involved & between & ~intercept) else within
 
-    def _levels(self, factor: str) -> list[Hashable]:
+    def _is_factor(self, name: Hashable) -> bool:
         rows = self._data.rows
-        if factor not in rows.columns or not isinstance(rows[factor].dtype, pd.CategoricalDtype):
-            names = [str(name) for name in rows.columns if isinstance(rows[name].dtype, pd.CategoricalDtype)]
-            raise refuse("factor", f"{factor!r} is not a factor of the model; the factors are {', '.join(names)}")
-        return list(rows[factor].cat.categories)
+        known = name == self._data.visit_column or name in self._data.covariates
+        return known and isinstance(rows[name].dtype, pd.CategoricalDtype)
+
+    def _levels(self, factor: str) -> list[Hashable]:
+        if not self._is_factor(factor):
+            if factor in self._data.covariates:
+                words = "is a number in the model; make it text or a category to have a factor, or give a value by at="
+                raise refuse(factor, words)
+            names = ", ".join(str(name) for name in self._data.rows.columns if self._is_factor(name))
+            raise refuse("factor", f"{factor!r} is not a factor of the model; the factors are {names}")
+        return list(self._data.rows[factor].cat.categories)
+
+    def _held(self, at: Mapping[str, float] | None) -> dict[str, float]:
+        """Return values for the numeric covariates: those given, and means over the rows of the fit."""
+        rows = self._data.rows
+        numeric = [name for name in self._data.covariates if not self._is_factor(name)]
+        values = {name: float(rows[name].mean()) for name in numeric}
+        for name, value in (at or {}).items():
+            if name not in values:
+                words = f"the numeric covariates are {', '.join(values)}" if values else "there are none"
+                raise refuse("at", f"no numeric covariate {name!r} in the model; {words}")
+            if not isinstance(value, Real) or not np.isfinite(float(value)):
+                raise refuse("at", f"{name!r} must be held at a finite number; got {value!r}")
+            values[name] = float(value)
+        return values
 
     def _mean_row(self, fixed: Mapping[str, Any], at: Mapping[str, float] | None) -> Array:
         """Return the model row with factors fixed, the others averaged over with equal weights."""
-        rows = self._data.rows
         for name, level in fixed.items():
             if level not in self._levels(name):
                 words = ", ".join(map(repr, self._levels(name)))
                 raise refuse(name, f"has no level {level!r}; its levels are {words}")
-        choices: dict[str, list[Any]] = {}
-        for name in rows.columns.drop(self._data.subject_column):
-            if isinstance(rows[name].dtype, pd.CategoricalDtype):
-                choices[name] = [fixed[name]] if name in fixed else self._levels(name)
-            else:
-                choices[name] = [(at or {}).get(name, float(rows[name].mean()))]
-        unknown = set(at or {}) - set(choices)
-        if unknown:
-            raise refuse("at", f"no covariate {sorted(unknown)[0]!r} in the model")
-        grid = pd.DataFrame(list(product(*choices.values())), columns=list(choices))
-        for name in choices:
-            grid[name] = grid[name].astype(rows[name].dtype) if name in fixed or len(choices[name]) > 1 else grid[name]
-            if isinstance(rows[name].dtype, pd.CategoricalDtype):
-                grid[name] = pd.Categorical(grid[name], dtype=rows[name].dtype)
+        held = self._held(at)
+        names = list(dict.fromkeys([self._data.visit_column, *self._data.covariates]))
+        choices: list[list[Any]] = []
+        for name in names:
+            choices.append([held[name]] if name in held else [fixed[name]] if name in fixed else self._levels(name))
+        grid = pd.DataFrame(list(product(*choices)), columns=names)
+        for name in names:
+            if self._is_factor(name):
+                grid[name] = pd.Categorical(grid[name], dtype=self._data.rows[name].dtype)
         matrix = self._data.spec.get_model_matrix(grid, na_action="raise", output="numpy")
         return np.asarray(np.asarray(matrix, dtype=float).mean(axis=0))
 
@@ -295,6 +322,8 @@ def mmrm(
     ):
         if value not in allowed:
             raise refuse(what, f"must be one of {', '.join(allowed)}; got {value!r}")
+    if not isinstance(data, pd.DataFrame):
+        raise refuse("data", f"must be a pandas data frame with one row per participant and visit; got {type(data)}")
     if by is not None and by not in data.columns:
         raise refuse("by", f"the data have no column {by!r}")
     repeated = read_repeated(formula, data, subject=subject, visit=visit)
@@ -307,10 +336,7 @@ def mmrm(
     start = np.repeat(starting_covariance(pooled)[:, None], max(len(groups), 1), axis=1)
     fitted = maximise(plain, statistics, start)
     if not fitted.converged[0]:
-        raise RunError(
-            f"the {name} covariance did not converge on these data; try a simpler one, such as "
-            "heterogeneous_toeplitz, heterogeneous_ar1 or compound_symmetry"
-        )
+        raise _not_converged(name, repeated, by)
     likelihood = Likelihood(
         statistics.observed, parameters_of(name, n_visits, df), repeated.design, reml=method == "reml", group=group
     )
@@ -341,7 +367,10 @@ def _statistics(
     if (of_subject["nunique"] > 1).any():
         raise refuse("by", f"{by!r} changes within a participant; groups are of participants")
     labels = of_subject["first"].reindex(repeated.subjects)
-    groups = tuple(sorted(labels.unique()))
+    if labels.isna().any():
+        words = ", ".join(str(label) for label in labels.index[labels.isna()][:5])
+        raise refuse("by", f"{by!r} is empty for some subjects ({words}); give each a group, or leave them out")
+    groups = tuple(labels.astype("category").cat.remove_unused_categories().cat.categories)
     parts = [pattern_statistics(repeated.y, repeated.x, included=(labels == g).to_numpy()[None])[0] for g in groups]
     joined = PatternStatistics(
         np.concatenate([part.observed for part in parts]),
@@ -349,3 +378,25 @@ def _statistics(
     )
     group = np.concatenate([np.full(len(part.observed), g, dtype=np.intp) for g, part in enumerate(parts)])
     return joined, group, groups
+
+
+def _not_converged(name: str, repeated: Repeated, by: str | None) -> RunError:
+    """Return the error that tells what may be in the way and what to try."""
+    n_visits, seen = len(repeated.visits), np.isfinite(repeated.y[0])
+    parameters = structure(name, n_visits).n_parameters
+    simpler = [other for other in SIMPLER if structure(other, n_visits).n_parameters < parameters]
+    ways = ["look at the scores, or use a formula with fewer terms"]
+    if simpler:
+        ways = [f"try a simpler one: {' or '.join(simpler)}"]
+    if by is not None:
+        ways.append(f"leave out by={by!r}")
+    flat = [label for v, label in enumerate(repeated.visits) if np.ptp(repeated.y[0, seen[:, v], v]) == 0]
+    apart = [
+        f"{first} and {second}"
+        for (v, first), (w, second) in combinations(enumerate(repeated.visits), 2)
+        if not (seen[:, v] & seen[:, w]).any()
+    ]
+    reasons = [f"{len(repeated.subjects)} participants and {n_visits} visits"]
+    reasons += [f"all scores are equal at visit {', '.join(map(str, flat))}"] if flat else []
+    reasons += [f"nobody was seen at both of visits {', '.join(apart)}"] if apart else []
+    return RunError(f"the {name} covariance did not converge ({'; '.join(reasons)}); {', or '.join(ways)}")
