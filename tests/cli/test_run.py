@@ -36,12 +36,12 @@ def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
     table = [line for line in first.stdout.splitlines() if "±" in line]
     assert [line for line in second.stdout.splitlines() if "±" in line] == table
 
-    # Words may change, numbers may not.
-    command(*QUICK, "--set", "title=Another title")
+    # Fewer replicates than there are: the table of those there.
+    command(*QUICK, "--replicates", "10")
     assert content_of(place) == before
 
-    # Another scenario, fewer replicates: refused, and nothing is changed.
-    for change in (("--seed", "2"), ("--set", "effects.ketamine.points.qids_sr16=-1"), ("--replicates", "10")):
+    # Another scenario: refused, and nothing is changed.
+    for change in (("--seed", "2"), ("--set", "effects.ketamine.points.qids_sr16=-1")):
         refused = command(*QUICK, *change, code=4)
         assert "Nothing was written" in refused.stderr
         assert "--out" in refused.stderr
@@ -52,6 +52,27 @@ def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
     assert "30 simulated trials per cell" in command(*QUICK, "--replicates", "30").stdout
     with open(place / "summary.csv", encoding="utf-8", newline="") as handle:
         assert {row["replicates"] for row in csv.DictReader(handle)} == {"30"}
+
+    # Words are no part of the scenario: a new title is written into the report, the numbers stay.
+    numbers = (place / "summary.csv").read_bytes()
+    command(*QUICK, "--set", "title=Another title")
+    assert (place / "summary.csv").read_bytes() == numbers
+    assert "Another title" in (place / "report.html").read_text(encoding="utf-8")
+
+    # A report that was deleted comes back.
+    (place / "report.html").unlink()
+    assert "nothing was run again" in command(*QUICK, "--set", "title=Another title").stdout
+    assert "Another title" in (place / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_value_that_is_set_is_not_varied(command, folder):
+    text = (folder / "scenarios" / "quick_start.yaml").read_text(encoding="utf-8")
+    (folder / "varied.yaml").write_text(
+        f"{text}\nvary: {{effects.ketamine.points.qids_sr16: [0, -3]}}\n", encoding="utf-8"
+    )
+    settings = ("--set", "effects.ketamine.points.qids_sr16=-1", "--replicates", "5")
+    rows = json.loads(command("run", "varied.yaml", *settings, "--json", "--out", "set").stdout)["summary"]
+    assert {row["true_value"] for row in rows} == {-1.0}
 
 
 def test_json_and_quiet(command):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from trialsim.report.table import PowerTable
-    from trialsim.scenario import Resolved, Variant
+    from trialsim.scenario import Resolved
 
 OUTPUTS = Path("outputs")
 
@@ -151,6 +151,9 @@ def run(
         progress=progress,
     )
     if execution.done_before:
+        # Drawings that somebody deleted are made again from the results.
+        if not ((folder / "report.html").exists() and (folder / "figures").is_dir()):
+            _publish(resolved, folder, execution.manifest)
         return Run(folder, execution.manifest)
     _publish(resolved, folder, execution.manifest)
     finish(execution)
@@ -160,28 +163,16 @@ def run(
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None:
     from trialsim.engine.example import one_trial, trajectories
     from trialsim.report.publish import publish
-    from trialsim.report.summary import setting_words
 
-    variant = _own_variant(resolved)
+    # The scenario's own values; they need not be among those it varies.
+    own = resolve(resolved.scenario.at_base())
+    variant = own.variants[0]
     n = sorted(variant.sample_sizes)[len(variant.sample_sizes) // 2]
-    trial = one_trial(variant, resolved.hash, resolved.seed, replicate=0, n=n)
+    trial = one_trial(variant, own.hash, own.seed, replicate=0, n=n)
     note = f"One simulated trial (replicate 0) of {n} patients"
-    if variant.settings:
-        note += f"; {setting_words(variant.settings)}"
-    publish(folder, manifest, trajectories(variant, trial), f"{note}. Means of those observed, with 95 % intervals.")
-
-
-def _own_variant(resolved: Resolved) -> Variant:
-    """Return the variant that holds the scenario's own values, the first where none does."""
-    from trialsim.scenario import resolve
-
-    if len(resolved.variants) == 1:
-        return resolved.variants[0]
-    own = {item.path: item.value for item in resolve(resolved.scenario.at_base()).provenance}
-    for variant in resolved.variants:
-        if all(own.get(path) == value for path, value in variant.settings.items()):
-            return variant
-    return resolved.variants[0]
+    if resolved.variants[0].settings:
+        note += " at the scenario's own values"
+    publish(folder, manifest, trajectories(variant, trial), f"{note}.")
 
 
 def open_run(folder: str | Path) -> Run:

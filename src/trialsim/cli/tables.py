@@ -24,7 +24,9 @@ def print_run(result: Run) -> None:
     _print_uncut(console, _power_grid(power))
     console.print(escape(power.caption), highlight=False)
     replicates = result.manifest["replicates"]
-    done = f"{replicates:,} simulated trials per cell" if result.computed else "Already computed; nothing was run again"
+    done = f"{replicates:,} simulated trials per cell"
+    if not result.computed:
+        done = f"Already computed; nothing was run again ({done})"
     console.print(f"\n{done}. Results: {escape(str(result.folder))}{os.sep}", soft_wrap=True, highlight=False)
     console.print(f"Report: {escape(str(result.report))}", soft_wrap=True, highlight=False)
 

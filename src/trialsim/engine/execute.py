@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from trialsim.engine.manifest import build_manifest, check_folder, read_json
 from trialsim.engine.plan import Unit, cells, units
 from trialsim.engine.store import merge_parts, write_json, write_part, write_summary
 from trialsim.scenario.resolved import Resolved, Variant
+
+RESULTS = ("estimates.parquet", "summary.parquet", "summary.csv")
+"""What a finished run folder holds besides its manifest, run.json and parts, before anything is drawn."""
 
 Progress = Callable[[int, int], None]
 """Called with (units done, units in all)."""
@@ -64,7 +68,7 @@ def execute(
     ----------
     resolved : Resolved
     folder : Path
-        New, empty, or holding a run of the same scenario with no more replicates.
+        New, empty, or holding a run of the same scenario; replicates that it has are kept.
     replicates : int
         Per cell.
     workers : int
@@ -79,8 +83,14 @@ def execute(
     manifest = build_manifest(resolved, replicates)
     there = check_folder(folder, manifest)
     planned = units(resolved, replicates)
-    if there is not None and finished(folder, replicates):
-        return Execution(folder, there, replicates, workers, 0, len(planned), started, 0.0, done_before=True)
+    if there is not None and same_words(there, manifest):
+        done_replicates = max(int(there["replicates"]), replicates)
+        if finished(folder, done_replicates):
+            return Execution(folder, there, done_replicates, workers, 0, len(planned), started, 0.0, done_before=True)
+    if there is not None and int(there["replicates"]) > replicates:
+        # Nothing that was computed is taken back.
+        replicates = int(there["replicates"])
+        manifest, planned = build_manifest(resolved, replicates), units(resolved, replicates)
     (folder / "run.json").unlink(missing_ok=True)
     write_json(folder / "manifest.json", manifest)
     waiting = [unit for unit in planned if not (folder / "parts" / unit.name).exists()]
@@ -101,7 +111,22 @@ def execute(
 def finished(folder: Path, replicates: int) -> bool:
     """Return whether a folder's run was carried through to the end with that many replicates."""
     run = read_json(folder / "run.json")
-    return run is not None and run.get("replicates") == replicates
+    whole = all((folder / name).exists() for name in RESULTS)
+    return whole and run is not None and run.get("replicates") == replicates
+
+
+def same_words(there: dict[str, Any], manifest: dict[str, Any]) -> bool:
+    """Return whether titles and labels, which are no part of the hash, are those of the folder's report."""
+    return bool(
+        there.get("title") == manifest["title"]
+        and json.dumps(_words(there.get("scenario", {}))) == json.dumps(_words(manifest["scenario"]))
+    )
+
+
+def _words(scenario: dict[str, Any]) -> list[Any]:
+    variants = scenario.get("variants") or [{}]
+    labels = [variants[0].get(name) for name in ("arm_labels", "strata_labels", "outcome_labels")]
+    return [scenario.get("description"), *labels, [item.get("label") for item in variants[0].get("estimands", [])]]
 
 
 def finish(execution: Execution) -> None:

@@ -80,7 +80,7 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
     Raises
     ------
     RefusedError
-        If the folder holds anything else: another scenario or version, more replicates, or other files.
+        If the folder holds anything else: another scenario or version, or other files.
     """
     if folder.exists() and not folder.is_dir():
         raise RefusedError(f"{folder} is a file. Name a folder with --out.")
@@ -103,9 +103,4 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
                 f"{folder} was made by another {words} ({there.get(key)}; this is {manifest[key]}). "
                 "Nothing was written. Name another folder with --out."
             )
-    if int(there.get("replicates", 0)) > manifest["replicates"]:
-        raise RefusedError(
-            f"{folder} holds {there['replicates']} replicates per cell; {manifest['replicates']} were asked for. "
-            "Nothing was written. Ask for at least as many, or name another folder with --out."
-        )
     return there

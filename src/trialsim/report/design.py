@@ -55,7 +55,7 @@ def labels_of(resolved: Mapping[str, Any]) -> dict[str, str]:
     An estimand may have the name of a stratum or outcome, so estimands stand under `estimands.<name>`.
     """
     variant = first_variant(resolved)
-    labels = {f"estimands.{estimand['name']}": _estimand_label(variant, estimand) for estimand in variant["estimands"]}
+    labels = _estimand_labels(variant)
     for names, words in (("strata", "strata_labels"), ("outcomes", "outcome_labels"), ("arms", "arm_labels")):
         labels.update(zip(variant[names], variant[words], strict=True))
     return labels
@@ -92,7 +92,7 @@ def estimand_words(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[E
         outcome = variant["outcome_labels"][estimand["outcome"]]
         found.append(EstimandWords(
             name=estimand["name"],
-            label=_estimand_label(variant, estimand),
+            label=labels_of(resolved)[f"estimands.{estimand['name']}"],
             treatment=f"{active} against {control}, as randomised",
             population=f"All randomised patients: {_population_words(variant)}",
             variable=f"{outcome} score at day {day}, points",
@@ -134,6 +134,16 @@ def dropout_model(resolved: Mapping[str, Any]) -> str | None:
     """Return `mcar`, `mar`, or None for complete data."""
     dropout = first_variant(resolved)["dropout"]
     return None if dropout is None else str(dropout["model"])
+
+
+def _estimand_labels(variant: Mapping[str, Any]) -> dict[str, str]:
+    """Return the words for each estimand, with arms and then the name where they would not tell them apart."""
+    estimands = variant["estimands"]
+    words = [_estimand_label(variant, estimand) for estimand in estimands]
+    arms = [f"{variant['arm_labels'][e['active']]} − {variant['arm_labels'][e['control']]}" for e in estimands]
+    for more in (arms, [str(estimand["name"]) for estimand in estimands]):
+        words = [f"{word}, {own}" if words.count(word) > 1 else word for word, own in zip(words, more, strict=True)]
+    return {f"estimands.{estimand['name']}": word for word, estimand in zip(words, estimands, strict=True)}
 
 
 def _estimand_label(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from trialsim.report.protocol import limitations, sample_size_statement
 from trialsim.report.summary import Hypothesis, hypotheses, records_of, varied_paths
 from trialsim.report.svg import inline_svg
 from trialsim.report.table import power_table
-from trialsim.report.words import estimand_label, fixed, name_words, number, percent, value_words
+from trialsim.report.words import estimand_label, fixed, method_words, name_words, number, percent, value_words
 
 _CHOICES = ("schedule", "arms", "allocation", "estimands", "analysis", "sample_size", "simulation", "vary")
 """Scenario keys that say what is done; all others say what is true."""
@@ -137,7 +137,7 @@ def _headline(found: Sequence[Answer]) -> list[Answer]:
 
 
 def _hypothesis_words(hypothesis: Hypothesis, summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    return f"{estimand_label(hypothesis.estimand, labels)}, {hypothesis.method.upper()}"
+    return f"{estimand_label(hypothesis.estimand, labels)}, {method_words(hypothesis.method)}"
 
 
 def _other_tables(summary: pd.DataFrame, primary: Hypothesis, labels: Mapping[str, str]) -> list[tuple[str, Any]]:

@@ -32,16 +32,28 @@ def varied_paths(summary: pd.DataFrame) -> tuple[str, ...]:
 
 
 def hypotheses(summary: pd.DataFrame) -> list[Hypothesis]:
-    """Return the estimands and their methods, the primary estimand first, then in order of appearance."""
-    pairs = summary[["estimand", "method"]].drop_duplicates().itertuples(index=False)
-    found = [Hypothesis(str(pair.estimand), str(pair.method)) for pair in pairs]
+    """Return the estimands and their methods, the primary estimand first, then in order of appearance.
+
+    An estimand's analyses go by their position: where the analysis itself is varied, the first of each variant are one
+    hypothesis, by the name that it has first.
+    """
+    named = summary.assign(position=_positions(summary)).drop_duplicates(["estimand", "position"])
+    found = [Hypothesis(str(row.estimand), str(row.method)) for row in named.itertuples(index=False)]
     return sorted(found, key=lambda hypothesis: hypothesis.estimand != PRIMARY)
 
 
 def rows_of(summary: pd.DataFrame, hypothesis: Hypothesis) -> pd.DataFrame:
     """Return the rows of one hypothesis, by variant and then by size."""
-    chosen = (summary["estimand"] == hypothesis.estimand) & (summary["method"] == hypothesis.method)
+    positions = _positions(summary)
+    of_estimand = summary["estimand"] == hypothesis.estimand
+    position = positions[of_estimand & (summary["method"] == hypothesis.method)].iloc[0]
+    chosen = of_estimand & (positions == position)
     return summary[chosen].sort_values(["variant", "n"], kind="stable").reset_index(drop=True)
+
+
+def _positions(summary: pd.DataFrame) -> pd.Series[int]:
+    """Return for each row which of its estimand's analyses it is of."""
+    return summary.groupby(["variant", "n", "estimand"], sort=False).cumcount()
 
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

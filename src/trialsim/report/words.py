@@ -11,7 +11,7 @@ NO_BREAK_SPACE = "\u00a0"
 _SHARES = ("specific_share", "share", "never_starts", "missing_by")
 
 _PATH_WORDS: tuple[tuple[str, str], ...] = (
-    (r"effects\.([^.]+)\.specific_share(?:\.([^.]+))?", "Specific share of the {0} effect"),
+    (r"effects\.([^.]+)\.specific_share(?:\.([^.]+))?", "Share of the change that is specific to {0}"),
     (r"effects\.([^.]+)\.open_label_change(?:\.(.+))?", "Open-label change with {0}"),
     (r"effects\.([^.]+)\.points\.([^.]+)(?:\.(.+))?", "Effect of {0} on {1}, points"),
     (r"effects\.([^.]+)\.standardised\.([^.]+)(?:\.(.+))?", "Standardised effect of {0} on {1}"),
@@ -58,6 +58,11 @@ def path_words(path: str, *, labels: Mapping[str, str] | None = None) -> str:
             extra = f" ({', '.join(parts[used:])})" if len(parts) > used else ""
             return words.format(*parts) + extra
     return path
+
+
+def method_words(name: str) -> str:
+    """Return an analysis's name as it is written: known abbreviations in capitals, a given name as given."""
+    return {"mmrm": "MMRM", "clda": "cLDA", "ancova": "ANCOVA", "t_test": "t test", "welch": "Welch"}.get(name, name)
 
 
 def estimand_label(name: str, labels: Mapping[str, str] | None = None) -> str:

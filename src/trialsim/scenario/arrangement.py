@@ -164,6 +164,8 @@ def _true_value(difference: FloatArray, share: FloatArray) -> float:
 
 
 MIXED = ("mmrm", "clda")
+# With the baseline among the responses, unadjusted standard errors are too small in small trials.
+USUAL_DF = {"mmrm": "satterthwaite", "clda": "kenward-roger"}
 UNADJUSTED = ("t_test", "welch")
 
 
@@ -200,7 +202,7 @@ def _analysis(case: Case, name: str, entry: schema.Analysis, position: int, call
     analysis = resolved.Analysis(
         method=entry.method,
         covariance=(entry.covariance or "unstructured") if mixed else "none",
-        df=(entry.df or "satterthwaite") if mixed else "normal" if imputed else "residual",
+        df=(entry.df or USUAL_DF[entry.method]) if mixed else "normal" if imputed else "residual",
         covariates=covariates,
         alpha=entry.alpha,
         fallback=(entry.fallback or "default") if mixed else "none",

@@ -110,7 +110,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
         With every fault found, each at its file, line and column, or at its `--set`.
     """
     document = read_document(path)
-    root, set_faults = _apply(document.root, settings or {})
+    root, set_faults = _apply(document.root, _fixing(document.root, settings or {}))
     faults = [*document.faults, *set_faults]
     checked = check_shape(root)
     meaning = check_meaning(root, checked.parts)
@@ -123,6 +123,20 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
     return Scenario(base, points, str(path), dict(settings or {}))
+
+
+def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings, with `vary` left without the paths that they set: a value that is set is not varied."""
+    plain = root.plain()
+    vary = plain.get("vary") if isinstance(plain, dict) else None
+    if not isinstance(vary, dict) or any(path.split(".")[0] == "vary" for path in settings):
+        return settings
+    kept = {path: values for path, values in vary.items() if not any(_overlap(str(path), own) for own in settings)}
+    return settings if len(kept) == len(vary) else {**settings, "vary": kept}
+
+
+def _overlap(path: str, other: str) -> bool:
+    return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
 
 
 def unique(faults: list[Fault]) -> list[Fault]:

@@ -298,7 +298,9 @@ class Analysis(Section):
     covariance: CovarianceName | None = Field(
         None, description="Covariance over visits of an MMRM or cLDA; default: unstructured."
     )
-    df: DfMethod | None = Field(None, description="Degrees of freedom of an MMRM or cLDA; default: satterthwaite.")
+    df: DfMethod | None = Field(
+        None, description="Degrees of freedom; default: satterthwaite for an MMRM, kenward-roger for a cLDA."
+    )
     covariates: Row[Literal["baseline", "stratum"]] | None = Field(None, description="Default: baseline and stratum.")
     variance: Literal["constant", "hc2", "hc3"] | None = Field(
         None, description="Standard errors of an ANCOVA: one residual variance (default), or robust to unequal ones."

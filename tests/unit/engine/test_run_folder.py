@@ -176,11 +176,17 @@ def test_another_seed_is_another_scenario(copied):
 
 
 def test_another_title_is_the_same_scenario(copied):
-    assert compute_only(copied, 500, {"title": "Other words"}).done_before
+    again = compute_only(copied, 500, {"title": "Other words"})
+    assert again.units_computed == 0
+    assert again.manifest["title"] == "Other words"
 
 
-def test_fewer_replicates_are_refused(copied):
-    refused(copied, "500 replicates per cell; 250 were asked for", replicates=250)
+def test_fewer_replicates_take_nothing_back(copied):
+    before = digests(copied)
+    again = compute_only(copied, 250)
+    assert again.units_computed == 0
+    assert again.manifest["replicates"] == 500
+    assert digests(copied) == before
 
 
 def test_a_folder_of_other_files_is_refused(tmp_path):

@@ -102,7 +102,7 @@ def test_heat_map_writes_every_cell_and_says_what_is_hatched(summary: pd.DataFra
     for row in frame.to_dict("records"):
         assert f"{100 * row['share']:.1f}" in words
     assert "Hatched: no true difference" in words
-    assert "Specific share of the ketamine effect" in words
+    assert "Share of the change that is specific to ketamine" in words
 
 
 def test_there_is_no_heat_map_where_nothing_is_varied(summary_maker: SummaryMaker) -> None:

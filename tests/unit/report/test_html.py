@@ -134,7 +134,7 @@ def test_sections_stand_in_reading_order(page: str) -> None:
 def test_headline_is_the_answer_for_the_scenarios_own_value(page: str, summary: pd.DataFrame) -> None:
     start, end = page.index('<div class="headline">'), page.index("</div>", page.index('<div class="headline">'))
     headline = page[start:end].replace("\u00a0", " ")
-    assert "Specific share of the Ketamine effect: 34 %" in headline
+    assert "Share of the change that is specific to Ketamine: 34 %" in headline
     rows = summary[(summary["estimand"] == "primary") & (summary[SHARE] == 0.34)]
     enough = rows[rows["power"] >= 0.8].iloc[0]
     assert f"{enough['n']} patients are enough" in headline
@@ -245,5 +245,7 @@ def test_varied_lists_that_come_back_from_a_file_as_arrays(summary_maker: Summar
     }
     page = render_report(resolved, provenance, frame, figures, MANIFEST).replace("\u00a0", " ")
     start = page.index('<div class="headline">')
-    assert "Allocation ratio: 2 : 1, Specific share of the Ketamine effect: 34 %" in page[start : start + 300]
+    assert (
+        "Allocation ratio: 2 : 1, Share of the change that is specific to Ketamine: 34 %" in page[start : start + 300]
+    )
     assert "1 : 1, 2 : 1" in page

@@ -35,7 +35,7 @@ def _table(*cells: PowerCell, settings: dict[str, float] | None = None) -> Power
 
 def test_table_has_a_row_per_value_and_a_column_per_size(summary: pd.DataFrame) -> None:
     table = power_table(summary)
-    assert table.header == ("Specific share of the ketamine effect", "80", "120", "160", "200", "240")
+    assert table.header == ("Share of the change that is specific to ketamine", "80", "120", "160", "200", "240")
     assert len(table.body) == 6
     assert all(len(row) == 6 for row in table.body)
     source = summary[(summary["estimand"] == "primary") & (summary[SHARE] == 0.34) & (summary["n"] == 120)].iloc[0]
@@ -55,7 +55,7 @@ def test_table_without_varied_paths_has_one_row(summary_maker: SummaryMaker) -> 
 def test_table_of_two_varied_paths_has_two_heading_columns(summary_maker: SummaryMaker) -> None:
     frame = summary_maker(vary={SHARE: [0.2, 0.34], MISSING: [0.1, 0.2]}, sizes=[80], replicates=50)
     table = power_table(frame, hypothesis=Hypothesis("madrs_day_14", "mmrm"))
-    assert table.header[:2] == ("Specific share of the ketamine effect", "Missing by day 14")
+    assert table.header[:2] == ("Share of the change that is specific to ketamine", "Missing by day 14")
     assert [tuple(w.replace("\u00a0", " ") for w in row[:2]) for row in table.body] == [
         ("20 %", "10 %"), ("20 %", "20 %"), ("34 %", "10 %"), ("34 %", "20 %"),
     ]  # fmt: skip

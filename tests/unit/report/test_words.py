@@ -14,8 +14,8 @@ from trialsim.report.benefit import benefit_points, benefit_words
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        ("effects.ketamine.specific_share", "Specific share of the ketamine effect"),
-        ("effects.ketamine.specific_share.midazolam", "Specific share of the ketamine effect (midazolam)"),
+        ("effects.ketamine.specific_share", "Share of the change that is specific to ketamine"),
+        ("effects.ketamine.specific_share.midazolam", "Share of the change that is specific to ketamine (midazolam)"),
         ("effects.ketamine.points.qids_sr16", "Effect of ketamine on QIDS-SR16, points"),
         ("effects.ketamine.points.qids_sr16.no_bpd", "Effect of ketamine on QIDS-SR16, points (no bpd)"),
         ("dropout.missing_by.14", "Missing by day 14"),

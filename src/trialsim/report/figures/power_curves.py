@@ -24,7 +24,7 @@ from trialsim.report.summary import (
     shown_share,
     varied_paths,
 )
-from trialsim.report.words import estimand_label, path_words, percent, value_words
+from trialsim.report.words import estimand_label, method_words, path_words, percent, value_words
 
 COLUMNS = (
     "panel", "line", "line_heading", "n", "null", "alpha", "share", "mcse", "low", "high",
@@ -67,7 +67,7 @@ def power_curve_data(
     records: list[dict[str, Any]] = []
     for hypothesis in chosen if chosen is not None else hypotheses(summary):
         name = estimand_label(hypothesis.estimand, labels)
-        title = f"{name}, {hypothesis.method.upper()}" if several_methods else name
+        title = f"{name}, {method_words(hypothesis.method)}" if several_methods else name
         for row in records_of(rows_of(summary, hypothesis)):
             rest = setting_words({path: row[path] for path in others}, labels=labels)
             share, mcse, interval = shown_share(row)
