@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.analysis.contract import CONVERGED, FAILED, NOT_ESTIMABLE, Estimates, Observed, two_sided_p
-from trialsim.analysis.design_matrix import arm_contrast, design_matrix
+from trialsim.analysis.contract import NOT_ESTIMABLE, Estimates, Observed, one_rung, wald_estimates
+from trialsim.analysis.design_matrix import linear_model
+from trialsim.analysis.endpoints import score_at_visit
 from trialsim.kernels.least_squares import fit_least_squares, moments
 from trialsim.kernels.robust import contrast as robust_contrast
 from trialsim.kernels.robust import regress
 from trialsim.scenario.resolved import Analysis, Estimand
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 def analyse_ancova(
@@ -29,39 +33,38 @@ def analyse_ancova(
     sizes : tuple of int
         Increasing.
     """
-    y = observed.scores[:, :, estimand.visit, estimand.outcome]
-    x = design_matrix(observed, estimand.outcome, analysis.covariates)
-    weights = arm_contrast(estimand.active, estimand.control, x.shape[2])
+    y = score_at_visit(observed, estimand)
+    x, weights = linear_model(observed, estimand, analysis)
     seen = ~np.isnan(y)
     if analysis.variance != "constant":
-        return [_robust(x[:, :n], y[:, :n], seen[:, :n], weights, analysis) for n in sizes]
-    products, counts = moments(x, y, seen, sizes=sizes)
-    results = []
-    for product, count in zip(products, counts, strict=True):
-        fit = fit_least_squares(product, count, weights)
-        # Scores that the covariates explain to the last digit, such as all equal ones, leave no error to test against.
-        sound = fit.estimable & (fit.se > 0)
-        results.append(_estimates(sound, fit.estimate, fit.se, fit.df, count))
-    return results
+        fits = (_robust(x[:, :n], y[:, :n], seen[:, :n], weights, analysis.variance) for n in sizes)
+    else:
+        products, counts = moments(x, y, seen, sizes=sizes)
+        fits = (_plain(product, count, weights) for product, count in zip(products, counts, strict=True))
+    return [
+        wald_estimates(
+            estimate,
+            se,
+            df,
+            estimand,
+            analysis,
+            rung=one_rung(sound),
+            rungs=("least squares", NOT_ESTIMABLE),
+            n_rungs=1,
+            n_analysed=seen[:, :n].sum(axis=1),
+        )
+        for (sound, estimate, se, df), n in zip(fits, sizes, strict=True)
+    ]
 
 
-def _robust(x: Array, y: Array, seen: NDArray[np.bool_], weights: Array, analysis: Analysis) -> Estimates:
-    one = robust_contrast(regress(x, y, seen, variance=analysis.variance), weights)
-    sound = (one.reason == 0) & (one.se > 0)
-    return _estimates(sound, one.estimate, one.se, one.df, seen.sum(axis=1))
+def _plain(product: Array, count: Array, weights: Array) -> tuple[Flags, Array, Array, Array]:
+    fit = fit_least_squares(product, count, weights)
+    # Scores that the covariates explain to the last digit, such as all equal ones, leave no error to test against.
+    return fit.estimable & (fit.se > 0), fit.estimate, fit.se, fit.df
 
 
-def _estimates(
-    sound: NDArray[np.bool_], estimate: Array, se: Array, df: Array, count: NDArray[np.generic]
-) -> Estimates:
-    estimate, se, df = (np.where(sound, part, np.nan) for part in (estimate, se, df))
-    return Estimates(
-        estimate,
-        se,
-        df,
-        two_sided_p(estimate, se, df),
-        np.where(sound, CONVERGED, FAILED).astype(np.int8),
-        np.where(sound, 0, 1).astype(np.int8),
-        ("least squares", NOT_ESTIMABLE),
-        count.astype(np.intp),
-    )
+def _robust(
+    x: Array, y: Array, seen: Flags, weights: Array, variance: Literal["constant", "hc2", "hc3"]
+) -> tuple[Flags, Array, Array, Array]:
+    one = robust_contrast(regress(x, y, seen, variance=variance), weights)
+    return (one.reason == 0) & (one.se > 0), one.estimate, one.se, one.df

@@ -5,17 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.analysis.contract import (
-    CONVERGED,
-    FAILED,
-    FELL_BACK,
-    NO_COVARIANCE_CONVERGED,
-    Estimates,
-    Observed,
-    two_sided_p,
-)
-from trialsim.analysis.design_matrix import arm_contrast, design_matrix
-from trialsim.kernels.mmrm import LADDER, Design, MmrmFit, PatternStatistics, fit_mmrm, pattern_statistics
+from trialsim.analysis.contract import NO_COVARIANCE_CONVERGED, Estimates, Observed, wald_estimates
+from trialsim.analysis.design_matrix import linear_model
+from trialsim.analysis.endpoints import visit_scores
+from trialsim.kernels.mmrm import LADDER, Design, fit_mmrm, pattern_statistics
 from trialsim.scenario.resolved import Analysis, Estimand
 
 Array = NDArray[np.float64]
@@ -45,11 +38,11 @@ def analyse_mmrm(observed: Observed, estimand: Estimand, analysis: Analysis, siz
     Arm, baseline and stratum are crossed with visit. Participants without a score after baseline say
     nothing about the model and are not in it.
     """
-    y = observed.scores[..., estimand.outcome]
-    x = design_matrix(observed, estimand.outcome, analysis.covariates)
+    y = visit_scores(observed, estimand)
+    x, weights = linear_model(observed, estimand, analysis)
     contrast = np.zeros((y.shape[2], x.shape[2]))
-    contrast[estimand.visit] = arm_contrast(estimand.active, estimand.control, x.shape[2])
-    return _fit_sizes(y, x, contrast, analysis, sizes, None)
+    contrast[estimand.visit] = weights
+    return _fit_sizes(observed, y, x, contrast, estimand, analysis, sizes, None)
 
 
 def analyse_clda(observed: Observed, estimand: Estimand, analysis: Analysis, sizes: tuple[int, ...]) -> list[Estimates]:
@@ -59,20 +52,29 @@ def analyse_clda(observed: Observed, estimand: Estimand, analysis: Analysis, siz
     Zeger 2000, Sankhya B 62:134). A participant with a baseline alone stays in the analysis. Parameters as of
     `analyse_mmrm`; stratum is crossed with visit.
     """
-    k = estimand.outcome
-    y = np.concatenate([observed.baseline[:, :, None, k], observed.scores[..., k]], axis=2)
-    x = design_matrix(observed, k, analysis.covariates)
+    baseline = observed.baseline[:, :, None, estimand.outcome]
+    y = np.concatenate([baseline, visit_scores(observed, estimand)], axis=2)
+    x, weights = linear_model(observed, estimand, analysis)
     n_visits, q = y.shape[2], x.shape[2]
     contrast = np.zeros((n_visits, q))
-    contrast[estimand.visit + 1] = arm_contrast(estimand.active, estimand.control, q)
-    arms = np.arange(1, observed.n_arms)
+    contrast[estimand.visit + 1] = weights
+    of_arms = list(range(1, observed.n_arms))
+    if estimand.interaction is not None:
+        of_arms += range(q - (observed.n_arms - 1) * (observed.n_strata - 1), q)
     everything = np.eye(n_visits * q).reshape(n_visits, q, n_visits * q)
-    design = Design(np.delete(everything, arms, axis=2))
-    return _fit_sizes(y, x, contrast, analysis, sizes, design)
+    design = Design(np.delete(everything, of_arms, axis=2))
+    return _fit_sizes(observed, y, x, contrast, estimand, analysis, sizes, design)
 
 
 def _fit_sizes(
-    y: Array, x: Array, contrast: Array, analysis: Analysis, sizes: tuple[int, ...], design: Design | None
+    observed: Observed,
+    y: Array,
+    x: Array,
+    contrast: Array,
+    estimand: Estimand,
+    analysis: Analysis,
+    sizes: tuple[int, ...],
+    design: Design | None,
 ) -> list[Estimates]:
     names = ladder(analysis)
     # A shift of all scores changes no contrast, and small sums of squares keep more digits.
@@ -80,19 +82,17 @@ def _fit_sizes(
     results = []
     for statistics in pattern_statistics(y, x, sizes=sizes):
         fit = fit_mmrm(statistics, contrast, ladder=names, df=analysis.df, design=design)
-        results.append(_estimates(fit, statistics, names))
+        results.append(
+            wald_estimates(
+                fit.estimate,
+                fit.se,
+                fit.df,
+                estimand,
+                analysis,
+                rung=np.where(fit.rung < 0, len(names), fit.rung),
+                rungs=(*names, NO_COVARIANCE_CONVERGED),
+                n_rungs=len(names),
+                n_analysed=statistics.participants,
+            )
+        )
     return results
-
-
-def _estimates(fit: MmrmFit, statistics: PatternStatistics, names: tuple[str, ...]) -> Estimates:
-    status = np.where(fit.rung < 0, FAILED, np.where(fit.rung == 0, CONVERGED, FELL_BACK))
-    return Estimates(
-        fit.estimate,
-        fit.se,
-        fit.df,
-        two_sided_p(fit.estimate, fit.se, fit.df),
-        status.astype(np.int8),
-        np.where(fit.rung < 0, len(names), fit.rung).astype(np.int8),
-        (*names, NO_COVARIANCE_CONVERGED),
-        statistics.participants.astype(np.intp),
-    )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trialsim.analysis.contract import CONVERGED, FAILED, NOT_ESTIMABLE, Estimates, Observed
+from trialsim.analysis.contract import NOT_ESTIMABLE, Estimates, Observed, one_rung, wald_estimates
+from trialsim.analysis.endpoints import score_at_visit
 from trialsim.kernels.two_sample import pooled_t_test, welch_t_test
 from trialsim.scenario.resolved import Analysis, Estimand
 
@@ -24,22 +25,23 @@ def analyse_t_test(
         Of method 't_test' (one variance) or 'welch' (one for each arm).
     sizes : tuple of int
     """
-    y = observed.scores[:, :, estimand.visit, estimand.outcome]
+    y = score_at_visit(observed, estimand)
     active, control = observed.arm == estimand.active, observed.arm == estimand.control
     results = []
     for n in sizes:
         test = _TESTS[analysis.method](y[:, :n], active[:, :n], control[:, :n])
         seen = ~np.isnan(y[:, :n]) & (active[:, :n] | control[:, :n])
         results.append(
-            Estimates(
+            wald_estimates(
                 test.estimate,
                 test.se,
                 test.df,
-                test.p,
-                np.where(test.estimable, CONVERGED, FAILED).astype(np.int8),
-                np.where(test.estimable, 0, 1).astype(np.int8),
-                ("difference of means", NOT_ESTIMABLE),
-                seen.sum(axis=1),
+                estimand,
+                analysis,
+                rung=one_rung(test.estimable),
+                rungs=("difference of means", NOT_ESTIMABLE),
+                n_rungs=1,
+                n_analysed=seen.sum(axis=1),
             )
         )
     return results

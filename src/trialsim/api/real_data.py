@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from trialsim.analysis.contract import FAILED, Estimates, Observed
-from trialsim.analysis.registry import METHODS
+from trialsim.analysis.registry import analyse as analyse_block
 from trialsim.errors import Fault, InputError
 from trialsim.scenario import Scenario, resolve
 
@@ -53,7 +52,7 @@ def analyse(data: pd.DataFrame | str | Path, scenario: Scenario) -> pd.DataFrame
     rows = []
     for estimand in variant.estimands:
         for analysis in estimand.analyses:
-            found = METHODS[analysis.method](observed, estimand, analysis, (observed.arm.shape[1],))[0]
+            found = analyse_block(observed, estimand, analysis, (observed.arm.shape[1],))[0]
             rows.append(
                 {
                     "estimand": estimand.name,
@@ -68,15 +67,13 @@ def analyse(data: pd.DataFrame | str | Path, scenario: Scenario) -> pd.DataFrame
 
 
 def _numbers(found: Estimates, alpha: float) -> dict[str, Any]:
-    estimate, se, df = (float(part[0]) for part in (found.estimate, found.se, found.df))
-    half = float(stdtrit(min(df, 1e12), 1.0 - alpha / 2.0)) * se
     return {
-        "estimate": estimate,
-        "se": se,
-        "df": df,
+        "estimate": float(found.estimate[0]),
+        "se": float(found.se[0]),
+        "df": float(found.df[0]),
         "p": float(found.p[0]),
-        "ci_low": estimate - half,
-        "ci_high": estimate + half,
+        "ci_low": float(found.low[0]),
+        "ci_high": float(found.high[0]),
         "alpha": alpha,
         "how": found.rungs[int(found.rung[0])],
         "failed": bool(found.status[0] == FAILED),
@@ -154,7 +151,13 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     of_patient = np.zeros((2, 1, len(patients)), dtype=np.intp)
     of_patient[0, 0, person], of_patient[1, 0, person] = arm, stratum
     return Observed(
-        of_patient[0], of_patient[1], len(variant.arms), len(variant.strata), grid[None, :, 0], grid[None, :, 1:]
+        of_patient[0],
+        of_patient[1],
+        len(variant.arms),
+        len(variant.strata),
+        grid[None, :, 0],
+        grid[None, :, 1:],
+        np.asarray(variant.visits_days),
     )
 
 

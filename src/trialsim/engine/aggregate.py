@@ -7,16 +7,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trialsim.engine.block import hypotheses
+from trialsim.engine.families import adjusted_power
+from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.plan import Cell
-from trialsim.kernels.operating_characteristics import is_null, operating_characteristics
-from trialsim.scenario.resolved import Variant
+from trialsim.engine.truth import Truths, is_null
+from trialsim.kernels.operating_characteristics import operating_characteristics
+from trialsim.scenario.methods import MEASURES, benefit_sign
+from trialsim.scenario.resolved import Estimand, Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def summarise_cell(table: pa.Table, variant: Variant, cell: Cell, varied: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+COLUMNS = ("estimate", "se", "p", "ci_low", "ci_high", "status", "n_analysed", "share_missing")
+"""Columns of the estimates that operating characteristics are made of."""
+
+
+def summarise_cell(
+    table: pa.Table, variant: Variant, cell: Cell, varied: tuple[str, ...], truths: Truths
+) -> Iterator[dict[str, Any]]:
     """Yield one row of the summary for each hypothesis of a cell.
 
     Parameters
@@ -27,6 +36,8 @@ def summarise_cell(table: pa.Table, variant: Variant, cell: Cell, varied: tuple[
     cell : Cell
     varied : tuple of str
         Paths that the scenario varies; a column each.
+    truths : Truths
+        True values of the variant's hypotheses.
     """
     listed = hypotheses(variant)
     size = table.num_rows // len(listed)
@@ -34,27 +45,42 @@ def summarise_cell(table: pa.Table, variant: Variant, cell: Cell, varied: tuple[
         estimand = variant.estimands[hypothesis.estimand]
         analysis = estimand.analyses[hypothesis.analysis]
         rows = table.slice(h * size, size)
-        columns = {
-            name: np.asarray(rows[name])
-            for name in ("estimate", "se", "df", "p", "status", "n_analysed", "share_missing")
-        }
+        truth = truths[hypothesis]
+        null = is_null(truth, variant, hypothesis)
+        tested = estimand.hypothesis.kind
         yield {
             "cell": cell.index,
             "variant": variant.index,
             **{path: cell.settings.get(path) for path in varied},
             "n": cell.n,
             "estimand": estimand.name,
-            "outcome": variant.outcomes[estimand.outcome],
+            "outcome": outcome_name(variant, estimand),
+            "endpoint": estimand.endpoint.name or estimand.endpoint.kind,
             "visit_days": float(variant.visits_days[estimand.visit]),
             "contrast": f"{variant.arms[estimand.active]} - {variant.arms[estimand.control]}",
             "method": analysis.name,
+            "measure": analysis.measure,
+            "unit": MEASURES[analysis.measure].unit,
+            "test": tested,
+            "margin": estimand.hypothesis.margin,
             "alpha": analysis.alpha,
-            "null": is_null(estimand.true_value),
-            "true_value": float(estimand.true_value),
+            "null": null,
+            "true_value": truth.value,
+            "true_value_se": truth.se,
             **operating_characteristics(
-                **columns,
-                true_value=float(estimand.true_value),
+                **{name: np.asarray(rows[name]) for name in COLUMNS},
+                true_value=truth.value,
+                true_value_se=truth.se,
                 alpha=analysis.alpha,
-                lower_is_better=variant.lower_is_better[estimand.outcome],
+                benefit_sign=benefit_sign(estimand.endpoint, analysis.measure) if tested == "superiority" else 0,
+                null=null,
             ),
+            **adjusted_power(rows, variant, hypothesis),
         }
+
+
+def outcome_name(variant: Variant, estimand: Estimand) -> str:
+    """Return the name of the outcome or count an estimand is about."""
+    if estimand.endpoint.kind == "count":
+        return variant.counts[estimand.outcome].name
+    return variant.outcomes[estimand.outcome]

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.analysis.contract import Estimates, Observed
-from trialsim.analysis.registry import METHODS
+from trialsim.analysis.registry import analyse
 from trialsim.designs.allocation import allocate
+from trialsim.engine.decision import adjusted_p
+from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.patients.cohort import Cohort, PatientSource
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
-
-
-class Hypothesis(NamedTuple):
-    """One analysis of one estimand.
-
-    Attributes
-    ----------
-    estimand, analysis : int
-        Indices into the variant's estimands and into that estimand's analyses.
-    """
-
-    estimand: int
-    analysis: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,17 +30,15 @@ class CellBlock:
     estimates : Estimates
     share_missing : ndarray, shape (R,)
         Share of the randomised without a score at the estimand's visit.
+    p_adjusted : ndarray, shape (R,)
+        p-value after the scenario's multiplicity procedure; NaN for a hypothesis outside it.
     """
 
     n: int
     hypothesis: Hypothesis
     estimates: Estimates
     share_missing: NDArray[np.float64]
-
-
-def hypotheses(variant: Variant) -> list[Hypothesis]:
-    """Return every analysis of every estimand of a variant, in the scenario's order."""
-    return [Hypothesis(e, a) for e, estimand in enumerate(variant.estimands) for a in range(len(estimand.analyses))]
+    p_adjusted: NDArray[np.float64]
 
 
 class _ByContent:
@@ -73,6 +59,18 @@ def _source(variant: _ByContent) -> PatientSource:
     return PatientSource(variant.variant)
 
 
+def patient_source(variant: Variant, key: str) -> PatientSource:
+    """Return the patient model of a variant, built once in each process.
+
+    Parameters
+    ----------
+    variant : Variant
+    key : str
+        Hash of the scenario; with the variant's index it names the patient model.
+    """
+    return _source(_ByContent(variant, f"{key}/{variant.index}"))
+
+
 def draw_block(variant: Variant, key: str, streams: Streams, n_participants: int) -> Cohort:
     """Return the cohort of one block, randomised and followed.
 
@@ -84,7 +82,7 @@ def draw_block(variant: Variant, key: str, streams: Streams, n_participants: int
     streams : Streams
     n_participants : int
     """
-    source = _source(_ByContent(variant, f"{key}/{variant.index}"))
+    source = patient_source(variant, key)
     stratum = source.enrol(streams, n_participants)
     arm = allocate(variant.allocation, stratum, variant.strata, streams)
     return source.follow(streams, stratum, arm)
@@ -93,7 +91,15 @@ def draw_block(variant: Variant, key: str, streams: Streams, n_participants: int
 def blinded(variant: Variant, cohort: Cohort) -> Observed:
     """Return what the analyst sees of a cohort."""
     return Observed(
-        cohort.arm, cohort.stratum, len(variant.arms), len(variant.strata), cohort.baseline, cohort.observed
+        cohort.arm,
+        cohort.stratum,
+        len(variant.arms),
+        len(variant.strata),
+        cohort.baseline,
+        cohort.observed,
+        np.asarray(variant.visits_days),
+        counts=cohort.observed_counts,
+        groups=cohort.groups,
     )
 
 
@@ -113,12 +119,13 @@ def compute_block(variant: Variant, key: str, seed: int, block: int) -> list[Cel
     by_hypothesis = {}
     for hypothesis in hypotheses(variant):
         estimand = variant.estimands[hypothesis.estimand]
-        analysis = estimand.analyses[hypothesis.analysis]
-        by_hypothesis[hypothesis] = METHODS[analysis.method](observed, estimand, analysis, sizes)
+        by_hypothesis[hypothesis] = analyse(observed, estimand, estimand.analyses[hypothesis.analysis], sizes)
     cells = []
     for s, n in enumerate(sizes):
-        for hypothesis, results in by_hypothesis.items():
+        of_size = {hypothesis: results[s] for hypothesis, results in by_hypothesis.items()}
+        adjusted = adjusted_p(variant, of_size)
+        for hypothesis, estimates in of_size.items():
             visit = variant.estimands[hypothesis.estimand].visit
             missing = 1.0 - cohort.present[:, :n, visit].mean(axis=1)
-            cells.append(CellBlock(n, hypothesis, results[s], missing))
+            cells.append(CellBlock(n, hypothesis, estimates, missing, adjusted[hypothesis]))
     return cells

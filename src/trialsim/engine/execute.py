@@ -13,9 +13,11 @@ from typing import Any
 from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.backends import run_units
 from trialsim.engine.block import compute_block
+from trialsim.engine.families import summarise_family
 from trialsim.engine.manifest import build_manifest, check_folder, read_json
 from trialsim.engine.plan import Unit, cells, units
-from trialsim.engine.store import merge_parts, write_json, write_part, write_summary
+from trialsim.engine.store import merge_parts, write_json, write_part, write_rows
+from trialsim.engine.truth import true_values
 from trialsim.scenario.resolved import Resolved, Variant
 
 RESULTS = ("estimates.parquet", "summary.parquet", "summary.csv")
@@ -171,6 +173,14 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
     ]
     varied = tuple(resolved.variants[0].settings)
     rows: list[dict[str, Any]] = []
+    families: list[dict[str, Any]] = []
+    truths = {variant.index: true_values(variant, resolved.hash) for variant in resolved.variants}
     for cell, table in zip(listed, merge_parts(folder, by_variant, replicates), strict=True):
-        rows.extend(summarise_cell(table, resolved.variants[cell.variant], cell, varied))
-    write_summary(folder, rows)
+        about = (table, resolved.variants[cell.variant], cell, varied, truths[cell.variant])
+        rows.extend(summarise_cell(*about))
+        family = summarise_family(*about)
+        if family is not None:
+            families.append(family)
+    write_rows(folder, "summary", rows)
+    if families:
+        write_rows(folder, "families", families)

@@ -3,6 +3,7 @@
     parts/variant0000_block000000.parquet   estimates of whole blocks
     estimates.parquet                       one row per cell, hypothesis and replicate
     summary.parquet, summary.csv            one row per cell and hypothesis
+    families.parquet, families.csv          one row per cell, where hypotheses are tested together
     manifest.json                           what was run: resolved scenario, versions, seed, block size
     run.json                                when, where and how long; nothing else depends on it
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = 1
 """Of the files in a run folder."""
 
-NUMBERS = ("estimate", "se", "df", "p")
+NUMBERS = ("estimate", "se", "df", "p", "ci_low", "ci_high")
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -82,6 +83,7 @@ def estimates_schema() -> pa.Schema:
         ("method", words),
         ("replicate", pa.int32()),
         *((name, pa.float64()) for name in NUMBERS),
+        ("p_adjusted", pa.float64()),
         ("status", pa.int8()),
         ("rung", words),
         ("n_analysed", pa.int32()),
@@ -130,11 +132,12 @@ def _cell_table(unit: Unit, rows: list[tuple[int, str, str, CellBlock]], schema:
         columns["method"].append(np.full(size, method, dtype=object))
         columns["replicate"].append(replicate)
         for name in NUMBERS:
-            columns[name].append(getattr(block.estimates, name))
+            columns[name].append(getattr(block.estimates, name.removeprefix("ci_")))
         columns["status"].append(block.estimates.status)
         columns["rung"].append(np.asarray(block.estimates.rungs, dtype=object)[block.estimates.rung])
         columns["n_analysed"].append(block.estimates.n_analysed)
         columns["share_missing"].append(block.share_missing)
+        columns["p_adjusted"].append(block.p_adjusted)
     arrays = []
     for field in schema:
         values = np.concatenate(columns[field.name])
@@ -188,31 +191,33 @@ def _replicate_order(n_rows: int, n_parts: int, replicates: int) -> NDArray[np.i
     return by_hypothesis[:, :replicates].reshape(-1)
 
 
-def write_summary(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the operating characteristics as Parquet and as CSV, with every digit.
+def write_rows(folder: Path, name: str, rows: list[dict[str, Any]]) -> None:
+    """Write a table as Parquet and as CSV, with every digit.
 
     Parameters
     ----------
     folder : Path
+    name : str
+        Of both files, without an ending.
     rows : list of dict
-        One for each cell and hypothesis, all with the same keys.
+        All with the same keys.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = list(rows[0])
-    columns = {name: _as_column([row[name] for row in rows]) for name in names}
+    columns = {column: _as_column([row[column] for row in rows]) for column in names}
     table = pa.table(columns).replace_schema_metadata({"trialsim_schema": str(SCHEMA_VERSION)})
-    write_atomically(folder / "summary.parquet", lambda path: pq.write_table(table, path, compression="zstd"))
+    write_atomically(folder / f"{name}.parquet", lambda path: pq.write_table(table, path, compression="zstd"))
 
     def write_csv(path: Path) -> None:
         with open(path, "w", encoding="utf-8", newline="") as handle:
             writer = csv.writer(handle, lineterminator="\n")
             writer.writerow(names)
             for row in rows:
-                writer.writerow([_csv_value(row[name]) for name in names])
+                writer.writerow([_csv_value(row[column]) for column in names])
 
-    write_atomically(folder / "summary.csv", write_csv)
+    write_atomically(folder / f"{name}.csv", write_csv)
 
 
 def _as_column(values: list[Any]) -> pa.Array:

@@ -12,7 +12,6 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from trialsim.kernels.montecarlo import (
     Measure,
@@ -28,7 +27,7 @@ CONVERGED, FELL_BACK, FAILED = 0, 1, 2
 """Codes of the `status` column of the estimates: as asked for, by a simpler covariance, not at all."""
 
 NULL_TOLERANCE = 1e-9
-"""A true value this close to 0, in points, is a null: it is summed over strata, so 0 may arrive as 1e-17."""
+"""A true value this close to 0 is a null: it is summed over strata, so 0 may arrive as 1e-17."""
 
 COLUMNS = (
     "replicates",
@@ -49,47 +48,48 @@ COLUMNS = (
 """Keys of the returned dict, in order."""
 
 
-def is_null(true_value: float) -> bool:
-    """Return whether the estimand is 0, so that every rejection is a false one."""
-    return abs(true_value) <= NULL_TOLERANCE
-
-
 def operating_characteristics(
     *,
     estimate: ArrayLike,
     se: ArrayLike,
-    df: ArrayLike,
     p: ArrayLike,
+    ci_low: ArrayLike,
+    ci_high: ArrayLike,
     status: ArrayLike,
     n_analysed: ArrayLike,
     share_missing: ArrayLike,
     true_value: float,
+    true_value_se: float = 0.0,
     alpha: float,
-    lower_is_better: bool,
+    benefit_sign: int,
+    null: bool,
 ) -> dict[str, float | int]:
     """Return the performance measures of one analysis over the replicates of one cell.
 
     Parameters
     ----------
-    estimate, se : array_like, shape (R,), points
-        Active minus control and its standard error, in replicate order.
-    df : array_like, shape (R,)
-        Degrees of freedom of the reference t distribution; inf means normal.
+    estimate, se : array_like, shape (R,)
+        Active against control in the unit of the estimand, and its standard error (NaN throughout for a method that
+        has none), in replicate order.
     p : array_like, shape (R,)
-        Two-sided p-values.
+        Two-sided p-values, or those of a test against a margin.
+    ci_low, ci_high : array_like, shape (R,)
+        Limits of the confidence interval of level 1 - alpha; NaN where a method has none.
     status : array_like of int, shape (R,)
-        `CONVERGED`, `FELL_BACK` or `FAILED`. The four arrays above may hold anything (NaN by custom) where a
-        fit failed, and must be numbers elsewhere.
+        `CONVERGED`, `FELL_BACK` or `FAILED`. The arrays above may hold anything (NaN by custom) where a
+        fit failed; estimate and p must be numbers elsewhere.
     n_analysed : array_like, shape (R,)
         Participants in the fit; averaged over the fits that gave an estimate.
     share_missing : array_like, shape (R,)
         Share of the planned measurements that are missing; averaged over all replicates.
-    true_value : float, points
-        Value of the estimand under the data-generating model.
+    true_value, true_value_se : float
+        Value of the estimand under the data-generating model, and its standard error where it was simulated.
     alpha : float
-        Two-sided significance level; also one minus the level of the confidence interval of `coverage`.
-    lower_is_better : bool
-        Whether benefit is a negative difference.
+        Two-sided significance level.
+    benefit_sign : {-1, 0, 1}
+        Side of benefit; 0 where every rejection counts, as against a margin.
+    null : bool
+        Whether every rejection is a false one.
 
     Returns
     -------
@@ -106,18 +106,20 @@ def operating_characteristics(
     With U the usable fits (converged or fell back), a share of which is taken unless said otherwise:
 
     1. power: ``p <= alpha`` with the estimate on the side of benefit; 95 % Wilson interval beside it;
-    2. rejection rate: ``p <= alpha`` on either side; where the true value is 0 it is the type I error;
+    2. rejection rate: ``p <= alpha`` on either side; under a null it is the type I error;
     3. bounds of power: failed fits counted as misses, and as rejections, out of all replicates;
-    4. bias, empirical SE, model SE, MSE and their MCSEs as in Table 6 of Morris, White & Crowther (2019);
-    5. coverage: share of intervals ``estimate -+ t_{df, 1 - alpha/2} se`` that hold the true value.
+    4. bias, empirical SE, model SE, MSE and their MCSEs as in Table 6 of Morris, White & Crowther (2019); the
+       MCSE of bias holds that of a simulated true value too;
+    5. coverage: share of the intervals, where there are any, that hold the true value, ends included.
     """
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie in (0, 1); got {alpha}")
     columns = _checked(
         estimate=estimate,
         se=se,
-        df=df,
         p=p,
+        ci_low=ci_low,
+        ci_high=ci_high,
         status=status,
         n_analysed=n_analysed,
         share_missing=share_missing,
@@ -126,12 +128,12 @@ def operating_characteristics(
     fits = {name: values[usable] for name, values in columns.items()}
     replicates, count = int(usable.size), int(usable.sum())
     rejected = fits["p"] <= alpha
-    benefit = (fits["estimate"] < 0.0) if lower_is_better else (fits["estimate"] > 0.0)
-    found = int(np.sum(rejected & benefit))
+    benefit = benefit_sign * fits["estimate"] > 0.0
+    found = int(np.sum(rejected & (benefit | (benefit_sign == 0))))
     failed = replicates - count
     interval = wilson_interval(found, count)
     rate = proportion(int(np.sum(rejected)), count)
-    type_i = rate if is_null(true_value) else Measure(math.nan, math.nan)
+    type_i = rate if null else Measure(math.nan, math.nan)
     average = mean(fits["estimate"])
     return {
         "replicates": replicates,
@@ -143,11 +145,11 @@ def operating_characteristics(
         "power_failures_as_0": proportion(found, replicates).value,
         "power_failures_as_1": proportion(found + failed, replicates).value,
         **_pair("mean_estimate", average),
-        **_pair("bias", Measure(average.value - true_value, average.mcse)),
+        **_pair("bias", Measure(average.value - true_value, math.hypot(average.mcse, true_value_se))),
         **_pair("empirical_se", empirical_se(fits["estimate"])),
         **_pair("model_se", model_se(fits["se"])),
         **_pair("mse", mean_squared_error(fits["estimate"], true_value)),
-        **_pair("coverage", proportion(_count_covering(fits, true_value, alpha), count)),
+        **_pair("coverage", _coverage(fits, true_value)),
         **_pair("mean_n_analysed", mean(fits["n_analysed"])),
         **_pair("share_missing", mean(columns["share_missing"])),
         "converged": int(np.sum(columns["status"] == CONVERGED)),
@@ -161,10 +163,11 @@ def _pair(name: str, measure: Measure) -> dict[str, float]:
     return {name: measure.value, f"{name}_mcse": measure.mcse}
 
 
-def _count_covering(fits: dict[str, NDArray[np.float64]], true_value: float, alpha: float) -> int:
-    """Return how many confidence intervals hold the true value, ends included."""
-    half_width = stdtrit(fits["df"], 1.0 - alpha / 2.0) * fits["se"]
-    return int(np.sum(np.abs(fits["estimate"] - true_value) <= half_width))
+def _coverage(fits: dict[str, NDArray[np.float64]], true_value: float) -> Measure:
+    """Return the share of confidence intervals that hold the true value, ends included."""
+    have = ~np.isnan(fits["ci_low"]) & ~np.isnan(fits["ci_high"])
+    holds = (fits["ci_low"] <= true_value) & (true_value <= fits["ci_high"])
+    return proportion(int(np.sum(holds)), int(np.sum(have)))
 
 
 def _checked(**arrays: ArrayLike) -> dict[str, NDArray[np.float64]]:
@@ -177,10 +180,9 @@ def _checked(**arrays: ArrayLike) -> dict[str, NDArray[np.float64]]:
     if not np.isin(status, (CONVERGED, FELL_BACK, FAILED)).all():
         raise ValueError("status must be 0 (converged), 1 (fell back) or 2 (failed)")
     usable = status != FAILED
-    for name in ("estimate", "se", "p", "n_analysed"):
+    for name in ("estimate", "p", "n_analysed"):
         _require(np.isfinite(columns[name]) | ~usable, name, "must be a number wherever the fit did not fail")
-    _require((columns["df"] > 0.0) | ~usable, "df", "must be above 0 wherever the fit did not fail")
-    _require((columns["se"] >= 0.0) | ~usable, "se", "must not be negative")
+    _require(~(columns["se"] < 0.0) | ~usable, "se", "must not be negative")
     _require(((columns["p"] >= 0.0) & (columns["p"] <= 1.0)) | ~usable, "p", "must lie in [0, 1]")
     _require(np.isfinite(columns["share_missing"]), "share_missing", "must be a number in every replicate")
     return columns

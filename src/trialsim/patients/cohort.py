@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ class Cohort:
         Had nobody left.
     present : ndarray of bool, shape (R, N, V)
         Whether the participant is still there.
+    counts : ndarray, shape (R, N, V, C), or None
+        Events between a visit and the one before, had nobody left; None where nothing is counted.
+    groups : mapping of str to ndarray of int, shape (R, N)
+        Group of every participant by name of the clusters; -1 for none.
     """
 
     stratum: Index
@@ -38,6 +43,13 @@ class Cohort:
     baseline: Array
     scores: Array
     present: Flags
+    counts: Array | None = None
+    groups: Mapping[str, Index] = field(default_factory=dict)
+
+    @property
+    def observed_counts(self) -> Array | None:
+        """Events seen, NaN from the first missed visit on; None where nothing is counted."""
+        return None if self.counts is None else np.where(self.present[..., None], self.counts, np.nan)
 
     @property
     def observed(self) -> Array:

@@ -1,8 +1,7 @@
-"""What is chosen and asked, as the engine takes it: allocation, dropout, estimands with analyses, sizes."""
+"""What is chosen, as the engine takes it: allocation, dropout, sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -124,100 +123,6 @@ def _frozen(values: list[float]) -> FloatArray:
     array = np.array(values, dtype=np.float64)
     array.flags.writeable = False
     return array
-
-
-def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved.Estimand, ...]:
-    """Return the questions with their true values.
-
-    Parameters
-    ----------
-    case : Case
-    mean : ndarray, shape (A, S, V, K), points
-    share : ndarray, shape (S,)
-    """
-    found = []
-    for name, given in case.content.estimands.items():
-        k, v = case.outcomes.index(given.outcome), case.visits.index(given.visit)
-        active, control = (case.arms.index(arm) for arm in given.contrast)
-        difference = mean[active, :, v, k] - mean[control, :, v, k]
-        label = given.label or f"{case.measures[k].label} at day {given.visit:g}"
-        case.ledger.note(("estimands", name), given.model_dump(exclude={"label"}, mode="json"))
-        found.append(
-            resolved.Estimand(
-                name=name,
-                label=label,
-                outcome=k,
-                visit=v,
-                active=active,
-                control=control,
-                true_value=_true_value(difference, share),
-                analyses=_analyses(case, name),
-            )
-        )
-    return tuple(found)
-
-
-def _true_value(difference: FloatArray, share: FloatArray) -> float:
-    """Return the share-weighted difference; what only rounding keeps from zero is zero."""
-    value = float(share @ difference)
-    return 0.0 if abs(value) < 1e-12 else value
-
-
-MIXED = ("mmrm", "clda")
-# With the baseline among the responses, unadjusted standard errors are too small in small trials.
-USUAL_DF = {"mmrm": "satterthwaite", "clda": "kenward-roger"}
-UNADJUSTED = ("t_test", "welch")
-
-
-def _analyses(case: Case, name: str) -> tuple[resolved.Analysis, ...]:
-    given = case.content.analysis.get(name)
-    entries = given if isinstance(given, tuple) else (given or schema.Analysis(),)
-    names = analysis_names(entries)
-    return tuple(_analysis(case, name, entry, position, names[position]) for position, entry in enumerate(entries))
-
-
-def analysis_names(entries: Sequence[schema.Analysis]) -> list[str]:
-    """Return what the analyses of an estimand are called: as given, else the method, numbered where it is not alone."""
-    methods = [entry.method for entry in entries if entry.name is None]
-    counted: dict[str, int] = {}
-    names = []
-    for entry in entries:
-        if entry.name is not None:
-            names.append(entry.name)
-            continue
-        counted[entry.method] = counted.get(entry.method, 0) + 1
-        names.append(entry.method if methods.count(entry.method) == 1 else f"{entry.method}_{counted[entry.method]}")
-    return names
-
-
-def _analysis(case: Case, name: str, entry: schema.Analysis, position: int, called: str) -> resolved.Analysis:
-    usual: tuple[str, ...] = () if entry.method in UNADJUSTED else ("baseline", "stratum")
-    if entry.method == "clda":
-        usual = ("stratum",)
-    if len(case.strata) == 1:
-        usual = tuple(covariate for covariate in usual if covariate != "stratum")
-    covariates: tuple[str, ...] = usual if entry.covariates is None else entry.covariates
-    mixed = entry.method in MIXED
-    imputed = entry.method == "reference_based"
-    analysis = resolved.Analysis(
-        method=entry.method,
-        covariance=(entry.covariance or "unstructured") if mixed else "none",
-        df=(entry.df or USUAL_DF[entry.method]) if mixed else "normal" if imputed else "residual",
-        covariates=covariates,
-        alpha=entry.alpha,
-        fallback=(entry.fallback or "default") if mixed else "none",
-        name=called,
-        variance=entry.variance or "constant",
-        strategy=(entry.strategy or "jump_to_reference") if imputed else "none",
-    )
-    path: tuple[str | int, ...] = ("analysis", name)
-    path = (*path, position) if isinstance(case.content.analysis.get(name), tuple) else path
-    for key in ("method", "covariance", "df", "covariates", "variance", "strategy", "alpha", "fallback"):
-        if (key, getattr(analysis, key)) in (("variance", "constant"), ("strategy", "none")):
-            continue
-        value = getattr(analysis, key)
-        case.ledger.note((*path, key), list(value) if isinstance(value, tuple) else value)
-    return analysis
 
 
 def sample_sizes(case: Case) -> tuple[int, ...]:

@@ -85,7 +85,7 @@ class Case:
 def frame(point: Point, ledger: Ledger) -> Case:
     """Return the frame of a point of a scenario."""
     content = point.content
-    names = measured(content.outcomes, content.estimands)
+    names = measured(content.outcomes, content.estimands, content.counts)
     settings = outcome_settings(content.outcomes)
     arms = tuple(content.arms)
     strata = content.population.strata

@@ -112,16 +112,85 @@ class Dropout:
 
 
 @dataclass(frozen=True, slots=True)
+class Criterion:
+    """When a score counts as met.
+
+    Parameters
+    ----------
+    kind : {'reduction', 'lost_reduction', 'at_most', 'at_least'}
+        Improved by at least, or by less than, a share of the baseline score; at or below, or at or above, a score.
+    value : float
+        The share, or the score in points.
+    favourable : bool
+        Whether meeting it is a benefit.
+    """
+
+    kind: Literal["reduction", "lost_reduction", "at_most", "at_least"]
+    value: float
+    favourable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """The variable of an estimand, and what leaving the trial does to it.
+
+    Parameters
+    ----------
+    kind : {'score', 'binary', 'time', 'count'}
+        A score at the visit; whether a criterion is met there; the days until it is first met; a number of events.
+    dropout : {'hypothetical', 'composite', 'while_on_treatment'}
+        Strategy for leaving.
+    criterion : Criterion or None
+        Of a binary endpoint or a time.
+    from_visit : int
+        Visit at which the clock of a time starts; -1 is the baseline.
+    failure : {'baseline', 'worst'}
+        Score of who left under the composite strategy.
+    worst : float or None
+        The worst score of the scale, points; None on the real line.
+    lower_is_better : bool
+        Direction of the score, or of the count.
+    name : str
+        Short words for reports, such as `response`; empty for a score.
+    """
+
+    kind: Literal["score", "binary", "time", "count"] = "score"
+    dropout: Literal["hypothetical", "composite", "while_on_treatment"] = "hypothetical"
+    criterion: Criterion | None = None
+    from_visit: int = -1
+    failure: Literal["baseline", "worst"] = "baseline"
+    worst: float | None = None
+    lower_is_better: bool = True
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What an estimand's test is about.
+
+    Parameters
+    ----------
+    kind : {'superiority', 'non_inferiority', 'equivalence'}
+    margin : float or None
+        Above 0, on the scale of the estimate; None for superiority.
+    """
+
+    kind: Literal["superiority", "non_inferiority", "equivalence"] = "superiority"
+    margin: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Analysis:
     """One way to estimate an estimand.
 
     Parameters
     ----------
-    method : {'mmrm', 'clda', 'ancova', 't_test', 'welch', 'reference_based'}
+    method : str
+        One of `schema.Method`.
     covariance : str
         Covariance structure over visits; 'none' for what looks at one visit.
     df : str
-        Method for denominator degrees of freedom; 'residual' for an ANCOVA or t test, 'normal' for reference_based.
+        Method for denominator degrees of freedom; 'residual' for least squares and t tests, 'normal' for the rest.
     covariates : tuple of str
         Any of 'baseline' and 'stratum'.
     alpha : float
@@ -133,10 +202,29 @@ class Analysis:
     variance : {'constant', 'hc2', 'hc3'}
         Standard errors of an ANCOVA.
     strategy : str
-        What a reference_based analysis assumes of those who left; 'none' for the others.
+        What an imputation assumes of those who left; 'none' for methods that impute nothing.
+    measure : str
+        What the estimate is, a key of `measures.MEASURES`.
+    covariance_by : {'none', 'arm', 'stratum'}
+        Whether arms or strata of an MMRM have covariance matrices of their own.
+    delta : float
+        Points added to imputed scores of the active arms.
+    imputations : int
+        Of a multiple imputation; 0 for the others.
+    jackknife : {'full', 'one_step', 'none'}
+    group : str
+        Which clusters a nested analysis has a random effect for; empty for the others.
+    residual_variance : {'common', 'by_arm', 'none'}
+        Of a nested analysis.
+    penalty : {'never', 'where_separated', 'always', 'none'}
+        Firth's penalty of a logistic model.
+    interval : {'miettinen_nurminen', 'newcombe', 'wald', 'none'}
+        Of a risk difference.
+    stratified : bool
+        Of a log-rank test or Cox model.
     """
 
-    method: Literal["mmrm", "clda", "ancova", "t_test", "welch", "reference_based"]
+    method: str
     covariance: str
     df: str
     covariates: tuple[str, ...]
@@ -145,6 +233,16 @@ class Analysis:
     name: str
     variance: Literal["constant", "hc2", "hc3"] = "constant"
     strategy: str = "none"
+    measure: str = "difference"
+    covariance_by: Literal["none", "arm", "stratum"] = "none"
+    delta: float = 0.0
+    imputations: int = 0
+    jackknife: Literal["full", "one_step", "none"] = "none"
+    group: str = ""
+    residual_variance: Literal["common", "by_arm", "none"] = "none"
+    penalty: Literal["never", "where_separated", "always", "none"] = "none"
+    interval: Literal["miettinen_nurminen", "newcombe", "wald", "none"] = "none"
+    stratified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +253,17 @@ class Estimand:
     ----------
     name, label : str
     outcome, visit : int
-        Indices into the variant's outcomes and visits.
+        Indices into the variant's outcomes (of a count endpoint: its counts) and visits.
     active, control : int
         Indices into the variant's arms.
-    true_value : float
-        Difference of the true means in points, averaged over strata with their shares as weights.
+    true_value : float or None
+        Difference of the true means in points, averaged over strata with their shares as weights; None where it is
+        found from potential outcomes when the scenario is run.
     analyses : tuple of Analysis
+    endpoint : Endpoint
+    hypothesis : Hypothesis
+    interaction : tuple of int or None
+        Two strata: the estimand is the effect in the first minus that in the second.
     """
 
     name: str
@@ -169,8 +272,81 @@ class Estimand:
     visit: int
     active: int
     control: int
-    true_value: float
+    true_value: float | None
     analyses: tuple[Analysis, ...]
+    endpoint: Endpoint = Endpoint()
+    hypothesis: Hypothesis = Hypothesis()
+    interaction: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Groups of patients whose scores after baseline hang together.
+
+    Parameters
+    ----------
+    name, label : str
+    arms : tuple of int
+        Arms that have such groups.
+    size : int
+        Patients in a group, filled in order of enrolment within the arm; 0 where `number` is given.
+    number : int
+        Number of groups that patients of `arms` join in turn; 0 where `size` is given.
+    icc : ndarray, shape (K,)
+        Intraclass correlation of the scores after baseline, by outcome.
+    """
+
+    name: str
+    label: str
+    arms: tuple[int, ...]
+    size: int
+    number: int
+    icc: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Events that are counted.
+
+    Parameters
+    ----------
+    name, label : str
+    rate_per_day : ndarray, shape (A, S)
+        Mean events a day.
+    dispersion : float
+        Variance of the patients' rates over their squared mean.
+    lower_is_better : bool
+    """
+
+    name: str
+    label: str
+    rate_per_day: FloatArray
+    dispersion: float
+    lower_is_better: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Multiplicity:
+    """How the chance of a false finding is held over several hypotheses.
+
+    Parameters
+    ----------
+    method : str
+    hypotheses : tuple of (int, int)
+        Estimand and analysis of each hypothesis, in order.
+    alpha : float
+        Two-sided level of the family.
+    weights : tuple of float
+        Share of alpha of each hypothesis at the start; empty where the procedure has none.
+    transitions : tuple of tuple of float
+        Of a graph; empty for the others.
+    """
+
+    method: str
+    hypotheses: tuple[tuple[int, int], ...]
+    alpha: float
+    weights: tuple[float, ...]
+    transitions: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,6 +384,10 @@ class Variant:
     estimands : tuple of Estimand
     sample_sizes : tuple of int
         Numbers randomised.
+    clusters : tuple of Cluster
+    counts : tuple of Count
+    multiplicity : Multiplicity or None
+        None: each hypothesis is tested at its own level.
     """
 
     index: int
@@ -232,6 +412,9 @@ class Variant:
     dropout: Dropout | None
     estimands: tuple[Estimand, ...]
     sample_sizes: tuple[int, ...]
+    clusters: tuple[Cluster, ...] = ()
+    counts: tuple[Count, ...] = ()
+    multiplicity: Multiplicity | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from trialsim.errors import Fault, InputError
-from trialsim.scenario.arrangement import allocation, dropout, estimands, sample_sizes
+from trialsim.scenario.arrangement import allocation, dropout, sample_sizes
 from trialsim.scenario.attainable import Margins, check_correlations, check_moments
 from trialsim.scenario.case import Case, frame
 from trialsim.scenario.correlations import correlations
@@ -15,7 +15,9 @@ from trialsim.scenario.course import mean_scores
 from trialsim.scenario.export import content_hash
 from trialsim.scenario.ledger import Ledger
 from trialsim.scenario.loading import Places, Point, Scenario, unique
+from trialsim.scenario.mechanisms import clusters, counts
 from trialsim.scenario.moments import baseline_moments, spread
+from trialsim.scenario.questions import estimands, multiplicity
 from trialsim.scenario.resolved import Provenance, Resolved, Variant
 
 if TYPE_CHECKING:
@@ -94,10 +96,11 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
     truth = _truth(case, margins)
     plan = allocation(case)
     leaving = dropout(case)
-    if ledger.faults or truth.correlation is None:
-        return ledger, None
     population = case.content.population
     share = np.array([1.0 if stratum.share is None else stratum.share for stratum in population.strata.values()])
+    asked = () if truth.mean is None else estimands(case, truth.mean, share)
+    if ledger.faults or truth.correlation is None:
+        return ledger, None
     for name, value in zip(case.strata, share.tolist(), strict=True):
         ledger.note(("population", "strata", name, "share"), value)
     ledger.note(("population", "strata_by"), population.strata_by)
@@ -126,8 +129,11 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         correlation=_read_only(truth.correlation),
         allocation=plan,
         dropout=leaving,
-        estimands=estimands(case, truth.mean, share),
+        estimands=asked,
         sample_sizes=sample_sizes(case),
+        clusters=clusters(case),
+        counts=counts(case),
+        multiplicity=multiplicity(case, asked),
     )
     return ledger, variant
 

@@ -27,7 +27,7 @@ CASES = {
     ),
     "unknown choice": (
         ("method: mmrm", "method: mrmm"),
-        "analysis.primary.method: must be 'mmrm', 'clda', 'ancova', 't_test', 'welch' or 'reference_based', not 'mrmm'",
+        "analysis.primary.method: must be 'mmrm', 'clda', 'ancova', 't_test', 'welch', 'wilcoxon'",
     ),
     "name with a blank": (
         ("  midazolam: {", "  'mida zolam': {"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialsim.errors import Fault
-from trialsim.scenario.checking import design, questions, truth
+from trialsim.scenario.checking import analyses, design, mechanisms, questions, truth
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.document import Node
 
@@ -22,6 +22,6 @@ def check_meaning(root: Node, parts: Mapping[str, Any]) -> tuple[Fault, ...]:
         The top-level parts that have the right shape; a check that needs another part is left out.
     """
     bench = Bench(root, parts)
-    for check in (*truth.CHECKS, *design.CHECKS, *questions.CHECKS):
+    for check in (*truth.CHECKS, *mechanisms.CHECKS, *design.CHECKS, *questions.CHECKS, *analyses.CHECKS):
         check(bench)
     return tuple(bench.faults)

@@ -34,6 +34,9 @@ class Bench:
         self.dropout: schema.Dropout | None = parts.get("dropout")
         self.estimands: dict[str, schema.Estimand] | None = parts.get("estimands")
         self.analysis: dict[str, Any] | None = parts.get("analysis")
+        self.clusters: dict[str, schema.Cluster] | None = parts.get("clusters")
+        self.counts: dict[str, schema.Count] | None = parts.get("counts")
+        self.multiplicity: schema.Multiplicity | None = parts.get("multiplicity")
         self.sample_size: Any = parts.get("sample_size")
         self.outcomes = self._measured(parts)
         self.outcome_settings = outcome_settings(parts.get("outcomes"))
@@ -44,7 +47,7 @@ class Bench:
         # Without a list the estimands say what is measured, so none of them may be missing for a fault of its own.
         if parts["outcomes"] is None and set(self.estimands or ()) != set(self.named("estimands")):
             return None
-        return measured(parts["outcomes"], self.estimands or {})
+        return measured(parts["outcomes"], self.estimands or {}, self.named("counts"))
 
     def named(self, part: str) -> tuple[str, ...]:
         """Return the names in a part of the document, those of faulty entries too."""
@@ -60,6 +63,24 @@ class Bench:
     def visits(self) -> tuple[float, ...] | None:
         """Days of the visits."""
         return self.schedule.visits if self.schedule else None
+
+    def kind_of(self, estimand: schema.Estimand) -> str:
+        """Return the kind of an estimand's endpoint: score, binary, time or count."""
+        if estimand.outcome in self.named("counts"):
+            return "count"
+        if estimand.endpoint is None or estimand.endpoint == "score":
+            return "score"
+        return "time" if isinstance(estimand.endpoint, schema.TimeTo) else "binary"
+
+    def analyses_of(self, estimand: str) -> tuple[str, ...] | None:
+        """Return the names of an estimand's analyses; None where they cannot be read."""
+        from trialsim.scenario.questions import analysis_names
+
+        asked = (self.estimands or {}).get(estimand)
+        if asked is None or self.analysis is None:
+            return None
+        entry = self.analysis.get(estimand, schema.Analysis())
+        return tuple(analysis_names(entry if isinstance(entry, tuple) else (entry,), self.kind_of(asked)))
 
     def report(self, path: Sequence[str | int], message: str, *, key: bool = False) -> None:
         """Add a fault at the value (or the key) of a path."""
@@ -128,7 +149,12 @@ def outcome_settings(part: Any) -> dict[str, schema.Outcome]:
     return {name: schema.Outcome() for name in part}
 
 
-def measured(part: Any, estimands: Mapping[str, schema.Estimand]) -> tuple[str, ...]:
-    """Return the outcomes that are measured: those listed, else those of the estimands, each once."""
-    names = (estimand.outcome for estimand in estimands.values()) if part is None else part
+def measured(part: Any, estimands: Mapping[str, schema.Estimand], counts: Iterable[str]) -> tuple[str, ...]:
+    """Return the outcomes that are measured: those listed, else those of the estimands but for counts, each once."""
+    counted = set(counts)
+    names = (
+        (estimand.outcome for estimand in estimands.values() if estimand.outcome not in counted)
+        if part is None
+        else part
+    )
     return tuple(dict.fromkeys(names))

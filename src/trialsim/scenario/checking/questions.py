@@ -1,10 +1,12 @@
-"""Checks of what is asked: estimands and their analyses."""
+"""Checks of what is asked: estimands, endpoints, and hypotheses that are tested together."""
 
 from __future__ import annotations
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
-from trialsim.scenario.words import did_you_mean, listed
+from trialsim.scenario.words import count, did_you_mean, listed, number
+
+Path = tuple[str | int, ...]
 
 
 def check_estimands(bench: Bench) -> None:
@@ -16,63 +18,131 @@ def check_estimands(bench: Bench) -> None:
         bench.report(("estimands",), f"one of the estimands must be named primary; there is {listed(names)}", key=True)
     for name, estimand in bench.estimands.items():
         path = ("estimands", name)
-        if bench.outcomes is not None and estimand.outcome not in bench.outcomes:
-            hint = did_you_mean(estimand.outcome, bench.outcomes)
+        known = None if bench.outcomes is None else (*bench.outcomes, *bench.named("counts"))
+        if known is not None and estimand.outcome not in known:
+            hint = did_you_mean(estimand.outcome, known)
             bench.report((*path, "outcome"), f"nobody measures '{estimand.outcome}'{hint}")
-        if bench.visits is not None and estimand.visit not in bench.visits:
-            days = listed(f"{day:g}" for day in bench.visits)
-            bench.report((*path, "visit"), f"there is no visit on day {estimand.visit:g}; visits are on days {days}")
+        _check_visit(bench, (*path, "visit"), estimand.visit)
         _check_contrast(bench, path, estimand)
+        _check_endpoint(bench, path, estimand)
+        _check_hypothesis(bench, path, estimand)
+    if bench.outcomes == ():
+        bench.report(("estimands",), "only counts are asked for: list at least one score under outcomes", key=True)
 
 
-def _check_contrast(bench: Bench, path: tuple[str, ...], estimand: schema.Estimand) -> None:
+def _check_visit(bench: Bench, path: Path, day: float) -> None:
+    if bench.visits is not None and day not in bench.visits:
+        days = listed(f"{known:g}" for known in bench.visits)
+        bench.report(path, f"there is no visit on day {day:g}; visits are on days {days}")
+
+
+def _check_contrast(bench: Bench, path: Path, estimand: schema.Estimand) -> None:
     for position, arm in enumerate(estimand.contrast):
         bench.known((*path, "contrast", position), arm, bench.arms, "arm")
     if len(set(estimand.contrast)) == 1:
         bench.report((*path, "contrast"), "two different arms are needed: [active, control]")
 
 
-def check_analysis(bench: Bench) -> None:
-    """Check that analyses belong to estimands, and their settings to their method."""
-    for name, entry in (bench.analysis or {}).items():
-        path = ("analysis", name)
-        if name not in bench.named("estimands"):
-            message = f"there is no estimand '{name}' to analyse{did_you_mean(name, bench.named('estimands'))}"
-            bench.report(path, message, key=True)
-        analyses = entry if isinstance(entry, tuple) else (entry,)
-        for position, analysis in enumerate(analyses):
-            place = (*path, position) if isinstance(entry, tuple) else path
-            if analysis in analyses[:position]:
-                bench.report(place, "the same analysis is listed twice")
-            elif analysis.name is not None and analysis.name in [other.name for other in analyses[:position]]:
-                bench.report((*place, "name"), f"another analysis of this estimand is called '{analysis.name}'")
-            _check_method(bench, place, analysis)
+def _check_endpoint(bench: Bench, path: Path, estimand: schema.Estimand) -> None:
+    endpoint, strategy = estimand.endpoint, estimand.intercurrent_events.dropout
+    if estimand.outcome in bench.named("counts"):
+        if endpoint is not None:
+            bench.report(
+                (*path, "endpoint"), f"'{estimand.outcome}' is a count and has no other endpoint; leave this out"
+            )
+        if strategy != "hypothetical":
+            message = "a count is followed while the patient stays; leave the strategy at hypothetical"
+            bench.report((*path, "intercurrent_events", "dropout"), message)
+    if isinstance(endpoint, schema.TimeTo):
+        _check_time(bench, path, estimand, endpoint)
+    for place, criterion in _criteria(path, endpoint):
+        if sum(value is not None for value in criterion.model_dump().values()) != 1:
+            bench.report(place, "exactly one of reduction, lost_reduction, at_most and at_least is needed", key=True)
+    if estimand.failure_score is not None and (endpoint not in (None, "score") or strategy != "composite"):
+        message = "goes with a score as the endpoint and intercurrent_events: {dropout: composite}"
+        bench.report((*path, "failure_score"), message, key=True)
+    if bench.dropout is None and strategy != "hypothetical":
+        bench.report((*path, "intercurrent_events", "dropout"), "nobody leaves: the scenario has no dropout")
 
 
-_GOES_WITH = {
-    "covariance": ("mmrm", "clda"),
-    "df": ("mmrm", "clda"),
-    "fallback": ("mmrm", "clda"),
-    "variance": ("ancova",),
-    "strategy": ("reference_based",),
-}
+def _criteria(path: Path, endpoint: object) -> list[tuple[Path, schema.Criterion]]:
+    if isinstance(endpoint, schema.Criterion):
+        return [((*path, "endpoint"), endpoint)]
+    if isinstance(endpoint, schema.TimeTo) and isinstance(endpoint.time_to, schema.Criterion):
+        return [((*path, "endpoint", "time_to"), endpoint.time_to)]
+    return []
 
 
-def _check_method(bench: Bench, path: tuple[str | int, ...], analysis: schema.Analysis) -> None:
-    for key, methods in _GOES_WITH.items():
-        if getattr(analysis, key) is not None and analysis.method not in methods:
-            message = f"goes with {listed(methods)}; {analysis.method} has none"
-            bench.report((*path, key), message, key=True)
-    if analysis.method in ("t_test", "welch") and analysis.covariates:
-        bench.report((*path, "covariates"), f"{analysis.method} adjusts for nothing; use ancova, or leave them out")
-    if analysis.method == "clda" and analysis.covariates is not None and "baseline" in analysis.covariates:
-        bench.report((*path, "covariates"), "in a clda the baseline is a response; leave it out of the covariates")
-    covariates = analysis.covariates or ()
-    for position, covariate in enumerate(covariates):
-        if covariate in covariates[:position]:
-            bench.report((*path, "covariates", position), f"'{covariate}' is listed twice")
-        if covariate == "stratum" and bench.strata is not None and len(bench.strata) == 1:
-            bench.report((*path, "covariates", position), "there is one stratum only; leave it out")
+def _check_time(bench: Bench, path: Path, estimand: schema.Estimand, endpoint: schema.TimeTo) -> None:
+    place = (*path, "endpoint", "from")
+    if endpoint.from_day != 0:
+        _check_visit(bench, place, endpoint.from_day)
+    if endpoint.from_day >= estimand.visit:
+        message = f"the clock must start before the last day followed, {number(estimand.visit)}"
+        bench.report(place, message)
+    if estimand.intercurrent_events.dropout == "while_on_treatment":
+        message = "a time to an event takes hypothetical (who leaves is censored) or composite"
+        bench.report((*path, "intercurrent_events", "dropout"), message)
 
 
-CHECKS = (check_estimands, check_analysis)
+def _check_hypothesis(bench: Bench, path: Path, estimand: schema.Estimand) -> None:
+    if estimand.non_inferiority_margin is not None and estimand.equivalence_margin is not None:
+        bench.report((*path, "equivalence_margin"), "one test has one margin: leave out this or the other", key=True)
+    for position, stratum in enumerate(estimand.interaction or ()):
+        bench.known((*path, "interaction", position), stratum, bench.strata, "stratum")
+    if estimand.interaction is not None and len(set(estimand.interaction)) == 1:
+        bench.report((*path, "interaction"), "two different strata are needed")
+
+
+def check_multiplicity(bench: Bench) -> None:
+    """Check that hypotheses exist, and that weights and transitions suit the procedure."""
+    given = bench.multiplicity
+    if given is None:
+        return
+    path = ("multiplicity",)
+    names = given.hypotheses or bench.named("estimands")
+    if len(names) < 2:
+        bench.report(path, "one hypothesis alone needs no procedure; leave this out", key=True)
+    for position, name in enumerate(given.hypotheses or ()):
+        _check_member(bench, (*path, "hypotheses", position), name, names[:position])
+    weighted = ("bonferroni", "holm", "fallback", "graph")
+    if given.weights is not None:
+        if given.method not in weighted:
+            bench.report((*path, "weights"), f"goes with {listed(weighted)}; {given.method} has none", key=True)
+        bench.length((*path, "weights"), len(given.weights), len(names), "weight", count(len(names), "hypothesis"))
+        if abs(sum(given.weights) - 1.0) > 1e-9 and sum(given.weights) > 1.0:
+            bench.report((*path, "weights"), f"must add to at most 1, not {number(sum(given.weights))}")
+    _check_transitions(bench, given, len(names))
+
+
+def _check_member(bench: Bench, path: Path, name: str, before: tuple[str, ...]) -> None:
+    if name in before:
+        bench.report(path, f"'{name}' is listed twice")
+    estimand, _, analysis = name.partition(".")
+    known = bench.named("estimands")
+    if estimand not in known:
+        bench.report(path, f"there is no estimand '{estimand}'{did_you_mean(estimand, known)}")
+    elif analysis and bench.analyses_of(estimand) is not None and analysis not in (bench.analyses_of(estimand) or ()):
+        have = listed(bench.analyses_of(estimand) or ())
+        bench.report(path, f"'{estimand}' has no analysis '{analysis}'; it has {have}")
+
+
+def _check_transitions(bench: Bench, given: schema.Multiplicity, size: int) -> None:
+    path = ("multiplicity", "transitions")
+    if given.method == "graph" and given.transitions is None:
+        bench.report(("multiplicity",), "a graph needs transitions: one row for each hypothesis", key=True)
+    if given.transitions is None:
+        return
+    if given.method != "graph":
+        bench.report(path, f"goes with graph; {given.method} has none", key=True)
+        return
+    bench.length(path, len(given.transitions), size, "row", count(size, "hypothesis"))
+    for position, row in enumerate(given.transitions):
+        bench.length((*path, position), len(row), size, "number", count(size, "hypothesis"))
+        if sum(row) > 1.0 + 1e-9:
+            bench.report((*path, position), f"a row adds to at most 1, not {number(sum(row))}")
+        if position < len(row) and row[position] != 0:
+            bench.report((*path, position, position), "nothing goes from a hypothesis to itself: this must be 0")
+
+
+CHECKS = (check_estimands, check_multiplicity)

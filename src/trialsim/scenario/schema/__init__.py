@@ -1,0 +1,77 @@
+"""Schema 1 of a scenario: which keys there are and what kind of value each takes.
+
+Only the shape is told here. What the values mean together (shares that add to 1, an outcome that is measured) is
+checked in `trialsim.scenario.checking`, so that all faults can be shown at once. A field that is left out is None, and
+its default is found, with its source, in `trialsim.scenario.resolving`.
+"""
+
+from __future__ import annotations
+
+from trialsim.scenario.schema.analyses import (
+    Analysis,
+    Method,
+    Multiplicity,
+    OneOrMoreAnalyses,
+)
+from trialsim.scenario.schema.choices import (
+    Allocation,
+    Arm,
+    SampleSize,
+    Schedule,
+    Simulation,
+)
+from trialsim.scenario.schema.content import Content
+from trialsim.scenario.schema.questions import (
+    Criterion,
+    Estimand,
+    IntercurrentEvents,
+    TimeTo,
+)
+from trialsim.scenario.schema.truth import (
+    Cluster,
+    Count,
+    Course,
+    Covariance,
+    Dropout,
+    Effect,
+    Grid,
+    Moments,
+    Outcome,
+    OutcomePair,
+    Population,
+    Stratum,
+    VisitCorrelation,
+)
+from trialsim.scenario.schema.values import Section, kind_of
+
+__all__ = [
+    "Allocation",
+    "Analysis",
+    "Arm",
+    "Cluster",
+    "Content",
+    "Count",
+    "Course",
+    "Covariance",
+    "Criterion",
+    "Dropout",
+    "Effect",
+    "Estimand",
+    "Grid",
+    "IntercurrentEvents",
+    "Method",
+    "Moments",
+    "Multiplicity",
+    "OneOrMoreAnalyses",
+    "Outcome",
+    "OutcomePair",
+    "Population",
+    "SampleSize",
+    "Schedule",
+    "Section",
+    "Simulation",
+    "Stratum",
+    "TimeTo",
+    "VisitCorrelation",
+    "kind_of",
+]

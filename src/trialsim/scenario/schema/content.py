@@ -1,0 +1,80 @@
+"""A whole scenario."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from trialsim.scenario.schema.analyses import (
+    Multiplicity,
+    OneOrMoreAnalyses,
+)
+from trialsim.scenario.schema.choices import (
+    Allocation,
+    Arm,
+    SampleSize,
+    Schedule,
+    Simulation,
+)
+from trialsim.scenario.schema.questions import (
+    Estimand,
+)
+from trialsim.scenario.schema.truth import (
+    Cluster,
+    Count,
+    Course,
+    Covariance,
+    Dropout,
+    Effect,
+    Outcome,
+    Population,
+)
+from trialsim.scenario.schema.values import (
+    BY_KIND,
+    Label,
+    Name,
+    Row,
+    Section,
+    Text,
+    kind_of,
+)
+
+
+class Content(Section):
+    """A scenario: what is true, what is chosen, and what is asked."""
+
+    schema_version: Literal[1] = Field(alias="schema", description="Version of this format.")
+    title: Label = Field(description="Title shown in reports.")
+    description: Text | None = Field(None, description="What this scenario is for.")
+    population: Population
+    outcomes: (
+        Annotated[
+            Annotated[Row[Name], Tag("as:list")] | Annotated[dict[Name, Outcome | None], Tag("as:mapping")],
+            Discriminator(kind_of),
+        ]
+        | None
+    ) = Field(None, description="What is measured; default: the outcomes of the estimands.")
+    schedule: Schedule
+    arms: dict[Name, Arm | None] = Field(min_length=2, max_length=20, description="Treatment arms, by name.")
+    allocation: Allocation = Field(default_factory=lambda: Allocation())
+    course: Course = Field(default_factory=lambda: Course())
+    effects: dict[Name, Effect] = Field(default_factory=dict, description="Effects of the active arms, by arm.")
+    covariance: Covariance = Field(default_factory=lambda: Covariance())
+    dropout: Dropout | None = Field(None, description="Who leaves; without it the data are complete.")
+    clusters: dict[Name, Cluster] = Field(
+        default_factory=dict, max_length=5, description="Groups of patients: therapy groups, sites, therapists."
+    )
+    counts: dict[Name, Count] = Field(default_factory=dict, max_length=10, description="Events that are counted.")
+    estimands: dict[Name, Estimand] = Field(min_length=1, max_length=50, description="Questions; one is named primary.")
+    analysis: dict[Name, OneOrMoreAnalyses] = Field(default_factory=dict, description="Analyses, by estimand.")
+    multiplicity: Multiplicity | None = Field(None, description="Without it each estimand has its own level.")
+    sample_size: Annotated[
+        Annotated[SampleSize, Tag("as:number")]
+        | Annotated[Annotated[Row[SampleSize], Field(min_length=1, max_length=200)], Tag("as:list")],
+        BY_KIND,
+    ] = Field(description="Number randomised in all; a list is tried one by one.")
+    simulation: Simulation = Field(default_factory=lambda: Simulation())
+    vary: dict[str, Annotated[list[Any], Field(min_length=1, max_length=200)]] = Field(
+        default_factory=dict, description="Values to try for any path of this scenario; several paths are crossed."
+    )

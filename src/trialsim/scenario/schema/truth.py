@@ -1,0 +1,215 @@
+"""What is true: who takes part, how they fare, who leaves, what hangs together."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from trialsim.scenario.schema.values import (
+    ChangeByStratum,
+    Correlation,
+    CorrelationByStratum,
+    DayKey,
+    IccByOutcome,
+    Label,
+    MeansByStratum,
+    Name,
+    Number,
+    NumberByStratum,
+    Positive,
+    PositiveByStratum,
+    Row,
+    Section,
+    Share,
+    kind_of,
+)
+
+
+class Moments(Section):
+    """Mean and standard deviation of a score, in its points."""
+
+    mean: Number = Field(description="Mean in points.")
+    sd: Positive = Field(description="Standard deviation in points.")
+
+
+class Stratum(Section):
+    """One group of patients."""
+
+    share: Share | None = Field(None, description="Share of all participants; the shares add to 1.")
+    label: Label | None = Field(None, description="Words shown for this stratum.")
+    group: Name | None = Field(None, description="Evidence group (bpd, no_bpd); default: the stratum's name.")
+    baseline: (
+        Annotated[
+            Annotated[Label, Tag("as:text")] | Annotated[dict[Name, Moments], Tag("as:mapping")], Discriminator(kind_of)
+        ]
+        | None
+    ) = Field(
+        None, description="Baseline scores: an evidence set such as defaults.trd_bpd, or mean and sd per outcome."
+    )
+
+
+class Population(Section):
+    """Who takes part."""
+
+    strata: dict[Name, Stratum] = Field(min_length=1, max_length=20, description="Groups of patients, by name.")
+    strata_by: Literal["share", "quota"] = Field(
+        "share", description="share: every participant's stratum is drawn; quota: exact proportions."
+    )
+
+
+class Grid(Section):
+    """The grid a bounded score lives on."""
+
+    min: Number = Field(description="Lowest possible score.")
+    max: Number = Field(description="Highest possible score.")
+    step: Positive = Field(description="Distance between neighbouring scores.")
+
+
+class Outcome(Section):
+    """One score that is measured at baseline and at every visit."""
+
+    instrument: Name | None = Field(
+        None, description="Instrument in the evidence catalogue; default: the outcome's name."
+    )
+    label: Label | None = Field(None, description="Words shown for this outcome.")
+    scale: (
+        Annotated[
+            Annotated[Literal["bounded", "continuous"], Tag("as:text")] | Annotated[Grid, Tag("as:mapping")],
+            Discriminator(kind_of),
+        ]
+        | None
+    ) = Field(None, description="bounded (by the instrument), continuous, or {min, max, step}.")
+    lower_is_better: bool | None = Field(None, description="Whether a lower score is a benefit.")
+    post_sd: PositiveByStratum | None = Field(
+        None, description="SD of the score at each visit after baseline, in points."
+    )
+    residual_sd: PositiveByStratum | None = Field(
+        None, description="SD after adjusting for baseline, in points; gives the correlation with baseline."
+    )
+    baseline_correlation: CorrelationByStratum | None = Field(
+        None, description="Correlation of the baseline with later scores; instead of residual_sd."
+    )
+
+
+class Course(Section):
+    """How scores change over the visits."""
+
+    timing: dict[DayKey, Number] | None = Field(
+        None, description="Share of the final change reached at each visit day."
+    )
+    control_change: dict[Name, NumberByStratum] | None = Field(
+        None, description="Mean change at the last visit in the control arms, in points, per outcome."
+    )
+    means: dict[Name, dict[Name, MeansByStratum]] | None = Field(
+        None, description="Mean scores at every visit per outcome and arm; such an outcome takes no effect."
+    )
+
+
+class Effect(Section):
+    """What an active arm does; exactly one of open_label_change, points and standardised."""
+
+    open_label_change: (
+        Annotated[
+            Annotated[Label, Tag("as:text")] | Annotated[dict[Name, ChangeByStratum], Tag("as:mapping")],
+            Discriminator(kind_of),
+        ]
+        | None
+    ) = Field(None, description="Change seen without a control: a study such as danayan2023, or points per outcome.")
+    specific_share: (
+        Annotated[
+            Annotated[Share, Tag("as:number")] | Annotated[dict[Name, Share], Tag("as:mapping")], Discriminator(kind_of)
+        ]
+        | None
+    ) = Field(None, description="Share of the open-label change that the control arm does not have (0 to 1).")
+    points: dict[Name, NumberByStratum] | None = Field(
+        None, description="Active minus control at the last visit, in points, per outcome."
+    )
+    standardised: dict[Name, NumberByStratum] | None = Field(
+        None, description="Active minus control at the last visit, in standard deviations, per outcome."
+    )
+    standardised_by: Literal["post_sd", "residual_sd", "baseline_sd"] | None = Field(
+        None, description="Which standard deviation; default: post_sd."
+    )
+    versus: Name | None = Field(
+        None, description="Control arm that points or standardised refer to, when there are several."
+    )
+
+
+class VisitCorrelation(Section):
+    """Correlation between visits after baseline."""
+
+    structure: Literal["decay", "compound_symmetry", "ar1", "toeplitz", "unstructured"] = Field(
+        "decay", description="How the correlation depends on the distance between two visits."
+    )
+    anchors: dict[DayKey, Share] | None = Field(None, description="decay: correlation by distance in days.")
+    rho: (
+        Annotated[
+            Annotated[Correlation, Tag("as:number")] | Annotated[Row[Correlation], Tag("as:list")],
+            Discriminator(kind_of),
+        ]
+        | None
+    ) = Field(None, description="One number (compound_symmetry, ar1), or one per distance in visits (toeplitz).")
+    matrix: Row[Row[Number]] | None = Field(None, description="unstructured: one row and column per visit.")
+
+
+class OutcomePair(Section):
+    """Correlation of two outcomes measured on the same day."""
+
+    pair: Annotated[Row[Name], Field(min_length=2, max_length=2)] = Field(description="Two outcomes.")
+    baseline: Correlation | None = Field(None, description="Correlation at baseline.")
+    later: Correlation | None = Field(None, description="Correlation at visits after baseline.")
+
+
+class Covariance(Section):
+    """How scores hang together."""
+
+    visits: VisitCorrelation = Field(default_factory=lambda: VisitCorrelation(), description="Between visits.")
+    outcomes: Row[OutcomePair] = Field((), description="Between outcomes.")
+    repair: Literal["none", "nearest"] = Field(
+        "none", description="nearest: an impossible correlation matrix is replaced by the nearest possible one."
+    )
+
+
+class Dropout(Section):
+    """Who leaves the trial."""
+
+    model: Literal["mcar", "mar"] = Field("mar", description="mcar: at random; mar: by the last observed score.")
+    missing_by: dict[DayKey, Annotated[Share, Field(lt=1)]] | None = Field(
+        None, min_length=1, description="Cumulative share of the randomised missing by each day."
+    )
+    never_starts: Annotated[Share, Field(lt=1)] = Field(0.0, description="Share who never start, part of missing_by.")
+    outcome: Name | None = Field(None, description="Outcome that drives dropout; default: the primary one.")
+    score_hazard_ratio_per_sd: Positive | None = Field(None, description="Hazard ratio for a score one SD worse (mar).")
+    arm_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per arm; default 1.")
+    stratum_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per stratum.")
+
+
+class Cluster(Section):
+    """Groups of patients whose scores after baseline hang together."""
+
+    arms: Row[Name] | None = Field(None, description="Arms that have such groups (therapy groups); default: all.")
+    size: Annotated[int, Field(strict=True, ge=2, le=10_000)] | None = Field(
+        None, description="Patients in a group, filled in order of enrolment within the arm."
+    )
+    number: Annotated[int, Field(strict=True, ge=2, le=10_000)] | None = Field(
+        None, description="Number of groups, such as sites, which patients join in turn; instead of size."
+    )
+    icc: IccByOutcome = Field(
+        description="Intraclass correlation of scores after baseline, for all outcomes or by outcome."
+    )
+    label: Label | None = Field(None, description="Words shown for these groups.")
+
+
+class Count(Section):
+    """Events that are counted, such as acts of self-harm: negative binomial, a gamma-distributed rate per patient."""
+
+    rate_per_year: PositiveByStratum = Field(description="Mean events a year in the control arms.")
+    dispersion: Annotated[float, Field(strict=True, ge=0, le=1000, allow_inf_nan=False)] = Field(
+        0.0, description="Variance of the patients' rates over their squared mean; 0 gives Poisson counts."
+    )
+    rate_ratio: dict[Name, PositiveByStratum] = Field(
+        default_factory=dict, description="Rate over that of the controls, by active arm; default 1."
+    )
+    label: Label | None = Field(None, description="Words shown for this count.")
+    lower_is_better: Annotated[bool, Field(strict=True)] = Field(True, description="Whether fewer events are better.")

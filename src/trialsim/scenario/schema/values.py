@@ -1,0 +1,60 @@
+"""Kinds of value that a scenario holds: numbers with their ranges, names, and values by stratum."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+
+T = TypeVar("T")
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0)]
+Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
+Correlation = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=-1, lt=1)]
+Day = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=36_525)]
+Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
+DayKey = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,5}(\.[0-9]{1,6})?$")]
+Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(strict=True, max_length=10_000)]
+Row = Annotated[tuple[T, ...], Field(strict=False)]
+
+
+def kind_of(value: Any) -> str:
+    """Return which member of a union a value belongs to; the tag is dropped from error locations."""
+    if isinstance(value, dict):
+        return "as:mapping"
+    if isinstance(value, list | tuple):
+        return "as:list"
+    return "as:text" if isinstance(value, str) else "as:number"
+
+
+BY_KIND = Discriminator(kind_of)
+NumberByStratum = Annotated[
+    Annotated[Number, Tag("as:number")] | Annotated[dict[Name, Number], Tag("as:mapping")], BY_KIND
+]
+PositiveByStratum = Annotated[
+    Annotated[Positive, Tag("as:number")] | Annotated[dict[Name, Positive], Tag("as:mapping")], BY_KIND
+]
+CorrelationByStratum = Annotated[
+    Annotated[Correlation, Tag("as:number")] | Annotated[dict[Name, Correlation], Tag("as:mapping")], BY_KIND
+]
+Icc = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, lt=1)]
+IccByOutcome = Annotated[Annotated[Icc, Tag("as:number")] | Annotated[dict[Name, Icc], Tag("as:mapping")], BY_KIND]
+Change = Annotated[Annotated[Number, Tag("as:number")] | Annotated[Label, Tag("as:text")], BY_KIND]
+ChangeByStratum = Annotated[
+    Annotated[Number, Tag("as:number")]
+    | Annotated[Label, Tag("as:text")]
+    | Annotated[dict[Name, Change], Tag("as:mapping")],
+    BY_KIND,
+]
+MeansByStratum = Annotated[
+    Annotated[Row[Number], Tag("as:list")] | Annotated[dict[Name, Row[Number]], Tag("as:mapping")], BY_KIND
+]
+
+
+class Section(BaseModel):
+    """Base of all parts of a scenario: unknown keys are refused and nothing is converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
