@@ -1,9 +1,10 @@
 """The true value of every hypothesis, from the model: exactly, or from potential outcomes.
 
-The mean score had nobody left is known exactly. Any other estimand is found by its own analysis of very large trials
-without sampling of arms: the same patients, with the same draws, under the active arm and under the control arm. For
-measures such as the odds ratio, whose value depends on what is adjusted for, this is what the analysis would find in a
-trial without end.
+The mean score had nobody left is known exactly, and so is the rate ratio of a count where all strata share it. Any
+other estimand is found by its own analysis of very large trials without sampling of arms: the same patients, with the
+same draws, under the active arm and under the control arm. For measures such as the odds ratio, whose value depends on
+what is adjusted for, this is what the analysis would find in a trial without end. Patients are drawn without what
+groups of them share: it changes no patient taken alone, and so no true value.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
     worlds: dict[tuple[int, int, bool], Observed] = {}
     for hypothesis in hypotheses(variant):
         estimand = variant.estimands[hypothesis.estimand]
-        exact = estimand.analyses[hypothesis.analysis].measure == "difference"
-        if exact and estimand.true_value is not None:
-            found[hypothesis] = Truth(estimand.true_value, 0.0)
+        known = _known(variant, estimand, hypothesis.analysis)
+        if known is not None:
+            found[hypothesis] = Truth(known, 0.0)
             continue
         leaving = estimand.endpoint.dropout != "hypothetical"
         pair = (estimand.active, estimand.control, leaving)
@@ -71,6 +72,25 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
             worlds[pair] = both_worlds(variant, patient_source(variant, key), estimand, leaving=leaving)
         found[hypothesis] = _by_analysis(worlds[pair], estimand, hypothesis.analysis)
     return found
+
+
+def _known(variant: Variant, estimand: Estimand, position: int) -> float | None:
+    """Return a true value that the model gives exactly, None where it does not."""
+    measure = estimand.analyses[position].measure
+    if measure == "difference":
+        return estimand.true_value
+    if measure != "log_rate_ratio":
+        return None
+    rate = variant.counts[estimand.outcome].rate_per_day
+    ratio = np.log(rate[estimand.active] / rate[estimand.control])
+    if estimand.interaction is not None:
+        first, second = estimand.interaction
+        value = float(ratio[first] - ratio[second])
+    elif np.ptp(ratio) < NULL_TOLERANCE:
+        value = float(ratio[0])
+    else:
+        return None
+    return 0.0 if abs(value) < NULL_TOLERANCE else value
 
 
 def is_null(truth: Truth, variant: Variant, hypothesis: Hypothesis) -> bool:
@@ -113,7 +133,7 @@ def both_worlds(variant: Variant, source: PatientSource, estimand: Estimand, *, 
     stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
     worlds = []
     for arm in (estimand.active, estimand.control):
-        cohort = source.follow(streams, stratum, np.full_like(stratum, arm))
+        cohort = source.follow(streams, stratum, np.full_like(stratum, arm), alone=True)
         worlds.append(blinded(variant, cohort if leaving else _staying(cohort)))
     first, second = worlds
     counted = first.counts is not None and second.counts is not None
@@ -134,6 +154,9 @@ def _staying(cohort: Cohort) -> Cohort:
 
 def _by_analysis(observed: Observed, estimand: Estimand, position: int) -> Truth:
     analysis = estimand.analyses[position]
+    if analysis.method == "nested":
+        # Without groups its random effect has nothing to tell; both estimate the same adjusted difference.
+        analysis = replace(analysis, method="ancova", df="residual", variance="constant")
     found = analyse(observed, estimand, analysis, (observed.arm.shape[1],))[0]
     if (found.status == FAILED).any():
         raise RunError(
@@ -141,6 +164,8 @@ def _by_analysis(observed: Observed, estimand: Estimand, position: int) -> Truth
             f"even on {2 * PATIENTS_PER_TRIAL} patients who are all seen ({found.rungs[int(found.rung.max())]}). Its "
             "endpoint may be met by nobody or by everybody."
         )
-    if np.ptp(found.estimate) == 0.0:
-        return Truth(float(found.estimate[0]), 0.0)
+    if np.abs(found.estimate - found.estimate[0]).max() < NULL_TOLERANCE:
+        # No patient fares otherwise under the other arm, or all alike: what is left is rounding.
+        value = float(found.estimate[0])
+        return Truth(0.0 if abs(value) < NULL_TOLERANCE else value, 0.0)
     return Truth(float(found.estimate.mean()), float(found.estimate.std(ddof=1) / math.sqrt(BLOCK_SIZE)))

@@ -82,7 +82,7 @@ def faults_of(point: Point) -> list[Fault]:
     """Return what is wrong with the numbers of a point whose references may be faulty elsewhere."""
     ledger = Ledger(point.root)
     case = frame(point, ledger)
-    if not ledger.faults:
+    if case.measures and not ledger.faults:
         _truth(case, Margins())
     return ledger.faults
 

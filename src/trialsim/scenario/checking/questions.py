@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.words import count, did_you_mean, listed, number
@@ -109,10 +111,22 @@ def check_multiplicity(bench: Bench) -> None:
     if given.weights is not None:
         if given.method not in weighted:
             bench.report((*path, "weights"), f"goes with {listed(weighted)}; {given.method} has none", key=True)
-        bench.length((*path, "weights"), len(given.weights), len(names), "weight", count(len(names), "hypothesis"))
+        bench.length((*path, "weights"), len(given.weights), len(names), "weight", count(len(names), "hypothesis", "hypotheses"))
         if abs(sum(given.weights) - 1.0) > 1e-9 and sum(given.weights) > 1.0:
             bench.report((*path, "weights"), f"must add to at most 1, not {number(sum(given.weights))}")
     _check_transitions(bench, given, len(names))
+    if given.method == "dunnett":
+        _check_dunnett(bench, names)
+    if given.method in ("holm", "fallback", "graph"):
+        _check_graph_size(bench, given.method, len(names))
+
+
+def _check_graph_size(bench: Bench, method: str, size: int) -> None:
+    # Linear algebra is loaded for those scenarios alone that need it.
+    from trialsim.kernels.multiplicity.graphs import MOST_HYPOTHESES
+
+    if size > MOST_HYPOTHESES:
+        bench.report(("multiplicity", "hypotheses"), f"{method} takes {MOST_HYPOTHESES} hypotheses at most")
 
 
 def _check_member(bench: Bench, path: Path, name: str, before: tuple[str, ...]) -> None:
@@ -127,6 +141,22 @@ def _check_member(bench: Bench, path: Path, name: str, before: tuple[str, ...]) 
         bench.report(path, f"'{estimand}' has no analysis '{analysis}'; it has {have}")
 
 
+def _check_dunnett(bench: Bench, names: Sequence[str]) -> None:
+    """Check that hypotheses are comparisons of several arms with one control, at one visit on one outcome."""
+    asked = [(bench.estimands or {}).get(name.partition(".")[0]) for name in names]
+    known = [estimand for estimand in asked if estimand is not None]
+    what = {(one.outcome, one.visit, one.contrast[1]) for one in known}
+    path = ("multiplicity", "method")
+    if len(what) > 1:
+        bench.report(path, "dunnett compares several arms with one control, on one outcome at one visit")
+    if len({one.contrast[0] for one in known}) < len(known):
+        bench.report(path, "dunnett takes one hypothesis for each active arm")
+    for one in known:
+        if bench.kind_of(one) != "score" or one.non_inferiority_margin or one.equivalence_margin:
+            bench.report(path, "dunnett compares means; take holm or a graph for other endpoints and for margins")
+            break
+
+
 def _check_transitions(bench: Bench, given: schema.Multiplicity, size: int) -> None:
     path = ("multiplicity", "transitions")
     if given.method == "graph" and given.transitions is None:
@@ -136,9 +166,9 @@ def _check_transitions(bench: Bench, given: schema.Multiplicity, size: int) -> N
     if given.method != "graph":
         bench.report(path, f"goes with graph; {given.method} has none", key=True)
         return
-    bench.length(path, len(given.transitions), size, "row", count(size, "hypothesis"))
+    bench.length(path, len(given.transitions), size, "row", count(size, "hypothesis", "hypotheses"))
     for position, row in enumerate(given.transitions):
-        bench.length((*path, position), len(row), size, "number", count(size, "hypothesis"))
+        bench.length((*path, position), len(row), size, "number", count(size, "hypothesis", "hypotheses"))
         if sum(row) > 1.0 + 1e-9:
             bench.report((*path, position), f"a row adds to at most 1, not {number(sum(row))}")
         if position < len(row) and row[position] != 0:

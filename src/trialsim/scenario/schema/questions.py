@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BaseModel, Discriminator, Field, Tag
 
 from trialsim.scenario.schema.values import (
     Day,
@@ -51,6 +51,8 @@ def kind_of_endpoint(value: Any) -> str:
     """Return which kind of endpoint a value describes."""
     if isinstance(value, dict):
         return "as:mapping" if "time_to" in value or "from" in value else "as:criterion"
+    if isinstance(value, BaseModel):
+        return "as:mapping" if isinstance(value, TimeTo) else "as:criterion"
     return "as:text"
 
 

@@ -23,7 +23,7 @@ Row = Annotated[tuple[T, ...], Field(strict=False)]
 
 def kind_of(value: Any) -> str:
     """Return which member of a union a value belongs to; the tag is dropped from error locations."""
-    if isinstance(value, dict):
+    if isinstance(value, dict | BaseModel):
         return "as:mapping"
     if isinstance(value, list | tuple):
         return "as:list"
