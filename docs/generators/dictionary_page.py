@@ -16,14 +16,15 @@ INTRODUCTION = """\
 
 What a run writes, file by file. The schema version of these files is **{version}**; it stands in `manifest.json`
 (`schema`) and in the metadata of the Parquet files (`trialsim_schema`), and changes when a column changes its name or
-meaning. Units: scores, estimates, standard errors and bias are in points of the outcome's scale; times are in days;
-shares are between 0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number that does
+meaning. Units: estimates, standard errors and bias are in the unit of their `measure` (points for a difference of means,
+natural logarithms for ratios); times are in days; shares are between 0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number that does
 not exist is empty in CSV and null or NaN in Parquet.
 
 | file | holds |
 |---|---|
 | `report.html` | The report: answer, figures, assumptions, failures. One file, no outside request. |
 | `summary.parquet`, `summary.csv` | Operating characteristics: one row per cell and hypothesis. |
+| `families.parquet`, `families.csv` | With `multiplicity`: hypotheses tested together, one row per cell. |
 | `estimates.parquet` | One row per cell, hypothesis and replicate. |
 | `figures/NAME.png`, `.svg`, `.csv` | Each figure twice, with the data it shows. |
 | `manifest.json` | What was run: everything that the results depend on. |
@@ -41,15 +42,21 @@ SUMMARY: Mapping[str, str] = {
     "(varied path)": "One column for each path under `vary`, named after it, with the value of this variant.",
     "n": "Patients randomised, all arms together.",
     "estimand": "Name of the estimand.",
-    "outcome": "Outcome that the estimand is about.",
+    "outcome": "Outcome, or count, that the estimand is about.",
+    "endpoint": "`score`, `response`, `time to relapse` ...: the estimand's variable.",
     "visit_days": "Day of its visit.",
     "contrast": "`active - control`, by the names of the arms.",
     "method": "Name of the analysis: as given, or its method, numbered (`mmrm_1`, `mmrm_2`) where that is not enough.",
+    "measure": "What the estimate is: `difference` of means, `risk_difference`, `log_odds_ratio` ...",
+    "unit": "Unit of estimates: `points`, `risk`, `probability`, `days`, or `log` for natural logarithms of ratios.",
+    "test": "`superiority`, `non_inferiority` or `equivalence`.",
+    "margin": "Margin of the test, in the unit of the estimate; empty for superiority.",
     "alpha": "Two-sided significance level.",
-    "null": "Whether the true value is 0, so that every rejection is a false one.",
-    "true_value": "True value of the estimand in points: the difference of means, weighted by the strata's shares.",
+    "null": "Whether every rejection is a false one: the true value is 0, or reaches the margin.",
+    "true_value": "True value of the estimand: exact for means had nobody left, else from potential outcomes.",
+    "true_value_se": "Its Monte Carlo standard error; 0 where it is exact.",
     "replicates": "Simulated trials.",
-    "power": "Share of usable fits with p at most alpha and the estimate on the side of benefit.",
+    "power": "Share of usable fits with p at most alpha and, for superiority, the estimate on the side of benefit.",
     "power_low": "Lower end of power's 95 % Wilson interval.",
     "power_high": "Upper end of power's 95 % Wilson interval.",
     "rejection_rate": "Share of usable fits with p at most alpha, in either direction.",
@@ -67,8 +74,34 @@ SUMMARY: Mapping[str, str] = {
     "converged": "Number of fits as asked for.",
     "fell_back": "Number of fits by a simpler covariance.",
     "failed": "Number of fits without an estimate; they are in no denominator except those named above.",
+    "adjusted_power": "Power within the `multiplicity` procedure; empty for hypotheses outside it.",
+    "adjusted_power_low": "Lower end of its 95 % Wilson interval.",
+    "adjusted_power_high": "Upper end of its 95 % Wilson interval.",
 }
 """Column by meaning; a column of the same name plus `_mcse` is its Monte Carlo standard error."""
+
+FAMILIES: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "n": "Patients randomised.",
+    "procedure": "Name of the procedure.",
+    "hypotheses": "The hypotheses in its order: an estimand, or estimand.analysis.",
+    "alpha": "Two-sided level of the family.",
+    "replicates": "Simulated trials.",
+    "usable": "Trials in which no analysis of the family failed: the denominator.",
+    "true_effects": "Number of hypotheses that are not null.",
+    "disjunctive_power": "Share of trials that find at least one of the true effects.",
+    "disjunctive_power_low": "Lower end of its 95 % Wilson interval.",
+    "disjunctive_power_high": "Upper end of its 95 % Wilson interval.",
+    "conjunctive_power": "Share of trials that find all true effects.",
+    "conjunctive_power_low": "Lower end of its 95 % Wilson interval.",
+    "conjunctive_power_high": "Upper end of its 95 % Wilson interval.",
+    "family_wise_error": "Share of trials that reject a null, in either direction; empty where there is none.",
+    "family_wise_error_low": "Lower end of its 95 % Wilson interval.",
+    "family_wise_error_high": "Upper end of its 95 % Wilson interval.",
+    "expected_rejections": "Mean number of true effects found.",
+}
 
 ESTIMATES: Mapping[str, str] = {
     "cell": "As in `summary`.",
@@ -77,10 +110,13 @@ ESTIMATES: Mapping[str, str] = {
     "estimand": "Name of the estimand.",
     "method": "As in `summary`.",
     "replicate": "Number of the simulated trial, from 0. The same number is the same patients in every cell.",
-    "estimate": "Active − control, points; NaN where the fit failed.",
-    "se": "Standard error, points.",
-    "df": "Degrees of freedom.",
-    "p": "Two-sided p-value.",
+    "estimate": "Active − control in the unit of the measure; NaN where the fit failed.",
+    "se": "Standard error; NaN for a method that has none.",
+    "df": "Degrees of freedom; infinite for a normal reference.",
+    "p": "Two-sided p-value; against a margin twice the one-sided one, so that it goes with the same alpha.",
+    "ci_low": "Lower confidence limit, level 1 − alpha; NaN for a method that has none.",
+    "ci_high": "Upper confidence limit.",
+    "p_adjusted": "Smallest level of the family at which the hypothesis is rejected; NaN without a procedure.",
     "status": "0 converged, 1 fell back to a simpler covariance, 2 failed.",
     "rung": "The covariance (or method) that gave the estimate, or why there is none.",
     "n_analysed": "Patients in the fit.",
@@ -183,6 +219,8 @@ def page() -> str:
         "Formulas of the Monte Carlo standard errors: "
         "[operating characteristics](concepts/operating_characteristics.md).\n",
         _table(found["summary"], SUMMARY, "(varied path)", mcse=True),
+        "## families.parquet, families.csv\n",
+        _table(found["families"], FAMILIES, "(varied path)", mcse=True),
         "## estimates.parquet\n",
         _table(found["estimates"], ESTIMATES),
     ]
@@ -199,6 +237,10 @@ def page() -> str:
     return "\n".join(parts)
 
 
+PRIMARY = {"outcome": "qids_sr16", "visit": 14, "contrast": ["ketamine", "midazolam"]}
+TABLES = ("summary", "families", "estimates")
+
+
 def _small_run(folder: Path) -> dict[str, dict[str, str]]:
     """Return the columns, with their types, of everything that a small run and its cohort write."""
     import pyarrow.parquet as pq
@@ -206,11 +248,18 @@ def _small_run(folder: Path) -> dict[str, dict[str, str]]:
     from trialsim import api
 
     path = "effects.ketamine.points.qids_sr16"
-    settings = {"sample_size": [40], "simulation.replicates": 4, "vary": {path: [-3, 0]}}
+    settings = {
+        "sample_size": [40],
+        "simulation.replicates": 4,
+        "vary": {path: [-3, 0]},
+        "estimands.responders": {**PRIMARY, "endpoint": "response"},
+        "multiplicity": {"method": "holm"},
+    }
     scenario = api.load(ROOT / "scenarios" / "quick_start.yaml", settings=settings)
     run = api.run(scenario, out=folder / "run", workers=1)
-    found = {name: _parquet(pq.read_schema(run.folder / f"{name}.parquet")) for name in ("summary", "estimates")}
-    found["summary"] = {"(varied path)" if name == path else name: kind for name, kind in found["summary"].items()}
+    found = {name: _parquet(pq.read_schema(run.folder / f"{name}.parquet")) for name in TABLES}
+    for table in ("summary", "families"):
+        found[table] = {"(varied path)" if name == path else name: kind for name, kind in found[table].items()}
     for file in sorted((run.folder / "figures").glob("*.csv")):
         found[file.stem] = _csv(file)
     found["manifest"] = _json(run.folder / "manifest.json")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isnan, sqrt
 
-from trialsim.evidence import store
+from trialsim.evidence import pooling, priors, store
 from trialsim.evidence.types import Band, Instrument, Quantity
 
 TABLE_COLUMNS = ("name", "value", "spread", "n", "tag", "source")
 """Headings of the rows that `table_row` returns."""
 
 IN_WORDS = "in words"
+POOLED = "Controlled trials pooled to an effect"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +35,13 @@ class Description:
 
 
 def overview() -> tuple[tuple[str, str, int], ...]:
-    """Return (prefix, label, number of quantities) of every group of defaults, study and instrument."""
+    """Return (prefix, label, number of entries) of every group of defaults, study, instrument and group of priors."""
     groups = [(section.key, section.label) for section in store.sections()]
     groups += [(study.key, study.label) for study in store.studies()]
     groups += [(f"instruments.{scale.name}", scale.title) for scale in store.instruments()]
-    return tuple((prefix, label, len(store.find(prefix))) for prefix, label in groups)
+    counted = [(prefix, label, len(store.find(prefix))) for prefix, label in groups]
+    counted += [(group.key, group.label, len(priors.priors_of(group.key))) for group in priors.prior_groups()]
+    return (*counted, (pooling.POOLS, POOLED, len(pooling.study_set_names())))
 
 
 def table_row(quantity: Quantity) -> tuple[str, ...]:
@@ -64,13 +68,13 @@ def spread_text(quantity: Quantity) -> str:
 
 
 def describe(name: str) -> Description:
-    """Return everything about one quantity, study, instrument, citation, or prefix.
+    """Return everything about one quantity, prior, pooled effect, study, instrument, citation, or prefix.
 
     Parameters
     ----------
     name : str
-        Name of a quantity, key of a study or citation, name of an instrument, or the dotted beginning of
-        names.
+        Name of a quantity, prior or set of studies, key of a study or citation, name of an instrument, or the dotted
+        beginning of names.
 
     Raises
     ------
@@ -85,6 +89,12 @@ def describe_group(name: str) -> Description:
 
     See `describe`; only groups of a single number, such as ``defaults.site_icc``, differ.
     """
+    if priors.has_prior(name):
+        return _about_prior(priors.prior(name))
+    if name in pooling.study_set_names():
+        return _about_set(pooling.study_set(name))
+    if name.partition(".")[0] in (priors.PRIORS, pooling.POOLS) and (listed := _listed(name)):
+        return listed
     if name in store.study_keys():
         return _about_study(name)
     scale = name.removeprefix("instruments.")
@@ -159,6 +169,76 @@ def _about_prefix(name: str, below: tuple[Quantity, ...]) -> Description:
     return Description(title=section.label, facts=notes, quantities=below)
 
 
+def _about_prior(prior: priors.Prior) -> Description:
+    """Return a prior's shape, moments and origin, with the quantities behind it."""
+    facts = [
+        ("distribution", prior.formula),
+        ("mean", number_text(prior.mean)),
+        ("SD", number_text(prior.sd)),
+        ("central 95 %", central_text(prior)),
+        ("unit", prior.unit),
+        ("tag", prior.tag),
+        ("origin", prior.origin),
+        ("made from", ", ".join(prior.derived_from)),
+        *(fact for key in prior.citations for fact in _source(key)),
+    ]
+    below = tuple(store.get(name) for name in prior.derived_from if store.has(name))
+    return Description(title=prior.name, facts=_filled(facts), quantities=below)
+
+
+def _about_set(studies: pooling.StudySet) -> Description:
+    """Return what a set of trials pools to, with the trials' effects."""
+    pooled = pooling.pool(studies)
+    facts = [
+        *((effect.name, f"{effect.estimate:g} (SE {effect.se:.3g})") for effect in studies.effects),
+        *pooled_facts(pooled),
+        *(("note", note) for note in studies.notes),
+        *(fact for key in pooled.citations for fact in _source(key)),
+    ]
+    below = tuple(store.get(name) for name in pooled.effects)
+    return Description(title=studies.label, facts=_filled(facts), quantities=below)
+
+
+def pooled_facts(pooled: pooling.PooledEffect) -> list[tuple[str, str]]:
+    """Return the numbers of a pooled effect as headings and texts; empty texts where there is none."""
+    error = f"{pooled.mean:.3g} (SE {pooled.se:.3g}) {pooled.unit}"
+    tau = "" if isnan(pooled.tau2) else f"{sqrt(pooled.tau2):.3g}"
+    return [
+        ("trials", str(pooled.k)),
+        ("mean effect", error),
+        ("95 % interval", _range(pooled.low, pooled.high)),
+        ("tau", tau),
+        ("95 % of tau", "" if not tau else _range(sqrt(pooled.tau2_low), sqrt(pooled.tau2_high))),
+        ("I²", "" if isnan(pooled.i2) else f"{pooled.i2:.0%}"),
+        ("95 % prediction interval", _range(pooled.predictive_low, pooled.predictive_high)),
+    ]
+
+
+def central_text(prior: priors.Prior) -> str:
+    """Return the central 95 % of a prior as text."""
+    return _range(prior.quantile(0.025), prior.quantile(0.975))
+
+
+def number_text(value: float) -> str:
+    """Return a computed number with three digits, empty where it is NaN."""
+    return "" if isnan(value) else f"{value:.3g}"
+
+
+def _listed(name: str) -> Description | None:
+    """Return the priors or sets of studies below a prefix, one a fact, or None where there are none."""
+    below = f"{name}."
+    facts = [
+        (key, f"{prior.formula}, {prior.unit}, {prior.tag}")
+        for key in priors.prior_names()
+        if key.startswith(below)
+        for prior in (priors.prior(key),)
+    ]
+    facts += [(key, pooling.study_set(key).label) for key in pooling.study_set_names() if key.startswith(below)]
+    group = next((group for group in priors.prior_groups() if group.key == name), None)
+    notes = [("note", note) for note in group.notes] if group else []
+    return Description(title=group.label if group else name, facts=(*notes, *facts)) if facts else None
+
+
 def _source(key: str) -> tuple[tuple[str, str], ...]:
     """Return a publication's text and link as facts."""
     citation = store.citation(key)
@@ -173,12 +253,17 @@ def _citing(key: str) -> tuple[Quantity, ...]:
 def _everything() -> tuple[str, ...]:
     """Return all that `describe` understands: quantities, studies, instruments and groups of defaults."""
     groups = (prefix for prefix, _, _ in overview())
-    return (*groups, *store.instrument_names(), *store.names())
+    return (*groups, *store.instrument_names(), *store.names(), *priors.prior_names(), *pooling.study_set_names())
 
 
 def _filled(facts: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return the facts whose text is not empty."""
     return tuple((heading, text) for heading, text in facts if text)
+
+
+def _range(low: float, high: float) -> str:
+    """Return a computed interval as text, empty where there is none."""
+    return "" if isnan(low) or isnan(high) else f"{low:.3g} to {high:.3g}"
 
 
 def _span(quantity: Quantity) -> str:

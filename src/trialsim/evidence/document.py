@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from trialsim.evidence import store
-from trialsim.evidence.describe import describe_group, spread_text, value_text
-from trialsim.evidence.types import Quantity
+from trialsim.evidence import pooling, priors, store
+from trialsim.evidence.describe import (
+    central_text,
+    describe_group,
+    number_text,
+    pooled_facts,
+    spread_text,
+    value_text,
+)
+from trialsim.evidence.types import Quantity, Section
 
 INTRODUCTION = """\
 # Evidence
@@ -24,15 +31,32 @@ inside a paper should be checked against the paper before a protocol rests on it
 is the span worth sweeping, not a confidence interval.
 """
 
+POOLED = """\
+## Pooled trials
+
+Controlled trials of one question, pooled by random effects (REML) with the Hartung-Knapp interval, not narrower than
+the fixed-effect one; see [from evidence to effect](concepts/from_evidence_to_effect.md). A single trial is shown as it
+is. Sets may share trials: they are alternatives.
+"""
+
+PRIORS = """\
+## Priors
+
+Distributions for what is not known before the trial, made from the numbers above; see [from evidence to
+effect](concepts/from_evidence_to_effect.md).
+"""
+
 
 def markdown() -> str:
-    """Return the whole store as Markdown: defaults, studies, instruments, references."""
+    """Return the whole store as Markdown: defaults, studies, instruments, pooled trials, priors, references."""
     parts = [INTRODUCTION, "## Planning defaults\n"]
     parts += [_entry(section.key, section.key, "") for section in store.sections()]
     parts.append("## Studies\n")
     parts += [_entry(study.key, study.key, study.key) for study in store.studies()]
     parts.append("## Instruments\n")
     parts += [_entry(scale.name, scale.name, f"instruments.{scale.name}") for scale in store.instruments()]
+    parts += [POOLED, "\n".join(_pooled()) + "\n", PRIORS]
+    parts += [_group_of_priors(group) for group in priors.prior_groups()]
     parts += ["## References\n", _references()]
     return "\n".join(parts)
 
@@ -61,6 +85,30 @@ def _table(quantities: Iterable[Quantity], below: str) -> list[str]:
         texts = [f"`{name}`", *(_cell(text) for text in (*numbers, *words))]
         lines.append(f"| {' | '.join(texts)} |")
     return lines
+
+
+def _pooled() -> list[str]:
+    """Return all pooled effects as the lines of a Markdown table."""
+    lines: list[str] = []
+    for name in pooling.study_set_names():
+        facts = pooled_facts(pooling.pool(name))
+        if not lines:
+            lines = [f"| name | {' | '.join(key for key, _ in facts)} |", "|---" * (len(facts) + 1) + "|"]
+        lines.append(f"| `{name}` | {' | '.join(text for _, text in facts)} |")
+    return lines
+
+
+def _group_of_priors(group: Section) -> str:
+    """Return one group of priors: notes as a list, priors as a table."""
+    headings = ("name", "distribution", "mean", "SD", "central 95 %", "unit", "tag", "origin")
+    lines = [f"### {group.key}", "", group.label, "", *(f"- note: {note}" for note in group.notes), ""]
+    lines += [f"| {' | '.join(headings)} |", "|---" * len(headings) + "|"]
+    for name in priors.priors_of(group.key):
+        prior = priors.prior(name)
+        numbers = (number_text(prior.mean), number_text(prior.sd), central_text(prior))
+        texts = (prior.formula, *numbers, prior.unit, prior.tag, _cell(prior.origin))
+        lines.append(f"| `{name}` | {' | '.join(texts)} |")
+    return "\n".join(lines) + "\n"
 
 
 def _references() -> str:

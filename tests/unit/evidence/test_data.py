@@ -298,5 +298,6 @@ def test_instruments_are_consistent():
 
 def test_no_data_file_is_left_out():
     files = {path.stem for path in store.DATA.rglob("*.toml")}
-    prefixes = {prefix.rpartition(".")[2] for prefix, _, _ in evidence.overview()}
-    assert files == prefixes | {"citations"}
+    prefixes = {prefix.rpartition(".")[2] for prefix, _, _ in evidence.overview()} - {"pools"}
+    pools = {name.split(".")[1] for name in evidence.study_set_names()}
+    assert files == prefixes | pools | {"citations"}

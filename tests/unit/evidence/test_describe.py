@@ -94,19 +94,55 @@ def test_describe_nothing_is_refused():
 
 def test_everything_can_be_described_without_empty_facts():
     keys = [prefix for prefix, _, count in evidence.overview() if count or prefix.startswith("instruments.")]
-    for name in (*keys, *evidence.names(), *evidence.citation_keys()):
+    made = (*evidence.prior_names(), *evidence.study_set_names())
+    for name in (*keys, *evidence.names(), *evidence.citation_keys(), *made):
         about = evidence.describe(name)
         assert about.title
         assert all(heading and text for heading, text in about.facts), name
 
 
-def test_overview_counts_every_quantity_once():
-    assert sum(count for _, _, count in evidence.overview()) == len(evidence.names())
+def test_overview_counts_every_entry_once():
+    entries = (*evidence.names(), *evidence.prior_names(), *evidence.study_set_names())
+    assert sum(count for _, _, count in evidence.overview()) == len(entries)
 
 
-def test_page_has_every_quantity_and_publication_and_does_not_vary():
+def test_describe_a_prior_says_what_it_is_made_of():
+    about = evidence.describe("priors.ketamine_vs_midazolam.madrs.day1")
+    facts = dict(about.facts)
+    assert facts["distribution"] == "normal(mean -7.95, sd 2.426)"
+    assert facts["central 95 %"] == "-12.7 to -3.2"
+    assert "one trial" in facts["origin"]
+    assert [quantity.name for quantity in about.quantities] == ["murrough2013.madrs.difference"]
+
+
+def test_describe_a_set_of_trials_pools_it():
+    about = evidence.describe("pools.ketamine_vs_saline.madrs.week2")
+    facts = dict(about.facts)
+    assert facts["trials"] == "3"
+    assert facts["lii2023.madrs.difference.day_14"] == "0.7 (SE 3.67)"
+    assert facts["I²"] == "84%"
+    assert len(about.quantities) == 3
+    assert "95 % prediction interval" not in dict(evidence.describe("pools.ketamine_vs_midazolam.madrs.any_time").facts)
+
+
+def test_describe_a_group_of_priors_lists_them():
+    about = evidence.describe("priors.spread")
+    assert about.title.startswith("Spread")
+    assert {name for name, _ in about.facts} == set(evidence.priors_of("priors.spread"))
+    assert len(evidence.describe("priors.ketamine_vs_midazolam.qids_sr16").facts) == 4
+    assert len(evidence.describe("pools").facts) == len(evidence.study_set_names())
+
+
+@pytest.mark.parametrize("name", ["priors.nothing", "pools.nothing", "priors.spred"])
+def test_describe_names_the_nearest_prior_or_pool(name):
+    with pytest.raises(evidence.UnknownEvidenceError, match="no evidence is called"):
+        evidence.describe(name)
+
+
+def test_page_has_every_entry_and_publication_and_does_not_vary():
     page = evidence.markdown()
     assert page == evidence.markdown()
-    assert page.count("\n| `") == len(evidence.names())
+    entries = (*evidence.names(), *evidence.prior_names(), *evidence.study_set_names())
+    assert page.count("\n| `") == len(entries)
     assert all(f"- `{key}`: " in page for key in evidence.citation_keys())
     assert all(line.count("|") - line.count("\\|") == 9 for line in page.splitlines() if line.startswith("| "))
