@@ -75,6 +75,24 @@ def test_a_value_that_is_set_is_not_varied(command, folder):
     assert {row["true_value"] for row in rows} == {-1.0}
 
 
+def test_a_varied_visit_and_a_null_are_told_in_words(command, folder):
+    text = (folder / "scenarios" / "quick_start.yaml").read_text(encoding="utf-8")
+    (folder / "varied.yaml").write_text(f"{text}\nvary: {{estimands.primary.visit: [7, 14]}}\n", encoding="utf-8")
+    null = ("--set", "effects.ketamine.points.qids_sr16=0", "--set", "sample_size=[40, 60]", "--replicates", "5")
+    told = command("run", "varied.yaml", *null, "--out", "varied").stdout
+    assert "Day of the visit, primary" in told
+    assert "Type I error in %" in told
+    assert "Power" not in told
+    page = (folder / "varied" / "report.html").read_text(encoding="utf-8")
+    assert "find a difference in QIDS-SR16 at day 7 or 14 where there is none?" in page
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_no_scenario(trialsim, folder):
+    os.mkfifo(folder / "pipe.yaml")
+    assert "pipe.yaml: is a named pipe, not a file" in trialsim("run", "pipe.yaml", code=2).stderr
+
+
 def test_json_and_quiet(command):
     out = ("--out", "results")
     done = command(*QUICK, *out, "--json")

@@ -40,7 +40,7 @@ def _power_grid(power: PowerTable) -> Table:
     upright = len(power.sizes) > len(power.rows)
     if upright:
         left = 1
-        headings = ["N", *(", ".join(row.words) or "Power, %" for row in power.rows)]
+        headings = ["N", *(", ".join(row.words) or power.measure for row in power.rows)]
         body = [
             [str(size), *(cell.text if (cell := row.cells[s]) else "" for row in power.rows)]
             for s, size in enumerate(power.sizes)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialsim.report.table import PowerCell, PowerRow, PowerTable
-from trialsim.report.words import NO_BREAK_SPACE, fixed, percent
+from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
 TARGET = 0.8
 
@@ -36,15 +36,13 @@ class Answer:
 
 
 def answers(
-    table: PowerTable, *, alpha: float, target: float = TARGET, own_settings: Mapping[str, Any] | None = None
+    table: PowerTable, *, target: float = TARGET, own_settings: Mapping[str, Any] | None = None
 ) -> list[Answer]:
     """Return one answer per row of the table.
 
     Parameters
     ----------
     table : PowerTable
-    alpha : float
-        Two-sided significance level, which a type I error is held against.
     target : float
         The power that is enough.
     own_settings : mapping, optional
@@ -53,16 +51,17 @@ def answers(
     own = own_settings or {}
     found = []
     for row in table.rows:
-        cells = [cell for cell in row.cells if cell is not None and not math.isnan(cell.share)]
+        known = [cell for cell in row.cells if cell is not None]
+        cells = [cell for cell in known if not math.isnan(cell.share)]
         words = [f"{heading}: {value}" for heading, value in zip(table.headings, row.words, strict=True)]
         is_own = bool(row.settings) and all(path in own and own[path] == value for path, value in row.settings.items())
         if not cells:
             text, cell = "No fit gave an estimate, so nothing can be said.", None
         elif row.null:
-            text, cell = _null_words(cells, alpha), None
+            text, cell = _null_words(cells) + _failure_words(known), None
         else:
             cell = smallest_enough(cells, target)
-            text = _power_words(cells, cell, target)
+            text = _power_words(cells, cell, target) + _failure_words(known)
         found.append(Answer(", ".join(words), text, cell, own=is_own or not row.settings))
     return found
 
@@ -113,7 +112,16 @@ def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: f
     return text
 
 
-def _null_words(cells: Sequence[PowerCell], alpha: float) -> str:
+def _failure_words(cells: Sequence[PowerCell]) -> str:
+    """Return which sizes nothing is known of, because no fit gave an estimate there."""
+    sizes = sorted(cell.n for cell in cells if math.isnan(cell.share))
+    if not sizes:
+        return ""
+    return f" With {joined([str(size) for size in sizes], word='or')} patients no fit gave an estimate."
+
+
+def _null_words(cells: Sequence[PowerCell]) -> str:
+    alpha = cells[0].alpha
     shares = sorted(cell.share for cell in cells)
     low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
     span = f"{low} %" if low == high else f"{low} to {high} %"

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of, varied_paths
+from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of, usable_fits, varied_paths
 from trialsim.report.words import fixed, path_words, value_words
 
+_POWER = ("Power, %", "Power, 95 % interval")
 _MEASURES = (
     "Patients randomised",
     "True difference, points",
-    "Power, %",
-    "Power, 95 % interval",
+    *_POWER,
     "Rejects either way, %",
     "Bias, points",
     "Empirical SE",
@@ -47,19 +48,20 @@ def characteristics_tables(
     labels : mapping, optional
         Words for arms, strata and outcomes.
     """
+    return [_table(summary, hypothesis, labels) for hypothesis in hypotheses(summary)]
+
+
+def _table(summary: pd.DataFrame, hypothesis: Hypothesis, labels: Mapping[str, str] | None) -> CharacteristicsTable:
+    """Return the table of one hypothesis; without the columns of power where there is nothing to find."""
     paths = varied_paths(summary)
-    header = (*(path_words(path, labels=labels) for path in paths), *_MEASURES)
-    return [
-        CharacteristicsTable(
-            hypothesis,
-            header,
-            tuple(
-                (*(value_words(path, row[path]) for path in paths), *_measures(row))
-                for row in records_of(rows_of(summary, hypothesis))
-            ),
-        )
-        for hypothesis in hypotheses(summary)
-    ]
+    records = records_of(rows_of(summary, hypothesis))
+    kept = [m for m in _MEASURES if m not in _POWER or not all(record["null"] for record in records)]
+    rows = []
+    for record in records:
+        measures = dict(zip(_MEASURES, _measures(record), strict=True))
+        settings = (value_words(path, record[path], labels=labels) for path in paths)
+        rows.append((*settings, *(measures[name] for name in kept)))
+    return CharacteristicsTable(hypothesis, (*(path_words(path, labels=labels) for path in paths), *kept), tuple(rows))
 
 
 def _measures(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -69,7 +71,7 @@ def _measures(row: Mapping[str, Any]) -> tuple[str, ...]:
         str(int(row["n"])),
         fixed(float(row["true_value"]), decimals, signed=True),
         "–" if row["null"] else _with_error(row, "power", 100, 1),
-        "–" if row["null"] else f"{fixed(100 * row['power_low'], 1)} to {fixed(100 * row['power_high'], 1)}",
+        "–" if row["null"] or not usable_fits(row) else _interval(row),
         _with_error(row, "rejection_rate", 100, 1),
         _with_error(row, "bias", 1, decimals, signed=True),
         _with_error(row, "empirical_se", 1, decimals),
@@ -80,7 +82,13 @@ def _measures(row: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
+def _interval(row: Mapping[str, Any]) -> str:
+    return f"{fixed(100 * row['power_low'], 1)} to {fixed(100 * row['power_high'], 1)}"
+
+
 def _with_error(row: Mapping[str, Any], name: str, times: float, decimals: int, *, signed: bool = False) -> str:
+    if math.isnan(float(row[name])):
+        return "–"
     value = fixed(times * float(row[name]), decimals, signed=signed)
     error = float(row[f"{name}_mcse"])
     # One decimal more, so that a small error does not look like none.

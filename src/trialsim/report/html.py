@@ -18,14 +18,22 @@ from trialsim import evidence
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
-from trialsim.report.design import design_facts, dropout_model, estimand_words, first_variant, labels_of
-from trialsim.report.figures import FIGURE_WORDS, FigureWords
+from trialsim.report.design import (
+    contrast_words,
+    design_facts,
+    dropout_models,
+    estimand_words,
+    first_variant,
+    labels_of,
+    variable_words,
+)
+from trialsim.report.figures import FIGURE_WORDS, NULL_FIGURE_WORDS, FigureWords
 from trialsim.report.ledger import ledger_totals
 from trialsim.report.protocol import limitations, sample_size_statement
-from trialsim.report.summary import Hypothesis, hypotheses, records_of, varied_paths
+from trialsim.report.summary import Hypothesis, hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.svg import inline_svg
-from trialsim.report.table import power_table
-from trialsim.report.words import estimand_label, fixed, method_words, name_words, number, percent, value_words
+from trialsim.report.table import PowerTable, power_table
+from trialsim.report.words import estimand_label, fixed, joined, method_words, name_words, percent, value_words
 
 _CHOICES = ("schedule", "arms", "allocation", "estimands", "analysis", "sample_size", "simulation", "vary")
 """Scenario keys that say what is done; all others say what is true."""
@@ -64,23 +72,23 @@ def render_report(
     primary = hypotheses(summary)[0]
     table = power_table(summary, hypothesis=primary, labels=labels)
     own = _own_settings(provenance, paths)
-    alpha = _alpha(summary, primary)
-    found = answers(table, alpha=alpha, own_settings=own)
+    alphas = sorted(set(rows_of(summary, primary)["alpha"]))
+    found = answers(table, own_settings=own)
     replicates = int(summary["replicates"].max())
     context = {
         "title": str(resolved["title"]),
         "description": str(resolved.get("description") or ""),
-        "question": _question(resolved, primary),
+        "question": _question(resolved, primary, null=table.null),
         "headline": _headline(found),
         "answers": found,
         "target": percent(TARGET),
         "table": table,
         "others": _other_tables(summary, primary, labels),
-        "figures": [_figure(name, svg) for name, svg in figures.items()],
+        "figures": [_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()],
         "facts": design_facts(resolved, summary),
         "estimands": estimand_words(resolved, summary),
         "characteristics": [
-            (_hypothesis_words(item.hypothesis, summary, labels), item)
+            (hypothesis_words(summary, item.hypothesis, labels=labels), item)
             for item in characteristics_tables(summary, labels=labels)
         ],
         "assumptions": _assumptions(provenance),
@@ -89,12 +97,12 @@ def render_report(
         "rungs": _rungs(rungs, labels),
         "replicates": f"{replicates:,}",
         "mcse_power": fixed(100 * mcse_proportion(TARGET, replicates), 2),
-        "mcse_alpha": fixed(100 * mcse_proportion(alpha, replicates), 2),
-        "alpha": percent(alpha),
+        "mcse_alpha": joined([fixed(100 * mcse_proportion(alpha, replicates), 2) for alpha in alphas], word="or"),
+        "alpha": joined([percent(alpha) for alpha in alphas], word="or"),
         "statement": sample_size_statement(resolved, summary, found, primary),
         "manifest": list(_flat(manifest)),
         "limitations": limitations(
-            summary, provenance, dropout=dropout_model(resolved), bounded=any(first_variant(resolved)["scales"])
+            summary, provenance, dropout=dropout_models(resolved), bounded=any(first_variant(resolved)["scales"])
         ),
     }
     environment = Environment(
@@ -110,24 +118,24 @@ def render_report(
 
 def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> dict[str, Any]:
     """Return the values that the scenario itself holds for the varied paths."""
-    return {str(item["path"]): item["value"] for item in provenance if item["path"] in paths}
+    own: dict[str, Any] = {}
+    for item in provenance:
+        for path in paths:
+            if f"{path}.".startswith(f"{item['path']}."):
+                # Some parts are told as one value: the key looked for is inside it.
+                value = item["value"]
+                for key in path.split(".")[len(str(item["path"]).split(".")) :]:
+                    value = value.get(key) if isinstance(value, Mapping) else None
+                own[path] = value
+    return own
 
 
-def _alpha(summary: pd.DataFrame, hypothesis: Hypothesis) -> float:
-    chosen = (summary["estimand"] == hypothesis.estimand) & (summary["method"] == hypothesis.method)
-    return float(summary.loc[chosen, "alpha"].iloc[0])
-
-
-def _question(resolved: Mapping[str, Any], primary: Hypothesis) -> str:
-    variant = first_variant(resolved)
-    estimand = next(item for item in variant["estimands"] if item["name"] == primary.estimand)
-    active, control = (variant["arm_labels"][estimand[side]] for side in ("active", "control"))
-    outcome = variant["outcome_labels"][estimand["outcome"]]
-    day = number(variant["visits_days"][estimand["visit"]])
-    return (
-        f"How often would a randomised trial of {active} against {control} find the effect on {outcome} at day {day}, "
-        "and how many patients does it need?"
-    )
+def _question(resolved: Mapping[str, Any], primary: Hypothesis, *, null: bool) -> str:
+    outcome, day = variable_words(resolved, primary.estimand)
+    trial = f"How often would a randomised trial of {contrast_words(resolved, primary.estimand)}"
+    if null:
+        return f"{trial} find a difference in {outcome} at day {day} where there is none?"
+    return f"{trial} find the effect on {outcome} at day {day}, and how many patients does it need?"
 
 
 def _headline(found: Sequence[Answer]) -> list[Answer]:
@@ -136,20 +144,22 @@ def _headline(found: Sequence[Answer]) -> list[Answer]:
     return own or list(found)
 
 
-def _hypothesis_words(hypothesis: Hypothesis, summary: pd.DataFrame, labels: Mapping[str, str]) -> str:
-    return f"{estimand_label(hypothesis.estimand, labels)}, {method_words(hypothesis.method)}"
-
-
 def _other_tables(summary: pd.DataFrame, primary: Hypothesis, labels: Mapping[str, str]) -> list[tuple[str, Any]]:
     return [
-        (_hypothesis_words(item, summary, labels), power_table(summary, hypothesis=item, labels=labels))
+        (hypothesis_words(summary, item, labels=labels), power_table(summary, hypothesis=item, labels=labels))
         for item in hypotheses(summary)
         if item != primary
     ]
 
 
-def _figure(name: str, svg: str) -> tuple[str, FigureWords, Markup]:
-    words = FIGURE_WORDS.get(name, FigureWords(name_words(name).capitalize(), ""))
+def _nothing_to_find(name: str, summary: pd.DataFrame, table: PowerTable) -> bool:
+    """Return whether a figure shows type I errors only: those of all estimands, or of the primary one."""
+    return bool(summary["null"].all()) if name == "power_by_outcome" else table.null
+
+
+def _figure(name: str, svg: str, *, null: bool) -> tuple[str, FigureWords, Markup]:
+    known = {**FIGURE_WORDS, **(NULL_FIGURE_WORDS if null else {})}
+    words = known.get(name, FigureWords(name_words(name).capitalize(), ""))
     # Safe: the document was checked for active content, and title and caption are escaped where they are put in.
     inlined = inline_svg(svg, name=f"figure-{name}", title=words.title, description=words.caption or words.title)
     return name, words, Markup(inlined)  # noqa: S704
@@ -199,14 +209,22 @@ def _references(provenance: Sequence[Mapping[str, Any]]) -> list[tuple[str, str,
 
 
 def _totals(summary: pd.DataFrame, labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    return [{**item, "label": estimand_label(item["estimand"], labels)} for item in ledger_totals(summary)]
+    return [
+        {**item, "label": estimand_label(item["estimand"], labels), "method": method_words(item["method"])}
+        for item in ledger_totals(summary)
+    ]
 
 
 def _rungs(rungs: pd.DataFrame | None, labels: Mapping[str, str]) -> list[dict[str, Any]]:
     if rungs is None:
         return []
     return [
-        {**row, "label": estimand_label(row["estimand"], labels), "rung": name_words(str(row["rung"]))}
+        {
+            **row,
+            "label": estimand_label(row["estimand"], labels),
+            "method": method_words(str(row["method"])),
+            "rung": name_words(str(row["rung"])),
+        }
         for row in records_of(rungs)
     ]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from trialsim.report.answers import Answer, interval_words
-from trialsim.report.design import analysis_words, first_variant
+from trialsim.report.design import analysis_words, estimand_in, variable_words, variants_of
 from trialsim.report.summary import Hypothesis, rows_of
-from trialsim.report.words import fixed, number, percent
+from trialsim.report.words import fixed, percent
 
 
 def sample_size_statement(
@@ -35,11 +35,11 @@ def sample_size_statement(
     rows = rows_of(summary, primary)
     variant_index = list(dict.fromkeys(rows["variant"]))[chosen]
     row = rows[(rows["variant"] == variant_index) & (rows["n"] == cell.n)].iloc[0]
-    variant = first_variant(resolved)
-    estimand = next(item for item in variant["estimands"] if item["name"] == primary.estimand)
-    analysis = next(item for item in estimand["analyses"] if item["name"] == primary.method)
+    variant = variants_of(resolved)[variant_index]
+    estimand = estimand_in(variant, primary.estimand)
+    analysis = next(item for item in estimand["analyses"] if item["name"] == row["method"])
     active, control = (variant["arm_labels"][estimand[side]] for side in ("active", "control"))
-    day = number(variant["visits_days"][estimand["visit"]])
+    outcome, day = variable_words({"variants": [variant]}, primary.estimand)
     ratio = " : ".join(str(part) for part in variant["allocation"]["ratio"])
     words = found[chosen].setting
     setting = f" This holds for {words[:1].lower()}{words[1:]}." if words else ""
@@ -47,14 +47,14 @@ def sample_size_statement(
         f"{cell.n} patients are randomised {ratio}. In {int(row['replicates']):,} simulated trials this number gives "
         f"a power of {interval_words(cell)} to detect a true difference of "
         f"{fixed(float(row['true_value']), 2, signed=True)} points in "
-        f"{variant['outcome_labels'][estimand['outcome']]} at day {day} ({active} − {control}; empirical standard "
+        f"{outcome} at day {day} ({active} − {control}; empirical standard "
         f"error of the estimate {fixed(float(row['empirical_se']), 2)} points). Analysis: {analysis_words(analysis)}. "
         f"On average {fixed(100 * float(row['share_missing']), 1)} % of scores are missing.{setting}"
     )
 
 
 def limitations(
-    summary: pd.DataFrame, provenance: Sequence[Mapping[str, Any]], *, dropout: str | None, bounded: bool
+    summary: pd.DataFrame, provenance: Sequence[Mapping[str, Any]], *, dropout: Sequence[str | None], bounded: bool
 ) -> list[str]:
     """Return what a reader should know before relying on the result, one sentence or two each.
 
@@ -64,8 +64,8 @@ def limitations(
         The summary of the run.
     provenance : sequence of mapping
         One per value.
-    dropout : {'mcar', 'mar', None}
-        How patients leave; None is complete data.
+    dropout : sequence of {'mcar', 'mar', None}
+        How patients leave, several ways where that is varied; None is complete data.
     bounded : bool
         Whether any score lives on a bounded grid.
     """
@@ -76,13 +76,14 @@ def limitations(
             f"{assumed} of {len(provenance)} values of this scenario are assumed: no published number was found for "
             "them. The table of assumptions marks each one. Vary those that matter before relying on the result."
         )
-    points.append({
+    told = {
         None: "Nobody leaves these simulated trials; a real one will lose patients, and with them power.",
         "mcar": "Patients leave completely at random here. In a real trial those who do badly may leave more often, "
         "which can bias the estimate as well as cost power.",
         "mar": "Leaving depends on scores that were observed (missing at random). Leaving that depends on the score "
         "that would have followed (missing not at random) is not simulated; bias under it can be larger.",
-    }[dropout])  # fmt: skip
+    }  # fmt: skip
+    points += [told[model] for model in dropout]
     if not summary["null"].any():
         points.append(
             "No cell has a true difference of 0, so this run says nothing about the type I error; add an effect of 0 "

@@ -14,6 +14,7 @@ from trialsim.kernels.operating_characteristics import CONVERGED
 from trialsim.report.design import labels_of
 from trialsim.report.figures import standard_figures
 from trialsim.report.figures.trajectories import trajectory_data
+from trialsim.report.fonts import drawable, drawable_columns, names_note
 from trialsim.report.html import render_report
 from trialsim.report.ledger import count_rungs
 from trialsim.report.style import png_bytes, svg_text
@@ -41,16 +42,23 @@ def publish(
     """
     resolved = manifest["scenario"]
     summary = pd.read_parquet(folder / "summary.parquet")
-    drawn = standard_figures(
-        summary,
-        labels=labels_of(resolved),
-        trajectories=trajectory_data(pd.DataFrame(example)),
-        trajectories_note=example_note,
-    )
+    means = trajectory_data(pd.DataFrame(example))
+    labels = labels_of(resolved)
+    drawn = standard_figures(summary, labels=labels, trajectories=means, trajectories_note=example_note)
+    without_font = names_note(labels)
+    pictures = drawn
+    if without_font:
+        pictures = standard_figures(
+            summary,
+            labels=drawable(labels),
+            trajectories=drawable_columns(means),
+            trajectories_note=example_note,
+            note=without_font,
+        )
     texts: dict[str, str] = {}
     for name, shown in drawn.items():
         texts[name] = svg_text(shown.figure)
-        write_bytes(folder / FIGURES / f"{name}.png", png_bytes(shown.figure))
+        write_bytes(folder / FIGURES / f"{name}.png", png_bytes(pictures[name].figure))
         write_text(folder / FIGURES / f"{name}.svg", texts[name])
         buffer = io.StringIO()
         shown.data.to_csv(buffer, index=False, lineterminator="\n")

@@ -27,6 +27,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from trialsim.report.fonts import silent_about_boxes, use_fallbacks
+
 INK = "#1b2230"
 MUTED = "#5a6472"
 FAINT = "#d9dde3"
@@ -142,10 +144,25 @@ def wrapped(text: str, letters: int) -> str:
     return "\n".join("\n".join(textwrap.wrap(line, max(letters, 8))) for line in text.split("\n"))
 
 
+def shortened(text: str, letters: int) -> str:
+    """Return the text, cut to `letters` with an ellipsis where it is longer."""
+    return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
+
+
 def add_note(figure: Figure, text: str) -> None:
-    """Write small words under a figure, broken into lines that fit its width."""
+    """Write small words under a figure, after those already there, broken into lines that fit its width."""
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
-    figure.supxlabel(wrapped(text, letters), fontsize=7.5, color=MUTED, x=0.01, ha="left")
+    before = figure.get_supxlabel().replace("\n", " ")
+    figure.supxlabel(wrapped(f"{before} {text}".strip(), letters), fontsize=7.5, color=MUTED, x=0.01, ha="left")
+
+
+def spaced(values: Sequence[float], smallest: float) -> list[float]:
+    """Return the first and the last of rising values, and those between that keep `smallest` from the ones kept."""
+    kept = [values[0]]
+    for value in values[1:-1]:
+        if value - kept[-1] >= smallest and values[-1] - value >= smallest:
+            kept.append(value)
+    return [*kept, values[-1]] if len(values) > 1 else kept
 
 
 def spread_labels(positions: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
@@ -176,7 +193,7 @@ def spread_labels(positions: Sequence[float], *, gap: float, low: float, high: f
 def png_bytes(figure: Figure) -> bytes:
     """Return the figure as a PNG of 200 dots per inch, without version or date in it."""
     buffer = io.BytesIO()
-    with styled():
+    with styled(), silent_about_boxes():
         _settle(figure)
         FigureCanvasAgg(figure)
         figure.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
@@ -186,7 +203,7 @@ def png_bytes(figure: Figure) -> bytes:
 def svg_text(figure: Figure) -> str:
     """Return the figure as an SVG document, without version or date in it."""
     buffer = io.StringIO()
-    with styled():
+    with styled(), silent_about_boxes():
         _settle(figure)
         FigureCanvasSVG(figure)
         no_metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -221,6 +238,7 @@ def _settle(figure: Figure) -> None:
     of the format, and ends a hair elsewhere.
     """
     if figure.get_layout_engine() is not None:
+        use_fallbacks(figure)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")

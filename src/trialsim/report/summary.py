@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from trialsim.kernels.montecarlo import Interval, wilson_interval
-from trialsim.report.words import path_words, value_words
+from trialsim.report.words import estimand_label, joined, method_words, path_words, value_words
 
 PRIMARY = "primary"
 
@@ -29,6 +29,22 @@ def varied_paths(summary: pd.DataFrame) -> tuple[str, ...]:
     """Return the varied scenario paths, in the order of the scenario; empty when nothing is varied."""
     columns = list(summary.columns)
     return tuple(str(column) for column in columns[columns.index("variant") + 1 : columns.index("n")])
+
+
+def leading_path(summary: pd.DataFrame) -> str | None:
+    """Return the varied path that gives a figure its lines or rows: the longest one of numbers, else the first.
+
+    The others become small multiples.
+    """
+    paths = varied_paths(summary)
+    records = records_of(summary[list(paths)])
+    values = {path: [record[path] for record in records] for path in paths}
+    lengths = {path: len(set(found)) for path, found in values.items() if all(map(_is_number, found))}
+    return max(lengths, key=lambda path: lengths[path]) if lengths else next(iter(paths), None)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def hypotheses(summary: pd.DataFrame) -> list[Hypothesis]:
@@ -51,6 +67,17 @@ def rows_of(summary: pd.DataFrame, hypothesis: Hypothesis) -> pd.DataFrame:
     return summary[chosen].sort_values(["variant", "n"], kind="stable").reset_index(drop=True)
 
 
+def hypothesis_words(
+    summary: pd.DataFrame, hypothesis: Hypothesis, *, labels: Mapping[str, str] | None = None, method: bool = True
+) -> str:
+    """Return the estimand's label and, with `method`, how it is analysed: all methods, where the method is varied."""
+    label = estimand_label(hypothesis.estimand, labels)
+    if not method:
+        return label
+    methods = dict.fromkeys(method_words(str(name)) for name in rows_of(summary, hypothesis)["method"])
+    return f"{label}, {joined(list(methods), word='or')}"
+
+
 def _positions(summary: pd.DataFrame) -> pd.Series[int]:
     """Return for each row which of its estimand's analyses it is of."""
     return summary.groupby(["variant", "n", "estimand"], sort=False).cumcount()
@@ -58,10 +85,13 @@ def _positions(summary: pd.DataFrame) -> pd.Series[int]:
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a frame as dicts by column name, lists that a file gave back as arrays as lists again."""
-    return [
-        {str(name): value.tolist() if isinstance(value, np.ndarray) else value for name, value in record.items()}
-        for record in frame.to_dict("records")
-    ]
+    return [{str(name): _plain(value) for name, value in record.items()} for record in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_plain(item) for item in value.tolist()]
+    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def setting_words(
@@ -80,7 +110,7 @@ def setting_words(
     """
     parts = []
     for path, value in settings.items():
-        words = value_words(path, value)
+        words = value_words(path, value, labels=labels)
         parts.append(words if skip_names else f"{path_words(path, labels=labels)}: {words}")
     return ", ".join(parts)
 

@@ -36,6 +36,8 @@ class PowerCell:
         The share of fits, its Monte Carlo standard error and its 95 % Wilson interval.
     null : bool
         Whether `share` is the type I error.
+    alpha : float
+        Two-sided significance level.
     usable, failed : int
         Fits that gave an estimate, and fits that did not.
     """
@@ -46,6 +48,7 @@ class PowerCell:
     low: float
     high: float
     null: bool
+    alpha: float
     usable: int
     failed: int
 
@@ -92,6 +95,21 @@ class PowerTable:
     rows: tuple[PowerRow, ...]
 
     @property
+    def null(self) -> bool:
+        """Whether there is no true difference anywhere, so that no number is a power."""
+        return all(row.null for row in self.rows)
+
+    @property
+    def quantity(self) -> str:
+        """What the numbers are: `Power`, or `Type I error` where there is nothing to find."""
+        return "Type I error" if self.null else "Power"
+
+    @property
+    def measure(self) -> str:
+        """The quantity with its unit."""
+        return f"{self.quantity}, %"
+
+    @property
     def header(self) -> tuple[str, ...]:
         """Column headings of the printed table."""
         return (*(self.headings or ("Patients randomised",)), *(str(size) for size in self.sizes))
@@ -99,16 +117,17 @@ class PowerTable:
     @property
     def body(self) -> tuple[tuple[str, ...], ...]:
         """Printed rows, as long as the header."""
-        measure = "Type I error, %" if all(row.null for row in self.rows) else "Power, %"
         return tuple(
-            (*(row.words or (measure,)), *(cell.text if cell else "" for cell in row.cells)) for row in self.rows
+            (*(row.words or (self.measure,)), *(cell.text if cell else "" for cell in row.cells)) for row in self.rows
         )
 
     @property
     def caption(self) -> str:
         """What the numbers are, in a sentence or two."""
-        words = "Power in %, ± its Monte Carlo standard error, by patients randomised."
-        if any(row.null for row in self.rows):
+        words = f"{self.quantity} in %, ± its Monte Carlo standard error, by patients randomised."
+        if self.null:
+            words += " The true difference is 0 everywhere: the numbers are trials that reject either way."
+        elif any(row.null for row in self.rows):
             words += " Where the true difference is 0, the number is the type I error (rejection either way)."
         failed = sum(cell.failed for row in self.rows for cell in row.cells if cell)
         if failed:
@@ -142,7 +161,7 @@ def power_table(
         rows.append(
             PowerRow(
                 settings=settings,
-                words=tuple(value_words(path, value) for path, value in settings.items()),
+                words=tuple(value_words(path, value, labels=labels) for path, value in settings.items()),
                 cells=tuple(cells.get(size) for size in sizes),
             )
         )
@@ -159,6 +178,7 @@ def _cell(record: Mapping[str, Any]) -> PowerCell:
         low=interval.low,
         high=interval.high,
         null=bool(record["null"]),
+        alpha=float(record["alpha"]),
         usable=usable_fits(record),
         failed=int(record["failed"]),
     )

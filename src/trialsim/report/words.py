@@ -9,27 +9,63 @@ from collections.abc import Mapping, Sequence
 NO_BREAK_SPACE = "\u00a0"
 
 _SHARES = ("specific_share", "share", "never_starts", "missing_by")
+_CHOICES = ("covariance", "method", "strategy", "strata_by", "structure", "standardised_by", "fallback")
+"""Keys whose values are fixed names, to be shown with spaces for underscores."""
 
 _PATH_WORDS: tuple[tuple[str, str], ...] = (
+    (r"population\.strata\.([^.]+)\.share", "Share of patients in {0}"),
+    (r"population\.strata\.([^.]+)\.baseline(?:\.(.+))?", "Baseline scores in {0}"),
+    (r"population\.strata\.([^.]+)", "Patients in {0}"),
+    (r"population\.strata", "Strata"),
+    (r"population\.strata_by", "How strata come about"),
+    (r"schedule\.visits", "Days of the visits"),
+    (r"schedule\.infusions", "Days of the infusions"),
+    (r"arms\.([^.]+)\.infusion", "Infusion, {0}"),
+    (r"allocation\.ratio", "Allocation ratio"),
+    (r"allocation\.method", "Allocation method"),
+    (r"allocation\.block_sizes", "Block sizes"),
+    (r"allocation\.stratify_by", "Allocation stratified by"),
+    (r"course\.timing(?:\.(.+))?", "Share of the change reached by each visit"),
+    (r"course\.control_change\.([^.]+)(?:\.(.+))?", "Change on {0} in the control arm, points"),
+    (r"course\.means\.([^.]+)(?:\.(.+))?", "Mean scores of {0}, points"),
     (r"effects\.([^.]+)\.specific_share(?:\.([^.]+))?", "Share of the change that is specific to {0}"),
     (r"effects\.([^.]+)\.open_label_change(?:\.(.+))?", "Open-label change with {0}"),
     (r"effects\.([^.]+)\.points\.([^.]+)(?:\.(.+))?", "Effect of {0} on {1}, points"),
     (r"effects\.([^.]+)\.standardised\.([^.]+)(?:\.(.+))?", "Standardised effect of {0} on {1}"),
+    (r"effects\.([^.]+)\.standardised_by", "SD that standardises the effect of {0}"),
+    (r"effects\.([^.]+)(?:\.(?:points|standardised))?", "Effect of {0}"),
+    (r"effects", "Effects"),
+    (r"covariance\.visits\.structure", "Structure of the correlation between visits"),
+    (r"covariance\.visits(?:\.(?:rho|anchors|matrix))?(?:\.(.+))?", "Correlation between visits"),
+    (r"covariance\.outcomes(?:\.(.+))?", "Correlation between outcomes"),
+    (r"covariance\.repair", "Repair of impossible correlations"),
     (r"dropout\.missing_by\.([^.]+)", "Missing by day {0}"),
+    (r"dropout\.missing_by", "Missing by day"),
     (r"dropout\.never_starts", "Never start treatment"),
     (r"dropout\.score_hazard_ratio_per_sd", "Dropout hazard ratio per SD of the score"),
     (r"dropout\.arm_hazard_ratio\.([^.]+)", "Dropout hazard ratio, {0}"),
     (r"dropout\.stratum_hazard_ratio\.([^.]+)", "Dropout hazard ratio, {0}"),
+    (r"dropout\.outcome", "Outcome that drives dropout"),
     (r"dropout\.model", "Dropout model"),
-    (r"population\.strata\.([^.]+)\.share", "Share of patients in {0}"),
+    (r"dropout", "Dropout"),
     (r"outcomes\.([^.]+)\.post_sd(?:\.(.+))?", "SD of {0} after baseline, points"),
     (r"outcomes\.([^.]+)\.residual_sd(?:\.(.+))?", "Residual SD of {0}, points"),
     (r"outcomes\.([^.]+)\.baseline_correlation(?:\.(.+))?", "Correlation of {0} with baseline"),
-    (r"course\.control_change\.([^.]+)(?:\.(.+))?", "Change on {0} in the control arm, points"),
-    (r"allocation\.ratio", "Allocation ratio"),
-    (r"allocation\.method", "Allocation method"),
+    (r"outcomes\.([^.]+)\.scale(?:\.(.+))?", "Scale of {0}"),
+    (r"estimands\.([^.]+)\.visit", "Day of the visit, {0}"),
+    (r"estimands\.([^.]+)\.outcome", "Outcome, {0}"),
+    (r"estimands\.([^.]+)\.contrast", "Arms compared, {0}"),
+    (r"estimands\.([^.]+)", "Estimand, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?method", "Analysis of {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?covariance", "Covariance structure, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?df", "Degrees of freedom, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?covariates", "Covariates, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?variance", "Residual variance, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?strategy", "Assumed of those who left, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?fallback", "Simpler covariance structures, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?alpha", "Two-sided alpha, {0}"),
+    (r"analysis\.([^.]+)(?:\.\d+)?", "Analysis of {0}"),
+    (r"analysis", "Analyses"),
 )
 
 
@@ -39,7 +75,7 @@ def name_words(name: str) -> str:
 
 
 def path_words(path: str, *, labels: Mapping[str, str] | None = None) -> str:
-    """Return a scenario path in words, the path itself where none are known.
+    """Return a scenario path in words: those known for it, else its keys one after the other.
 
     Parameters
     ----------
@@ -57,12 +93,14 @@ def path_words(path: str, *, labels: Mapping[str, str] | None = None) -> str:
             used = words.count("{")
             extra = f" ({', '.join(parts[used:])})" if len(parts) > used else ""
             return words.format(*parts) + extra
-    return path
+    spoken = ", ".join(known.get(part, name_words(part)) for part in path.split("."))
+    return spoken[:1].upper() + spoken[1:]
 
 
 def method_words(name: str) -> str:
     """Return an analysis's name as it is written: known abbreviations in capitals, a given name as given."""
-    return {"mmrm": "MMRM", "clda": "cLDA", "ancova": "ANCOVA", "t_test": "t test", "welch": "Welch"}.get(name, name)
+    known = {"mmrm": "MMRM", "clda": "cLDA", "ancova": "ANCOVA", "t_test": "t test", "welch": "Welch"}
+    return known.get(name, "reference-based imputation" if name == "reference_based" else name)
 
 
 def estimand_label(name: str, labels: Mapping[str, str] | None = None) -> str:
@@ -73,24 +111,46 @@ def estimand_label(name: str, labels: Mapping[str, str] | None = None) -> str:
 def is_share(path: str) -> bool:
     """Return whether values of this path are shares, to be shown in percent."""
     parts = path.split(".")
-    return any(part in _SHARES for part in parts[-2:])
+    return any(part in _SHARES for part in parts[-2:]) or (parts[0] == "analysis" and parts[-1] == "alpha")
 
 
-def value_words(path: str, value: object) -> str:
-    """Return one value of a scenario path as a reader expects it: shares in percent, ratios with colons."""
+def value_words(path: str, value: object, *, labels: Mapping[str, str] | None = None) -> str:
+    """Return one value of a scenario path as a reader expects it: shares in percent, ratios with colons.
+
+    Parameters
+    ----------
+    path : str
+    value : object
+        What stands at the path; keys of a mapping without a value are left out.
+    labels : mapping, optional
+        Words for arms, strata and outcomes, where a value is the name of one.
+    """
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "none"}[value]
     if isinstance(value, int | float):
         return percent(float(value)) if is_share(path) else number(float(value))
+    known = labels or {}
     if isinstance(value, str):
-        return value
+        return known.get(value, _choice_words(path, value))
     if isinstance(value, Mapping):
-        return ", ".join(f"{name_words(str(key))}: {value_words(f'{path}.{key}', v)}" for key, v in value.items())
+        # A table file gives every mapping of a column the keys of all, with nothing in those that it did not have.
+        held = {str(key): item for key, item in value.items() if item is not None}
+        return ", ".join(
+            f"{known.get(key, name_words(key))}: {value_words(f'{path}.{key}', item, labels=labels)}"
+            for key, item in held.items()
+        )
     if isinstance(value, Sequence):
         nested = any(isinstance(item, Sequence) and not isinstance(item, str) for item in value)
         separator = " : " if path.endswith("allocation.ratio") else "; " if nested else ", "
-        return separator.join(value_words(path, item) for item in value)
+        return separator.join(value_words(path, item, labels=labels) for item in value)
     return str(value)
+
+
+def _choice_words(path: str, value: str) -> str:
+    key = path.rpartition(".")[2]
+    if key == "method" and method_words(value) != value:
+        return method_words(value)
+    return name_words(value) if key in _CHOICES else value
 
 
 def number(value: float, *, digits: int = 6) -> str:

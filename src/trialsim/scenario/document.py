@@ -26,6 +26,9 @@ LONGEST_NUMBER = 40
 
 _TOO_LARGE = f"too large to be a scenario: more than {MAXIMUM_BYTES:,} bytes"
 
+# What a shell hands over is open already; opening any other pipe waits for somebody to write into it.
+_HANDED_OVER = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
+
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 _NULL = re.compile(r"~|null|Null|NULL|")
@@ -73,12 +76,15 @@ class Node:
         Where each key of a mapping stands.
     size : int
         Number of nodes from here down, aliases written out.
+    position : int or None
+        Which entry of `vary` this value is, from 0; None for values that are not varied.
     """
 
     value: Any
     mark: Mark
     keys: dict[str, Mark] = field(default_factory=dict)
     size: int = 1
+    position: int | None = None
 
     def child(self, part: str | int) -> Node | None:
         """Return the node under a key or at a position, or None."""
@@ -116,7 +122,8 @@ def read_document(path: str | Path) -> Document:
     Raises
     ------
     InputError
-        When there is no tree to go on with: no such file, too large, not UTF-8, not YAML, empty, not a mapping.
+        When there is no tree to go on with: no such file, a folder, pipe or device, too large, not UTF-8, not YAML,
+        empty, not a mapping.
     """
     name = str(path)
     return parse_document(_decode(_read_bytes(Path(path), name), name), name)
@@ -168,6 +175,9 @@ def _read_bytes(path: Path, name: str) -> bytes:
             raise InputError([Fault("", "is a folder; a scenario is one YAML file", file=name)])
         if not path.exists():
             raise InputError([Fault("", f"there is no such file{_neighbour(path)}", file=name)])
+        if not path.is_file() and not _HANDED_OVER.fullmatch(name):
+            message = f"is {_kind(path)}, not a file; save the scenario as a file and name that"
+            raise InputError([Fault("", message, file=name)])
         with path.open("rb") as stream:
             content = stream.read(MAXIMUM_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -176,6 +186,11 @@ def _read_bytes(path: Path, name: str) -> bytes:
     if len(content) > MAXIMUM_BYTES:
         raise InputError([Fault("", _TOO_LARGE, file=name)])
     return content
+
+
+def _kind(path: Path) -> str:
+    kinds = {"named pipe": path.is_fifo, "socket": path.is_socket}
+    return f"a {next((kind for kind, fits in kinds.items() if fits()), 'device')}"
 
 
 def _neighbour(path: Path) -> str:

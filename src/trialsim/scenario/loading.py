@@ -12,6 +12,7 @@ from typing import Any
 from trialsim.errors import Fault, InputError
 from trialsim.scenario.checking import check_meaning
 from trialsim.scenario.document import Mark, Node, describe, parse_value, read_document
+from trialsim.scenario.known_names import unknown_names
 from trialsim.scenario.paths import PathError, fault_at, find, node_from, split_path
 from trialsim.scenario.paths import replace as replace_node
 from trialsim.scenario.schema import Content
@@ -116,7 +117,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     meaning = check_meaning(root, checked.parts)
     faults += [*checked.faults, *meaning]
     if checked.content is None:
-        raise InputError(unique(faults))
+        raise InputError(unique([*faults, *unknown_names(root)]))
     base = Point(checked.content, root)
     points, vary_faults = _spread(base, faults)
     faults += vary_faults
@@ -145,10 +146,10 @@ def unique(faults: list[Fault]) -> list[Fault]:
 
 
 def _faults_in_numbers(base: Point, meaning: tuple[Fault, ...]) -> list[Fault]:
-    """Return what is wrong with the numbers too, where the references between parts allow to work them out."""
+    """Return what is wrong with the numbers too, or with the names of evidence where numbers cannot be worked out."""
     from trialsim.scenario.resolving import faults_of
 
-    return faults_of(base) if all(_is_harmless(fault.path) for fault in meaning) else []
+    return faults_of(base) if all(_is_harmless(fault.path) for fault in meaning) else unknown_names(base.root)
 
 
 # Faults in these parts leave the patient model's numbers as they are, so those can be checked all the same.
@@ -248,7 +249,8 @@ def _combinations(base: Point, paths: Sequence[str]) -> Iterator[dict[str, Node]
     lists = []
     for path in paths:
         node = find(base.root, ("vary", path))
-        lists.append([(path, item) for item in node.value] if node is not None else [])
+        items = node.value if node is not None else []
+        lists.append([(path, replace(item, position=position)) for position, item in enumerate(items)])
     for combination in product(*lists):
         yield dict(combination)
 
@@ -286,13 +288,24 @@ def _place(fault: Fault) -> tuple[object, ...]:
 
 
 def _at_varied_value(fault: Fault, nodes: Mapping[str, Node]) -> Fault:
-    """Return a fault that a varied value causes, placed at that value, with the combination named."""
-    marks = {(node.mark.file, node.mark.line, node.mark.column) for node in nodes.values()}
-    if (fault.file, fault.line, fault.column) in marks:
-        return fault
+    """Return a fault that a varied value causes, placed at that value: as its entry, or with the combination named."""
+    for path, node in nodes.items():
+        if f"{fault.path}.".startswith(f"{path}."):
+            entry = f"vary.{path}[{node.position}]{fault.path.removeprefix(path)}"
+            if (fault.file, fault.line, fault.column) in _places_in(node):
+                return replace(fault, path=entry)
+            return node.mark.fault(entry, fault.message)
     combination = ", ".join(f"{path} = {describe_setting(node.plain())}" for path, node in nodes.items())
-    mark = next(iter(nodes.values())).mark
-    return Fault(fault.path, f"{fault.message} (with {combination})", mark.line, mark.column, mark.file)
+    return next(iter(nodes.values())).mark.fault(fault.path, f"{fault.message} (with {combination})")
+
+
+def _places_in(node: Node) -> set[tuple[object, ...]]:
+    """Return the places of a value, of its keys and of all inside it."""
+    found: set[tuple[object, ...]] = {(mark.file, mark.line, mark.column) for mark in (node.mark, *node.keys.values())}
+    children = node.value.values() if isinstance(node.value, dict) else node.value
+    for child in children if isinstance(node.value, dict | list) else ():
+        found |= _places_in(child)
+    return found
 
 
 __all__ = ["Places", "Point", "Scenario", "describe_setting", "load", "unique"]

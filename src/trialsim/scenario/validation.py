@@ -13,7 +13,7 @@ from trialsim.errors import Fault
 from trialsim.scenario import schema
 from trialsim.scenario.document import UNREADABLE, Node, describe
 from trialsim.scenario.paths import fault_at, find, join_path
-from trialsim.scenario.words import did_you_mean, nearest, number
+from trialsim.scenario.words import count, did_you_mean, meant_by_short_name, nearest, number
 
 _KINDS = {
     "as:mapping": "a mapping",
@@ -45,6 +45,9 @@ _LENGTHS = {
     "string_too_short": ("min_length", "at least"),
     "string_too_long": ("max_length", "at most"),
 }
+
+
+_ALLOWED = {"at least": "needed", "at most": "allowed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +189,10 @@ def _message(detail: Any) -> str:
         return f"{words} {number(context[name])}, not {describe(given)}"
     if kind in _LENGTHS:
         name, words = _LENGTHS[kind]
-        unit = "characters" if kind.startswith("string") else "entries"
-        return f"{words} {context[name]} {unit} are needed, not {len(given)}".replace("at most", "no more than")
+        one, many = ("character", "characters") if kind.startswith("string") else ("entry", "entries")
+        limit = context[name]
+        verb = "is" if limit == 1 else "are"
+        return f"{words} {count(limit, one, many)} {verb} {_ALLOWED[words]}, not {len(given)}"
     if kind == "union_tag_invalid":
         wanted = [_KINDS[tag.strip(" '")] for tag in context["expected_tags"].split(",")]
         return f"{' or '.join(wanted)} is needed, not {describe(given)}"
@@ -202,7 +207,7 @@ def _choice(given: Any, expected: str) -> str:
     if given is UNREADABLE or not isinstance(given, str):
         return f"must be {expected}, not {describe(given)}"
     options = [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
-    match = nearest(given, options)
+    match = meant_by_short_name(given, options) or nearest(given, options)
     hint = f"; did you mean '{match}'?" if match else ""
     return f"must be {expected}, not '{given[:40]}'{hint}"
 

@@ -14,6 +14,31 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
     return by_lower[matches[0]] if matches else None
 
 
+_SHORT_NAMES = {
+    "us": "unstructured",
+    "un": "unstructured",
+    "cs": "compound_symmetry",
+    "csh": "heterogeneous_compound_symmetry",
+    "ar1": "ar1",
+    "ar1h": "heterogeneous_ar1",
+    "toep": "toeplitz",
+    "toeph": "heterogeneous_toeplitz",
+    "ad": "ante_dependence",
+    "adh": "heterogeneous_ante_dependence",
+}
+"""Covariance structures as R's mmrm calls them."""
+
+
+def meant_by_short_name(word: str, options: Iterable[str]) -> str | None:
+    """Return the option that a short name of a covariance structure stands for, or None.
+
+    Where there is no heterogeneous form to choose, it is the plain one.
+    """
+    full = _SHORT_NAMES.get(word.lower(), "")
+    names = list(options)
+    return next((name for name in (full, full.removeprefix("heterogeneous_")) if name in names), None)
+
+
 def did_you_mean(word: str, candidates: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` or, when nothing is near, the list of what there is."""
     names = list(candidates)
@@ -39,6 +64,14 @@ def number(value: float) -> str:
 
 
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def plural(noun: str, n: int) -> str:
+    """Return a noun for `n` of it: `outcome`, `outcomes`, `strata`."""
+    if n == 1:
+        return noun
+    head, blank, last = noun.rpartition(" ")
+    return f"{head}{blank}{'strata' if last == 'stratum' else last + 's'}"
 
 
 def count(n: int, noun: str, plural: str | None = None) -> str:

@@ -11,15 +11,33 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from trialsim.kernels.operating_characteristics import is_null, operating_characteristics
+from trialsim.kernels.operating_characteristics import NULL_TOLERANCE, operating_characteristics
 
 SHARE = "effects.ketamine.specific_share"
 MISSING = "dropout.missing_by.14"
+ALPHA = "analysis.primary.alpha"
 OUTCOMES = {
     "primary": ("qids_sr16", "mmrm", -5.95, 4.5),
     "madrs_day_14": ("madrs", "mmrm", -15.0, 9.5),
     "bsl23_day_14": ("bsl23", "ancova", -0.9, 0.8),
 }
+
+ESTIMATED = (
+    "power", "power_mcse", "power_low", "power_high", "bias", "bias_mcse", "coverage", "coverage_mcse",
+    "rejection_rate", "rejection_rate_mcse", "empirical_se", "empirical_se_mcse", "model_se", "model_se_mcse",
+    "mean_n_analysed", "mean_n_analysed_mcse", "share_missing", "share_missing_mcse",
+)  # fmt: skip
+
+
+def without_estimates(frame: pd.DataFrame, *, n: int) -> pd.DataFrame:
+    """Return a summary in which all fits of one size failed."""
+    gone = frame["n"] == n
+    changed = frame.copy()
+    changed.loc[gone, list(ESTIMATED)] = float("nan")
+    changed.loc[gone, ["converged", "fell_back"]] = 0
+    changed.loc[gone, "failed"] = changed.loc[gone, "replicates"]
+    return changed
+
 
 SummaryMaker = Callable[..., pd.DataFrame]
 
@@ -48,24 +66,29 @@ def make_summary(
 def _row(seed: int, variant: int, settings: dict[str, Any], n: int, name: str, replicates: int) -> dict[str, Any]:
     outcome, method, change, sd = OUTCOMES[name]
     missing = float(settings.get(MISSING, 0.07))
+    alpha = float(settings.get(ALPHA, 0.05))
     true_value = change * float(settings.get(SHARE, 0.34))
     rng = np.random.default_rng(seed)
     df = float(n - 4)
     standard_error = 2.0 * sd / np.sqrt(n * (1.0 - missing))
     se = standard_error * np.sqrt(rng.chisquare(df, replicates) / df)
     estimate = rng.normal(true_value, standard_error, replicates)
+    half = stats.t.ppf(1 - alpha / 2, df) * se
+    null = abs(true_value) < NULL_TOLERANCE
     status = rng.choice([0, 1, 2], replicates, p=[0.97, 0.02, 0.01])
     measures = operating_characteristics(
         estimate=estimate,
         se=se,
-        df=np.full(replicates, df),
+        ci_low=estimate - half,
+        ci_high=estimate + half,
         p=2 * stats.t.sf(np.abs(estimate / se), df),
         status=status,
         n_analysed=np.full(replicates, n - 2),
         share_missing=rng.uniform(0.5 * missing, 1.5 * missing, replicates),
         true_value=true_value,
-        alpha=0.05,
-        lower_is_better=True,
+        alpha=alpha,
+        benefit_sign=-1,
+        null=null,
     )
     return {
         "cell": 0,
@@ -77,8 +100,8 @@ def _row(seed: int, variant: int, settings: dict[str, Any], n: int, name: str, r
         "visit_days": 14.0,
         "contrast": "ketamine - midazolam",
         "method": method,
-        "alpha": 0.05,
-        "null": is_null(true_value),
+        "alpha": alpha,
+        "null": null,
         "true_value": true_value,
         **measures,
     }

@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Sequence
 
 import pandas as pd
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
 
-from trialsim.report import style
+from trialsim.report import fonts, style
 from trialsim.report.figures import FIGURE_WORDS, standard_figures
 from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
 from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
 from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
 from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
-from trialsim.report.summary import hypotheses, rejection_interval, varied_paths
+from trialsim.report.summary import hypotheses, leading_path, rejection_interval, varied_paths
 
 SHARE = "effects.ketamine.specific_share"
 MISSING = "dropout.missing_by.14"
+ALPHA = "analysis.primary.alpha"
 SummaryMaker = Callable[..., pd.DataFrame]
 
 
 def _texts(figure: Figure) -> str:
     found: Sequence[Text] = figure.findobj(Text)
     return "\n".join(text.get_text() for text in found).replace("\u00a0", " ")
+
+
+def _title(axes: Axes) -> Text:
+    said = axes.get_title(loc="left")
+    found: Sequence[Text] = axes.findobj(Text)
+    return next(text for text in found if said and text.get_text() == said)
 
 
 def test_varied_paths_are_the_columns_between_variant_and_n(summary: pd.DataFrame) -> None:
@@ -80,7 +90,7 @@ def test_power_curves_of_every_shape_of_run(
     else:
         frame = summary_maker(sizes=sizes, vary=vary, replicates=50)
     figure = draw_power_curves(power_curve_data(frame))
-    assert said.lower() in _texts(figure).lower()
+    assert said.lower() in _texts(figure).lower().replace("\n", " ")
     assert style.svg_text(figure)
 
 
@@ -102,7 +112,7 @@ def test_heat_map_writes_every_cell_and_says_what_is_hatched(summary: pd.DataFra
     for row in frame.to_dict("records"):
         assert f"{100 * row['share']:.1f}" in words
     assert "Hatched: no true difference" in words
-    assert "Share of the change that is specific to ketamine" in words
+    assert "Share of the change that is specific to ketamine" in words.replace("\n", " ")
 
 
 def test_there_is_no_heat_map_where_nothing_is_varied(summary_maker: SummaryMaker) -> None:
@@ -112,12 +122,25 @@ def test_there_is_no_heat_map_where_nothing_is_varied(summary_maker: SummaryMake
         draw_power_heatmap(frame)
 
 
-def test_two_varied_paths_give_one_heat_map_each_value_of_the_second(summary_maker: SummaryMaker) -> None:
-    frame = power_heatmap_data(
-        summary_maker(vary={SHARE: [0, 0.3], MISSING: [0.1, 0.2, 0.3]}, sizes=[80], replicates=20)
-    )
-    assert frame["panel"].nunique() == 3
-    assert "Missing by day 14: 20 %" in _texts(draw_power_heatmap(frame, title="t"))
+def test_the_longest_path_of_numbers_leads_and_the_others_give_panels(summary_maker: SummaryMaker) -> None:
+    summary = summary_maker(vary={SHARE: [0, 0.3], MISSING: [0.1, 0.2, 0.3]}, sizes=[80], replicates=20)
+    assert leading_path(summary) == MISSING
+    frame = power_heatmap_data(summary)
+    assert frame["row"].str.replace("\u00a0", " ").unique().tolist() == ["10 %", "20 %", "30 %"]
+    assert frame["panel"].nunique() == 2
+    assert "specific to ketamine: 30 %" in _texts(draw_power_heatmap(frame, title="t")).replace("\n", " ")
+    curves = power_curve_data(summary, chosen=hypotheses(summary)[:1])
+    assert curves["line"].nunique() == 3
+    assert curves["panel"].nunique() == 2
+
+
+def test_words_lead_only_where_no_path_has_numbers(summary_maker: SummaryMaker) -> None:
+    vary = {"analysis.primary.method": [0, 1, 2], SHARE: [0.2, 0.3]}
+    frame = summary_maker(vary=vary, sizes=[80], replicates=20)
+    frame["analysis.primary.method"] = frame["analysis.primary.method"].map({0: "ancova", 1: "mmrm", 2: "welch"})
+    assert leading_path(frame) == SHARE
+    assert leading_path(frame.drop(columns=SHARE)) == "analysis.primary.method"
+    assert leading_path(summary_maker(vary={}, sizes=[80], replicates=20)) is None
 
 
 def test_trajectories_show_arms_strata_and_patients_observed(trajectories: pd.DataFrame) -> None:
@@ -160,6 +183,128 @@ def test_figures_are_deterministic(summary: pd.DataFrame, trajectories: pd.DataF
     two = standard_figures(summary, trajectories=trajectories)
     for name in one:
         assert style.svg_text(one[name].figure) == style.svg_text(two[name].figure)
+
+
+def test_every_varied_level_has_its_line(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={ALPHA: [0.01, 0.05], SHARE: [0]}, sizes=[80, 160], estimands=["primary"])
+    words = _texts(draw_power_curves(power_curve_data(frame)))
+    assert "α = 1 %" in words
+    assert "α = 5 %" in words
+    assert "nominal 95 % or 99 %" in _texts(draw_accuracy(accuracy_data(frame)))
+
+
+def test_each_panel_says_what_its_axis_shows(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={MISSING: [0.1, 0.2], SHARE: [0, 0.34]}, sizes=[80, 160], estimands=["primary"])
+    figure = draw_power_curves(power_curve_data(frame))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Type I error, %", "Power, %"]
+
+
+def test_figures_of_a_run_without_any_effect_do_not_speak_of_power(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={SHARE: [0], MISSING: [0.1, 0.2]}, sizes=[80, 160], replicates=50)
+    for item in standard_figures(frame).values():
+        assert "Power" not in _texts(item.figure)
+
+
+def _long_values(summary_maker: SummaryMaker, sizes: list[int]) -> pd.DataFrame:
+    frame = summary_maker(vary={"analysis.primary": [0, 1]}, sizes=sizes, replicates=30)
+    long = {"method": "ancova", "covariates": ["baseline", "stratum"], "fallback": "default", "df": "residual"}
+    frame["analysis.primary"] = frame["analysis.primary"].map({0: long, 1: {**long, "covariates": ["baseline"]}})
+    return frame
+
+
+@pytest.mark.parametrize("sizes", [[80], [80, 120, 160]])
+@pytest.mark.filterwarnings("error")
+def test_long_values_leave_room_for_the_cells(summary_maker: SummaryMaker, sizes: list[int]) -> None:
+    frame = _long_values(summary_maker, sizes)
+    figure = draw_power_heatmap(power_heatmap_data(frame), title="QIDS-SR16 at day 14")
+    assert style.svg_text(figure)
+    axes = figure.axes[0]
+    cells = axes.get_window_extent()
+    assert cells.width > 0.25 * figure.bbox.width
+    for tick in axes.get_yticklabels():
+        assert 0 <= tick.get_window_extent().x0 < tick.get_window_extent().x1 <= cells.x0
+
+
+@pytest.mark.parametrize("sizes", [[80], [80, 120, 160]])
+@pytest.mark.filterwarnings("error")
+def test_long_values_stand_in_a_key_above_the_curves(summary_maker: SummaryMaker, sizes: list[int]) -> None:
+    figure = draw_power_curves(power_curve_data(_long_values(summary_maker, sizes)))
+    assert style.svg_text(figure)
+    key = figure.legends[0].get_window_extent()
+    assert key.x1 <= figure.bbox.width
+    assert all(_title(axes).get_window_extent().y1 <= key.y0 + 1 for axes in figure.axes[:3])
+    assert "covariates: baseline, stratum" in _texts(figure).replace("\n", " ")
+
+
+def test_close_sizes_do_not_write_over_each_other(summary_maker: SummaryMaker) -> None:
+    sizes = [8, 10, 40, 60, 100, 110, 500, 990, 1000]
+    figure = draw_power_curves(power_curve_data(summary_maker(sizes=sizes, replicates=20)))
+    style.svg_text(figure)
+    for axes in figure.axes[:3]:
+        boxes = [tick.get_window_extent() for tick in axes.get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+        assert [tick.get_text() for tick in axes.get_xticklabels()][-1] == "1000"
+
+
+def test_long_titles_are_wrapped_and_stay_over_their_panels(trajectories: pd.DataFrame) -> None:
+    frame = trajectories.copy()
+    frame["stratum_label"] = "Treatment-resistant depression, " + frame["stratum_label"] + ", outpatients of both sexes"
+    figure = draw_trajectories(frame)
+    style.svg_text(figure)
+    first, second = (_title(axes).get_window_extent() for axes in figure.axes[:2])
+    assert first.x1 < second.x0
+    assert second.x1 <= figure.bbox.width
+
+
+def test_intervals_of_few_patients_do_not_stretch_the_axis(trajectories: pd.DataFrame) -> None:
+    frame = trajectories[trajectories["outcome"] == "madrs"].copy()
+    few = frame.index[-1]
+    frame.loc[few, ["ci_low", "ci_high", "n_observed"]] = [-120.0, 160.0, 2]
+    figure = draw_trajectories(frame)
+    low, high = figure.axes[-1].get_ylim()
+    enough = frame[frame["n_observed"] >= 5]
+    assert low <= enough["ci_low"].min()
+    assert high >= enough["ci_high"].max()
+    assert high - low < 2 * (enough["ci_high"].max() - enough["ci_low"].min())
+    assert "Intervals of fewer than 5 patients are cut off" in _texts(figure).replace("\n", " ")
+    assert "cut off" not in _texts(draw_trajectories(trajectories))
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_without_a_font_give_way_to_names_in_pictures_only(
+    summary_maker: SummaryMaker, trajectories: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fonts, "families", lambda: (fonts.FONT,))
+    labels = {"ketamine": "ケタミン", "midazolam": "Мидазолам", "estimands.primary": "抑郁"}
+    shown = fonts.drawable(labels)
+    assert shown == {"ketamine": "ketamine", "midazolam": "Мидазолам", "estimands.primary": "primary"}
+    note = fonts.names_note(labels)
+    assert "the labels of ketamine, primary" in note
+    assert fonts.names_note({"midazolam": "Мидазолам"}) == ""
+    frame = trajectories.replace({"Ketamine": "ケタミン"})
+    assert set(fonts.drawable_columns(frame)["arm_label"]) == {"Midazolam", "ketamine"}
+    summary = summary_maker(sizes=[80, 160], replicates=20)
+    for item in standard_figures(summary, labels=shown, trajectories=frame, note=note).values():
+        assert "the labels of ketamine, primary" in _texts(item.figure).replace("\n", " ")
+    figure = standard_figures(summary, labels=labels)["power_curves"].figure
+    assert "ケタミン" in style.svg_text(figure)
+    assert style.png_bytes(figure)
+
+
+def test_a_font_that_stands_in_draws_what_the_usual_one_lacks() -> None:
+    # STIX comes with matplotlib.
+    usual, other = (
+        set(get_font(findfont(FontProperties(family=name))).get_charmap()) for name in (fonts.FONT, "STIXGeneral")
+    )
+    letter = chr(min(other - usual))
+    with style.styled():
+        figure = Figure(figsize=(2, 2), layout="constrained")
+        figure.subplots().set_title(letter)
+        plain = Figure(figsize=(2, 2), layout="constrained")
+        plain.subplots().set_title("\U000f0000")
+    assert style.png_bytes(figure) != style.png_bytes(plain)
+    assert _title(figure.axes[0]).get_fontfamily()[0] == fonts.FONT
+    assert "STIXGeneral" in _title(figure.axes[0]).get_fontfamily()
 
 
 def test_untrusted_labels_are_escaped_in_svg(summary: pd.DataFrame) -> None:

@@ -18,6 +18,7 @@ from trialsim.report import style
 from trialsim.report.design import labels_of
 from trialsim.report.figures import standard_figures
 from trialsim.report.html import render_report
+from unit.report.conftest import without_estimates
 
 SHARE = "effects.ketamine.specific_share"
 SummaryMaker = Callable[..., pd.DataFrame]
@@ -32,7 +33,7 @@ MANIFEST = {"seed": 20230419, "block_size": 250, "versions": {"numpy": "2.0.0"},
 
 def make_resolved(**changes: Any) -> dict[str, Any]:
     """Return the parts of a resolved scenario that a report reads."""
-    estimand = {"visit": 3, "active": 1, "control": 0, "true_value": -2.0}
+    estimand = {"visit": 3, "active": 1, "control": 0, "true_value": -2.0, "endpoint": {"kind": "score"}}
     variant = {
         "arms": ["midazolam", "ketamine"], "arm_labels": ["Midazolam", "Ketamine"],
         "strata": ["bpd", "no_bpd"], "strata_labels": ["with BPD", "without BPD"],
@@ -52,7 +53,9 @@ def make_resolved(**changes: Any) -> dict[str, Any]:
         "sample_sizes": [80],
     }  # fmt: skip
     variant.update(changes.pop("variant", {}))
-    return {"title": "A made-up trial", "description": None, "variants": [variant], **changes}
+    # As many variants as any summary here has; they differ in values that the report takes from the summary.
+    variants = [{**variant, "index": index} for index in range(6)]
+    return {"title": "A made-up trial", "description": None, "variants": variants, **changes}
 
 
 def make_provenance() -> list[dict[str, Any]]:
@@ -249,3 +252,96 @@ def test_varied_lists_that_come_back_from_a_file_as_arrays(summary_maker: Summar
         "Allocation ratio: 2 : 1, Share of the change that is specific to Ketamine: 34 %" in page[start : start + 300]
     )
     assert "1 : 1, 2 : 1" in page
+
+
+VISIT = "estimands.primary.visit"
+OUTCOME = "estimands.primary.outcome"
+
+
+def _varied_question(summary_maker: SummaryMaker) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Return a run whose primary visit (7, 14) and outcome (QIDS-SR16, MADRS) are varied."""
+    frame = summary_maker(vary={VISIT: [7, 14], OUTCOME: [0, 1]}, sizes=[80, 900], estimands=["primary"])
+    frame[OUTCOME] = frame[OUTCOME].map({0: "qids_sr16", 1: "madrs"})
+    resolved = make_resolved()
+    for variant in resolved["variants"][:4]:
+        visit, outcome = divmod(variant["index"], 2)
+        primary = {**variant["estimands"][0], "visit": 1 + 2 * visit, "outcome": outcome}
+        primary["label"] = f"{variant['outcome_labels'][outcome]} at day {(7, 14)[visit]}"
+        variant["estimands"] = [primary]
+    resolved["variants"] = resolved["variants"][:4]
+    return resolved, frame
+
+
+def test_a_varied_question_is_told_in_general_and_per_variant(summary_maker: SummaryMaker) -> None:
+    resolved, frame = _varied_question(summary_maker)
+    labels = labels_of(resolved)
+    assert labels["estimands.primary"] == "QIDS-SR16 or MADRS at day 7 or 14"
+    provenance = [
+        {**make_provenance()[0], "path": "estimands.primary", "value": {"outcome": "madrs", "visit": 14}},
+        *make_provenance(),
+    ]
+    page = render_report(resolved, provenance, frame, {}, MANIFEST).replace("\u00a0", " ")
+    question = page[page.index('<p class="question">') :].partition("</p>")[0]
+    assert "find the effect on QIDS-SR16 or MADRS at day 7 or 14" in question
+    assert "<h3>QIDS-SR16 or MADRS at day 7 or 14" in page
+    assert "QIDS-SR16 or MADRS score at day 7 or 14, points" in page
+    assert "estimands.primary" not in page.partition('id="assumptions"')[0]
+    headline = page[page.index('<div class="headline">') :].partition("</div>")[0]
+    assert "Day of the visit, primary: 14, Outcome, primary: MADRS" in headline
+    statement = page[page.index("<blockquote>") :].partition("</blockquote>")[0]
+    assert "points in MADRS at day 14" in statement
+
+
+def test_varied_analyses_and_dropout_are_all_told(summary: pd.DataFrame) -> None:
+    resolved = make_resolved()
+    for variant in resolved["variants"]:
+        primary = dict(variant["estimands"][0])
+        primary["analyses"] = [{**ANALYSIS, "alpha": 0.05 if variant["index"] % 2 else 0.01}]
+        variant["estimands"] = [primary, *variant["estimands"][1:]]
+        variant["dropout"] = None if variant["index"] else variant["dropout"]
+    page = render_report(resolved, make_provenance(), summary, {}, MANIFEST).replace("\u00a0", " ")
+    assert re.search("One of 2, varied: [^<]*two-sided alpha 1 %", page)
+    assert re.search("One of 2, varied: [^<]*two-sided alpha 5 %", page)
+    assert re.search("Missing 7 % by day 14[^<]*; or Nobody leaves: complete data", page)
+    assert "missing not at random" in page
+    assert "Nobody leaves these simulated trials" in page
+
+
+def test_a_count_is_told_by_its_own_label(summary_maker: SummaryMaker) -> None:
+    resolved = make_resolved(variant={"counts": [{"name": "acts", "label": "Acts of self-harm"}]})
+    for variant in resolved["variants"]:
+        variant["estimands"] = [{**variant["estimands"][0], "label": "", "endpoint": {"kind": "count"}}]
+    assert labels_of(resolved)["estimands.primary"] == "Acts of self-harm at day 14"
+
+
+def test_a_varied_method_is_not_told_as_its_first(summary_maker: SummaryMaker) -> None:
+    path = "analysis.primary.method"
+    frame = summary_maker(vary={path: [0, 1]}, sizes=[80], estimands=["primary"], replicates=50)
+    frame[path] = frame["method"] = frame[path].map({0: "ancova", 1: "mmrm"})
+    resolved = make_resolved()
+    resolved["variants"] = resolved["variants"][:2]
+    for variant, analysis in zip(resolved["variants"], [ANCOVA, ANALYSIS], strict=True):
+        variant["estimands"] = [{**variant["estimands"][0], "analyses": [analysis]}]
+    page = render_report(resolved, make_provenance(), frame, {}, MANIFEST)
+    assert "QIDS-SR16 at day 14, ANCOVA or MMRM" in page
+
+
+def test_a_run_without_any_effect_is_headed_type_i_error(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={SHARE: [0]}, sizes=[80, 160], estimands=["primary"], replicates=50)
+    resolved = make_resolved()
+    page = render_report(
+        resolved, make_provenance(), frame,
+        {name: style.svg_text(item.figure) for name, item in standard_figures(frame).items()}, MANIFEST,
+    ).replace("\u00a0", " ")  # fmt: skip
+    assert '<h2 id="power-heading">Type I error</h2>' in page
+    assert "find a difference in QIDS-SR16 at day 14 where there is none?" in page
+    assert "are shaded and bold" not in page
+    assert "Power, %" not in page
+    assert "<h3>Type I error by number of patients</h3>" in page
+
+
+def test_sizes_without_any_fit_are_told(summary_maker: SummaryMaker) -> None:
+    frame = without_estimates(summary_maker(vary={}, sizes=[8, 160], estimands=["primary"]), n=8)
+    page = _page(frame)
+    assert "With 8 patients no fit gave an estimate." in page
+    assert "– ±" not in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,16 +14,18 @@ from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.ledger import count_rungs, ledger_totals
 from trialsim.report.summary import Hypothesis
 from trialsim.report.table import PowerCell, PowerRow, PowerTable, power_table
+from unit.report.conftest import without_estimates
 
 SHARE = "effects.ketamine.specific_share"
 MISSING = "dropout.missing_by.14"
+ALPHA = "analysis.primary.alpha"
 SummaryMaker = Callable[..., pd.DataFrame]
 
 
-def _cell(n: int, share: float, *, low: float | None = None, null: bool = False) -> PowerCell:
+def _cell(n: int, share: float, *, low: float | None = None, null: bool = False, alpha: float = 0.05) -> PowerCell:
     return PowerCell(
         n=n, share=share, mcse=0.01, low=share - 0.03 if low is None else low, high=min(share + 0.03, 1.0),
-        null=null, usable=500, failed=0,
+        null=null, alpha=alpha, usable=500, failed=0,
     )  # fmt: skip
 
 
@@ -107,19 +110,29 @@ def test_enough_means_this_size_and_every_larger_one() -> None:
             "1 of 2 intervals do not hold 5 %; one in twenty would by chance.",
         ),
         ([_cell(80, math.nan)], "No fit gave an estimate, so nothing can be said."),
+        (
+            [_cell(8, math.nan), _cell(10, math.nan), _cell(120, 0.78), _cell(160, 0.86)],
+            "160 patients are enough for 80 % power: 86.0 % (95 % interval 83.0 to 89.0). With 120 it is 78.0 %. "
+            "With 8 or 10 patients no fit gave an estimate.",
+        ),
+        (
+            [_cell(8, math.nan, null=True), _cell(80, 0.012, null=True, alpha=0.01, low=0.005)],
+            "No true difference: 1.2 % of trials find one all the same (type I error, nominal 1 %). "
+            "With 8 patients no fit gave an estimate.",
+        ),
     ],
 )
 def test_answers_in_words(cells: list[PowerCell], expected: str) -> None:
-    (answer,) = answers(_table(*cells), alpha=0.05)
+    (answer,) = answers(_table(*cells))
     assert answer.text.replace("\u00a0", " ") == expected
     assert answer.own
 
 
 def test_the_scenarios_own_value_is_marked() -> None:
     own, other = ({SHARE: 0.34}, {SHARE: 0.2})
-    assert answers(_table(_cell(80, 0.9), settings=own), alpha=0.05, own_settings=own)[0].own
-    assert not answers(_table(_cell(80, 0.9), settings=other), alpha=0.05, own_settings=own)[0].own
-    assert not answers(_table(_cell(80, 0.9), settings=other), alpha=0.05)[0].own
+    assert answers(_table(_cell(80, 0.9), settings=own), own_settings=own)[0].own
+    assert not answers(_table(_cell(80, 0.9), settings=other), own_settings=own)[0].own
+    assert not answers(_table(_cell(80, 0.9), settings=other))[0].own
 
 
 def test_sizes_of_a_row_in_words() -> None:
@@ -136,6 +149,46 @@ def test_characteristics_have_an_error_beside_every_estimate(summary: pd.DataFra
         assert all(len(row) == len(item.header) for row in item.rows)
         assert item.rows[0][3] == "–"
         assert all("±" in cell for cell in item.rows[-1][6:])
+
+
+def test_a_cell_without_an_estimate_has_one_dash_for_each_number(summary_maker: SummaryMaker) -> None:
+    frame = without_estimates(summary_maker(sizes=[8, 80], vary={}, estimands=["primary"], replicates=50), n=8)
+    (table,) = characteristics_tables(frame)
+    gone = dict(zip(table.header, table.rows[0], strict=True))
+    assert [
+        value for name, value in gone.items() if name not in ("Patients randomised", "True difference, points")
+    ] == (["–"] * 9)
+
+
+def test_a_run_without_any_effect_speaks_of_the_type_i_error(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={SHARE: [0], MISSING: [0.1, 0.2]}, sizes=[80], estimands=["primary"], replicates=50)
+    table = power_table(frame)
+    assert table.measure == "Type I error, %"
+    assert table.caption.startswith("Type I error in %, ± its Monte Carlo standard error")
+    (characteristics,) = characteristics_tables(frame)
+    assert not any("Power" in heading for heading in characteristics.header)
+    assert power_table(summary_maker(sizes=[80], replicates=20)).measure == "Power, %"
+
+
+def test_varied_levels_are_told_in_percent_and_each_row_is_held_against_its_own(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={ALPHA: [0.01, 0.05], SHARE: [0]}, sizes=[80, 160], estimands=["primary"])
+    table = power_table(frame)
+    assert table.header[0] == "Two-sided alpha, primary"
+    assert [row[0].replace("\u00a0", " ") for row in table.body] == ["1 %", "5 %"]
+    first, second = (answer.text.replace("\u00a0", " ") for answer in answers(table))
+    assert "nominal 1 %" in first
+    assert "nominal 5 %" in second
+
+
+def test_lists_inside_varied_mappings_come_back_from_a_file_as_words(summary_maker: SummaryMaker) -> None:
+    frame = summary_maker(vary={"analysis.primary": [0, 1]}, sizes=[80], estimands=["primary"], replicates=20)
+    forms = {
+        0: {"method": "ancova", "covariates": np.array(["baseline", "stratum"]), "variance": None},
+        1: {"method": "ancova", "covariates": None, "variance": "hc3"},
+    }
+    frame["analysis.primary"] = frame["analysis.primary"].map(forms)
+    words = [row[0] for row in power_table(frame).body]
+    assert words == ["method: ANCOVA, covariates: baseline, stratum", "method: ANCOVA, variance: hc3"]
 
 
 def test_rungs_are_counted_with_the_first_example_of_each() -> None:

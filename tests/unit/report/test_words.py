@@ -20,7 +20,15 @@ from trialsim.report.benefit import benefit_points, benefit_words
         ("effects.ketamine.points.qids_sr16.no_bpd", "Effect of ketamine on QIDS-SR16, points (no bpd)"),
         ("dropout.missing_by.14", "Missing by day 14"),
         ("allocation.ratio", "Allocation ratio"),
-        ("something.unheard_of", "something.unheard_of"),
+        ("schedule.visits", "Days of the visits"),
+        ("analysis.primary", "Analysis of primary"),
+        ("analysis.primary.1.covariance", "Covariance structure, primary"),
+        ("estimands.primary.visit", "Day of the visit, primary"),
+        ("estimands.primary.outcome", "Outcome, primary"),
+        ("covariance.visits.rho", "Correlation between visits"),
+        ("covariance.visits.anchors.14", "Correlation between visits (14)"),
+        ("effects.ketamine", "Effect of ketamine"),
+        ("something.unheard_of.qids_sr16", "Something, unheard of, QIDS-SR16"),
     ],
 )
 def test_paths(path: str, expected: str) -> None:
@@ -42,10 +50,21 @@ def test_paths(path: str, expected: str) -> None:
         ("a.b", True, "yes"),
         ("a.b", None, "none"),
         ("a.b", "mar", "mar"),
+        ("analysis.primary.alpha", 0.01, "1 %"),
+        ("analysis.primary.covariance", "compound_symmetry", "compound symmetry"),
+        ("analysis.primary.method", "t_test", "t test"),
+        ("population.strata.bpd.baseline", "defaults.trd_bpd", "defaults.trd_bpd"),
+        ("analysis.primary", {"method": "mmrm", "df": None}, "method: MMRM"),
     ],
 )
 def test_values(path: str, value: Any, expected: str) -> None:
     assert words.value_words(path, value).replace(words.NO_BREAK_SPACE, " ") == expected
+
+
+def test_values_that_are_names_are_told_by_their_labels() -> None:
+    labels = {"madrs": "MADRS", "ketamine": "Ketamine"}
+    assert words.value_words("estimands.primary.outcome", "madrs", labels=labels) == "MADRS"
+    assert words.value_words("estimands.primary.contrast", ["ketamine", "saline"], labels=labels) == "Ketamine, saline"
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ CASES = {
     ),
     "varied value at fault": (
         ("simulation:", "vary: {dropout.never_starts: [0, 0.5]}\nsimulation:"),
-        "23:34: dropout.never_starts: must be at most the share missing by day 14, 0.07, which it is part of; not 0.5",
+        "23:34: vary.dropout.never_starts[1]: must be at most the share missing by day 14, 0.07, which it is part of",
     ),
     "varied value at fault elsewhere": (
         ("simulation:", "vary: {allocation.ratio: [[1, 1], [1, 2]]}\nsimulation:"),
@@ -265,7 +265,7 @@ def test_faults_shared_by_combinations_are_told_once(faults):
         "vary: {outcomes.madrs.post_sd: [11, 40], dropout.never_starts: [0, 0.01, 0.02]}\nsimulation:",
     )
     (told,) = faults(change)
-    assert told.startswith("23:37: outcomes.madrs.post_sd: the SD of madrs")
+    assert told.startswith("23:37: vary.outcomes.madrs.post_sd[1]: the SD of madrs")
 
 
 def test_null_scenario_without_a_published_course_asks_for_it(faults):

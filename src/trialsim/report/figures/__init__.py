@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
+__all__ = ["FIGURE_WORDS", "NULL_FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
 
 
 class FigureWords(NamedTuple):
@@ -57,12 +57,32 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
 }
 
 
+NULL_FIGURE_WORDS: Mapping[str, FigureWords] = {
+    "power_curves": FigureWords(
+        "Type I error by number of patients",
+        "Share of simulated trials that find a difference where there is none, by patients randomised, with 95 % Monte "
+        "Carlo bands, beside the significance level.",
+    ),
+    "power_heatmap": FigureWords(
+        "Type I error in each cell",
+        "Type I error of the primary analysis in each cell, in percent, with its Monte Carlo standard error. There is "
+        "no true difference anywhere.",
+    ),
+    "power_by_outcome": FigureWords(
+        "Type I error for every estimand",
+        "The same curves for each estimand of the trial.",
+    ),
+}
+"""The words of figures that show type I errors only."""
+
+
 def standard_figures(
     summary: pd.DataFrame,
     *,
     labels: Mapping[str, str] | None = None,
     trajectories: pd.DataFrame | None = None,
     trajectories_note: str = "",
+    note: str = "",
 ) -> dict[str, DrawnFigure]:
     """Return all figures that a run allows, by name, in the order of a report.
 
@@ -76,6 +96,8 @@ def standard_figures(
         Mean scores by outcome, arm, stratum and day; see `trajectories.trajectory_data`.
     trajectories_note : str
         Said under the trajectories, such as which cell they are from.
+    note : str
+        Said under every figure.
 
     Returns
     -------
@@ -83,6 +105,7 @@ def standard_figures(
         `power_curves` and `accuracy` always; `power_heatmap` where something is varied; `power_by_outcome` where
         there is more than one estimand or method; `trajectories` where given.
     """
+    from trialsim.report import style
     from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
     from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
     from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
@@ -105,7 +128,9 @@ def standard_figures(
     if trajectories is not None:
         data = trajectory_data(trajectories)
         drawn["trajectories"] = DrawnFigure(draw_trajectories(data, note=trajectories_note), data)
+    for item in drawn.values() if note else ():
+        style.add_note(item.figure, note)
     data = accuracy_data(summary, labels=labels)
     heading = path_words(paths[0], labels=labels) if len(paths) == 1 else ""
-    drawn["accuracy"] = DrawnFigure(draw_accuracy(data, title=title, row_heading=heading), data)
+    drawn["accuracy"] = DrawnFigure(draw_accuracy(data, title=title, row_heading=heading, note=note), data)
     return drawn

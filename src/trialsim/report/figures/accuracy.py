@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from trialsim.kernels.montecarlo import wilson_interval
+from trialsim.kernels.montecarlo import Interval, wilson_interval
 from trialsim.report import style
 from trialsim.report.summary import (
     Hypothesis,
@@ -22,7 +23,7 @@ from trialsim.report.summary import (
     usable_fits,
     varied_paths,
 )
-from trialsim.report.words import percent
+from trialsim.report.words import joined, percent
 
 COLUMNS = (
     "row", "n", "alpha", "bias", "bias_low", "bias_high", "coverage", "coverage_low", "coverage_high",
@@ -51,20 +52,22 @@ def accuracy_data(
     paths = varied_paths(summary)
     records: list[dict[str, Any]] = []
     for row in records_of(rows_of(summary, hypothesis or hypotheses(summary)[0])):
-        usable = usable_fits(row)
-        covered = wilson_interval(round(float(row["coverage"]) * usable) if usable else 0, usable)
+        usable, coverage = usable_fits(row), float(row["coverage"])
+        covered = Interval(math.nan, math.nan)
+        if not math.isnan(coverage):
+            covered = wilson_interval(round(coverage * usable), usable)
         records.append({
             "row": "\n".join(
                 setting_words({path: row[path]}, labels=labels, skip_names=len(paths) == 1) for path in paths
             ),
             "n": int(row["n"]), "alpha": float(row["alpha"]), "bias": float(row["bias"]),
             "bias_low": row["bias"] - Z * row["bias_mcse"], "bias_high": row["bias"] + Z * row["bias_mcse"],
-            "coverage": float(row["coverage"]), "coverage_low": covered.low, "coverage_high": covered.high,
+            "coverage": coverage, "coverage_low": covered.low, "coverage_high": covered.high,
         })  # fmt: skip
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = "") -> Figure:
+def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = "", note: str = "") -> Figure:
     """Return the figure of `frame`, as made by `accuracy_data`.
 
     Parameters
@@ -75,6 +78,8 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
         Set above the figure.
     row_heading : str
         What the groups of rows are, such as the varied path in words.
+    note : str
+        Said under the figure.
     """
     groups, sizes = list(dict.fromkeys(frame["row"])), sorted(frame["n"].unique())
     marks = dict(zip(sizes, style.ordered_marks(len(sizes)), strict=True))
@@ -89,17 +94,19 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
         bias.axvline(0.0, color=style.MUTED, linewidth=1.0)
         bias.set(title="Bias", xlabel="Mean estimate − truth, points", ylabel=row_heading)
         _draw_intervals(coverage, frame, places, marks, measure="coverage")
-        nominal = 1.0 - float(frame["alpha"].iloc[0])
-        coverage.axvline(nominal, color=style.MUTED, linewidth=1.0)
+        nominal = sorted(1.0 - alpha for alpha in set(frame["alpha"]))
+        for level in nominal:
+            coverage.axvline(level, color=style.MUTED, linewidth=1.0)
         coverage.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
-        coverage.set(title="Coverage", xlabel=f"Intervals with the truth, % (nominal {percent(nominal)})")
+        levels = joined([percent(level) for level in nominal], word="or")
+        coverage.set(title="Coverage", xlabel=f"Intervals with the truth, % (nominal {levels})")
         bias.set_yticks([np.mean([places[group, n] for n in sizes]) for group in groups], list(names.values()))
         bias.invert_yaxis()
         for axes in (bias, coverage):
             axes.grid(visible=False, axis="y")
         if title:
             figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
-        _add_key(figure, marks)
+        _add_key(figure, marks, note)
     return figure
 
 
@@ -123,15 +130,17 @@ def _draw_intervals(
         axes.plot([row[measure]], [place], color=mark.colour, marker=mark.marker, markersize=4.5)
 
 
-def _add_key(figure: Figure, marks: dict[int, style.Mark]) -> None:
+def _add_key(figure: Figure, marks: dict[int, style.Mark], note: str) -> None:
     axes = figure.axes[0]
+    words = "Patients randomised (bars: 95 % Monte Carlo intervals)"
     handles = [
         axes.plot([], [], color=mark.colour, marker=mark.marker, markersize=4.5, label=str(n))[0]
         for n, mark in marks.items()
     ]
     figure.legend(
         handles=handles,
-        title="Patients randomised (bars: 95 % Monte Carlo intervals)",
+        # The note stands in the key, for both would take the same place at the foot.
+        title=style.wrapped(f"{note}\n{words}".strip(), int(figure.get_figwidth() * 13)),
         loc="outside lower left",
         ncols=min(len(marks), 8),
         fontsize=8,

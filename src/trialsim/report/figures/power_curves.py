@@ -1,4 +1,6 @@
-"""Power against the number of patients, one line per value of the first varied path, one panel per question.
+"""Power against the number of patients, one line per value of the leading varied path, one panel per question.
+
+The leading path is the longest one of numbers; values of the others have panels of their own.
 
 Each line carries its 95 % Wilson band, because a share from a few hundred replicates is not a point. Where the true
 difference is 0 the line is the type I error and has the significance level beside it.
@@ -6,6 +8,7 @@ difference is 0 the line is the type I error and has the significance level besi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,20 +21,25 @@ from trialsim.report import style
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
+    hypothesis_words,
+    leading_path,
     records_of,
     rows_of,
     setting_words,
     shown_share,
     varied_paths,
 )
-from trialsim.report.words import estimand_label, method_words, path_words, percent, value_words
+from trialsim.report.words import path_words, percent, value_words
 
 COLUMNS = (
     "panel", "line", "line_heading", "n", "null", "alpha", "share", "mcse", "low", "high",
 )  # fmt: skip
 TARGETS = (0.8, 0.9)
-TITLE_LETTERS = 30
+TITLE_LETTERS = 34
 """How many letters of a title fit above one of several panels."""
+
+LABEL_LETTERS = 24
+"""Values longer than this stand in a key above the figure, not beside their lines."""
 
 LABEL_GAP = 0.062
 """Smallest distance between two direct labels, in units of the power axis."""
@@ -57,23 +65,23 @@ def power_curve_data(
     Returns
     -------
     DataFrame
-        Columns `panel`, `line` (value of the first varied path in words), `line_heading`, `n`, `null`, `alpha`,
+        Columns `panel`, `line` (value of the leading varied path in words), `line_heading`, `n`, `null`, `alpha`,
         `share` (power, or type I error where `null`), `mcse`, `low`, `high`.
     """
-    paths = varied_paths(summary)
-    first, others = paths[:1], paths[1:]
-    heading = path_words(first[0], labels=labels) if first else ""
-    several_methods = summary.groupby("estimand")["method"].nunique().max() > 1
+    leading = leading_path(summary)
+    others = [path for path in varied_paths(summary) if path != leading]
+    heading = path_words(leading, labels=labels) if leading else ""
+    asked = hypotheses(summary)
     records: list[dict[str, Any]] = []
-    for hypothesis in chosen if chosen is not None else hypotheses(summary):
-        name = estimand_label(hypothesis.estimand, labels)
-        title = f"{name}, {method_words(hypothesis.method)}" if several_methods else name
+    for hypothesis in chosen if chosen is not None else asked:
+        several = sum(item.estimand == hypothesis.estimand for item in asked) > 1
+        title = hypothesis_words(summary, hypothesis, labels=labels, method=several)
         for row in records_of(rows_of(summary, hypothesis)):
             rest = setting_words({path: row[path] for path in others}, labels=labels)
             share, mcse, interval = shown_share(row)
             records.append({
                 "panel": f"{title}\n{rest}" if rest else title,
-                "line": value_words(first[0], row[first[0]]) if first else "",
+                "line": value_words(leading, row[leading], labels=labels) if leading else "",
                 "line_heading": heading,
                 "n": int(row["n"]), "null": bool(row["null"]), "alpha": float(row["alpha"]),
                 "share": share, "mcse": mcse, "low": interval.low, "high": interval.high,
@@ -95,30 +103,79 @@ def draw_power_curves(frame: pd.DataFrame, *, targets: Sequence[float] = TARGETS
     columns = 1 if len(panels) == 1 else 2 if len(panels) in (2, 4) else 3
     rows = -(-len(panels) // columns)
     small = len(panels) > 1
-    size = (3.7 * columns, 3.1 * rows + 0.4) if small else (7.6, 4.9)
-    several_sizes = frame["n"].nunique() > 1
+    titles = [style.wrapped(panel, TITLE_LETTERS if small else 70) for panel in panels]
+    title_lines = max(title.count("\n") for title in titles)
+    keyed = _too_long(frame, small=small)
+    key_height = 0.17 * sum(1 + key.count("\n") for key in _key_words(frame, columns)) + 0.3 if keyed else 0.0
+    size = ((3.7 * columns, (3.0 + 0.16 * title_lines) * rows + 0.4) if small else (7.6, 4.9))  # fmt: skip
+    marks = _marks(frame)
     with style.styled():
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(figsize=(size[0], size[1] + key_height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, panel in zip(grid.flat, panels, strict=False):
-            _draw_panel(axes, frame[frame["panel"] == panel], targets=targets, small=small)
-            axes.set_title(style.wrapped(panel, TITLE_LETTERS if small else 70))
+        for axes, panel, title in zip(grid.flat, panels, titles, strict=False):
+            _draw_panel(axes, frame[frame["panel"] == panel], marks, targets=targets, small=small, keyed=keyed)
+            axes.set_title(title, fontsize=9.5 if small else None)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
-        for row in grid:
-            row[0].set_ylabel("Type I error, %" if frame["null"].all() else "Power, %")
-        for index, axes in enumerate(grid.flat[: len(panels)]):
-            if index + columns >= len(panels):
-                axes.set_xlabel("Patients randomised" if several_sizes else _line_heading(frame))
-        style.add_note(figure, _note(frame))
+        _name_axes(frame, grid, panels)
+        if keyed:
+            _add_key(figure, frame, columns)
+        style.add_note(figure, _note(frame, keyed=keyed))
     return figure
 
 
-def _note(frame: pd.DataFrame) -> str:
+def _name_axes(frame: pd.DataFrame, grid: np.ndarray, panels: Sequence[str]) -> None:
+    """Name the vertical axis where it is not that of the panel on the left, the other one at the foot of a column."""
+    several_sizes = frame["n"].nunique() > 1
+    columns = grid.shape[1]
+    left = ""
+    for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
+        measure = "Type I error, %" if frame.loc[frame["panel"] == panel, "null"].all() else "Power, %"
+        if index % columns == 0 or measure != left:
+            axes.set_ylabel(measure)
+        left = measure
+        if index + columns >= len(panels):
+            words = "Patients randomised" if several_sizes else _line_heading(frame)
+            axes.set_xlabel(style.wrapped(words, 70 if len(panels) == 1 else 34))
+
+
+def _too_long(frame: pd.DataFrame, *, small: bool) -> bool:
+    """Return whether the lines' values are too long to stand beside them, or under points, so that a key is needed."""
+    lines = list(dict.fromkeys(frame["line"]))
+    if frame["n"].nunique() > 1:
+        return max(map(len, lines)) > LABEL_LETTERS
+    return max(words.count("\n") for words in _under_points(lines, small=small)) > 3
+
+
+def _under_points(lines: Sequence[str], *, small: bool) -> list[str]:
+    letters = int((30 if small else 72) / len(lines))
+    return [style.wrapped(line, letters) for line in lines]
+
+
+def _key_words(frame: pd.DataFrame, columns: int) -> list[str]:
+    """Return the entries of the key, broken into lines that the figure has room for."""
+    letters = 44 * columns if columns > 1 else 84
+    return [style.wrapped(str(line), letters) for line in dict.fromkeys(frame["line"])]
+
+
+def _add_key(figure: Figure, frame: pd.DataFrame, columns: int) -> None:
+    handles = [
+        figure.axes[0].plot([], [], color=mark.colour, marker=mark.marker, linestyle=mark.dash, label=words)[0]
+        for mark, words in zip(_marks(frame).values(), _key_words(frame, columns), strict=True)
+    ]
+    figure.legend(
+        handles=handles, title=str(frame["line_heading"].iloc[0]), loc="outside upper left", fontsize=8.5,
+        title_fontsize=8.5, alignment="left",
+    )  # fmt: skip
+
+
+def _note(frame: pd.DataFrame, *, keyed: bool) -> str:
     """Return the line under the figure that says what labels and bands are."""
     heading = str(frame["line_heading"].iloc[0])
     several_sizes = frame["n"].nunique() > 1
-    labels = f"Label at each line: {heading[:1].lower()}{heading[1:]}. " if heading and several_sizes else ""
+    labels = ""
+    if heading and several_sizes and not keyed:
+        labels = f"Label at each line: {heading[:1].lower()}{heading[1:]}. "
     return f"{labels}{'Bands' if several_sizes else 'Bars'}: 95 % Monte Carlo (Wilson) intervals."
 
 
@@ -128,7 +185,15 @@ def _line_heading(frame: pd.DataFrame) -> str:
     return f"{heading} ({size})" if heading else size
 
 
-def _draw_panel(axes: Axes, frame: pd.DataFrame, *, targets: Sequence[float], small: bool) -> None:
+def _draw_panel(
+    axes: Axes,
+    frame: pd.DataFrame,
+    marks: Mapping[str, style.Mark],
+    *,
+    targets: Sequence[float],
+    small: bool,
+    keyed: bool,
+) -> None:
     all_null = bool(frame["null"].all())
     if all_null:
         # Nothing to find: the axis is for false positives, a few percent high.
@@ -137,26 +202,39 @@ def _draw_panel(axes: Axes, frame: pd.DataFrame, *, targets: Sequence[float], sm
         style.percent_axis(axes, low=-0.02, high=1.03)
         axes.set_yticks(np.arange(0, 1.01, 0.2))
     lines = list(dict.fromkeys(frame["line"]))
-    marks = _marks(frame, lines)
+    marks = _marks_in_panel(frame, marks)
     if frame["n"].nunique() > 1:
-        _set_sizes(axes, [int(n) for n in frame["n"].unique()], left_share=0.2 if small else 0.13)
-        _draw_lines(axes, frame, lines, marks, small=small)
+        _set_sizes(axes, [int(n) for n in frame["n"].unique()], small=small)
+        _draw_lines(axes, frame, lines, marks)
+        if not keyed:
+            _label_lines(axes, frame, lines, marks, small=small)
     else:
-        _draw_dots(axes, frame, lines, marks)
+        _draw_dots(axes, frame, marks)
+        axes.set_xticks(range(len(lines)), [""] * len(lines) if keyed else _under_points(lines, small=small))
     _draw_references(axes, frame, () if all_null else targets)
 
 
-def _marks(frame: pd.DataFrame, lines: list[str]) -> dict[str, style.Mark]:
-    """Return the ramp for lines with an effect and one warm, dashed mark for the null."""
+def _marks(frame: pd.DataFrame) -> dict[str, style.Mark]:
+    """Return the ramp for lines with an effect in any panel, and warm, dashed marks for those without."""
+    lines = dict.fromkeys(frame["line"])
+    found = set(frame.loc[~frame["null"], "line"])
+    ramp = iter(style.ordered_marks(len(found)))
+    shapes = itertools.cycle(zip(style.MARKERS[:6], style.DASHES[1:], strict=True))
+    return {line: next(ramp) if line in found else style.Mark(style.ALERT, *next(shapes)) for line in lines}
+
+
+def _marks_in_panel(frame: pd.DataFrame, marks: Mapping[str, style.Mark]) -> dict[str, style.Mark]:
+    """Return the marks of a panel's lines, in the colour of the null where there is no effect in this panel."""
     nulls = set(frame.loc[frame["null"], "line"])
-    ramp = iter(style.ordered_marks(len([line for line in lines if line not in nulls])))
-    null = style.Mark(style.ALERT, "o", style.DASHES[1])
-    return {line: null if line in nulls else next(ramp) for line in lines}
+    return {
+        line: style.Mark(style.ALERT, marks[line].marker, style.DASHES[1])
+        if line in nulls and marks[line].colour != style.ALERT
+        else marks[line]
+        for line in dict.fromkeys(frame["line"])
+    }
 
 
-def _draw_lines(
-    axes: Axes, frame: pd.DataFrame, lines: list[str], marks: dict[str, style.Mark], *, small: bool
-) -> None:
+def _draw_lines(axes: Axes, frame: pd.DataFrame, lines: list[str], marks: dict[str, style.Mark]) -> None:
     for line in lines:
         part, mark = frame[frame["line"] == line], marks[line]
         is_null = bool(part["null"].iloc[0])
@@ -166,7 +244,6 @@ def _draw_lines(
             markerfacecolor="white" if is_null else mark.colour,
             markeredgecolor=mark.colour if is_null else "white", markeredgewidth=1.2 if is_null else 0.7,
         )  # fmt: skip
-    _label_lines(axes, frame, lines, marks, small=small)
 
 
 def _label_lines(
@@ -195,21 +272,21 @@ def _label_lines(
         )  # fmt: skip
 
 
-def _draw_dots(axes: Axes, frame: pd.DataFrame, lines: list[str], marks: dict[str, style.Mark]) -> None:
+def _draw_dots(axes: Axes, frame: pd.DataFrame, marks: dict[str, style.Mark]) -> None:
     """Draw one size only: a point with its interval for each value."""
-    for place, line in enumerate(lines):
-        row, mark = frame[frame["line"] == line].iloc[0], marks[line]
+    top, all_null = axes.get_ylim()[1], bool(frame["null"].all())
+    for place, (line, mark) in enumerate(marks.items()):
+        row = frame[frame["line"] == line].iloc[0]
         axes.vlines(place, row["low"], row["high"], color=mark.colour, linewidth=2.2)
         axes.plot([place], [row["share"]], marker=mark.marker, color=mark.colour, markersize=6.5)
-        words = f"{100 * row['share']:.1f} %" + ("\ntype I error" if row["null"] else "")
-        above = row["high"] < 0.85
+        words = f"{100 * row['share']:.1f} %" + ("\ntype I error" if row["null"] and not all_null else "")
+        above = row["high"] < 0.83 * top
         axes.annotate(
             words, xy=(place, row["high"] if above else row["low"]), xytext=(0, 6 if above else -6),
             textcoords="offset points", ha="center", va="bottom" if above else "top", fontsize=8.5,
             color=mark.colour,
         )  # fmt: skip
-    axes.set_xticks(range(len(lines)), lines)
-    axes.set_xlim(-0.6, len(lines) - 0.4)
+    axes.set_xlim(-0.6, len(marks) - 0.4)
     axes.grid(visible=False, axis="x")
 
 
@@ -219,22 +296,24 @@ def _draw_references(axes: Axes, frame: pd.DataFrame, targets: Sequence[float]) 
     for target in targets:
         axes.axhline(target, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
         axes.text(0.008, target + 0.008, percent(target), transform=place, fontsize=7.5, color=style.MUTED, va="bottom")
-    if frame["null"].any():
-        alpha = float(frame["alpha"].iloc[0])
+    alphas = sorted(set(frame.loc[frame["null"], "alpha"]))
+    scale = axes.get_ylim()[1] / 1.03
+    heights = style.spread_labels(
+        [alpha + 0.012 * scale for alpha in alphas], gap=0.035 * scale, low=0.0, high=axes.get_ylim()[1]
+    )
+    for alpha, height in zip(alphas, heights, strict=True):
         axes.axhline(alpha, color=style.ALERT, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
-        height = alpha + 0.012 * (axes.get_ylim()[1] / 1.03)
         words = f"α = {percent(alpha)}"
         axes.text(0.008, height, words, transform=place, fontsize=7.5, color=style.ALERT, va="bottom")
 
 
-def _set_sizes(axes: Axes, sizes: Sequence[int], *, left_share: float) -> None:
+def _set_sizes(axes: Axes, sizes: Sequence[int], *, small: bool) -> None:
     """Put ticks at the sizes that were simulated, leaving out those that would collide."""
     ordered = sorted(int(size) for size in sizes)
     span = ordered[-1] - ordered[0]
-    kept = [ordered[0]]
-    for size in ordered[1:]:
-        if size - kept[-1] >= 0.07 * span:
-            kept.append(size)
-    axes.set_xticks(kept)
+    # A digit and the gap beside a number, as shares of the axis.
+    digit, gap = (0.034, 0.05) if small else (0.0135, 0.025)
+    kept = style.spaced(ordered, (digit * len(str(ordered[-1])) + gap) * span * 1.1)
+    axes.set_xticks(kept, [f"{size:g}" for size in kept])
     # Room on the left for the words of the reference lines.
-    axes.set_xlim(ordered[0] - left_share * span, ordered[-1] + 0.03 * span)
+    axes.set_xlim(ordered[0] - (0.2 if small else 0.13) * span, ordered[-1] + 0.03 * span)

@@ -1,4 +1,4 @@
-"""Power in every cell of the first varied path by the number of patients, with the number written in each cell.
+"""Power in every cell of the leading varied path by the number of patients, with the number written in each cell.
 
 A heavy line parts the cells that reach the target from those that do not, so that the answer can be read without
 the colours. Cells where the true difference is 0 show the type I error on a hatched ground instead.
@@ -21,6 +21,7 @@ from trialsim.report import style
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
+    leading_path,
     records_of,
     rows_of,
     setting_words,
@@ -31,6 +32,8 @@ from trialsim.report.words import path_words, percent, value_words
 
 COLUMNS = ("panel", "row", "row_heading", "n", "null", "share", "mcse")
 TARGET = 0.8
+ROW_LETTERS = 32
+"""How many letters of a row's name stand in one line."""
 
 
 def power_heatmap_data(
@@ -50,19 +53,21 @@ def power_heatmap_data(
     Returns
     -------
     DataFrame
-        Columns `panel` (values of the further varied paths in words), `row` (value of the first), `row_heading`,
-        `n`, `null`, `share` and `mcse`. Empty when the scenario varies nothing, for then there is no second axis.
+        Columns `panel` (values of the other varied paths in words), `row` (value of the leading one, the longest
+        path of numbers), `row_heading`, `n`, `null`, `share` and `mcse`. Empty when the scenario varies nothing, for
+        then there is no second axis.
     """
-    paths = varied_paths(summary)
-    if not paths:
+    leading = leading_path(summary)
+    if leading is None:
         return pd.DataFrame(columns=list(COLUMNS))
+    others = [path for path in varied_paths(summary) if path != leading]
     records: list[dict[str, Any]] = []
     for row in records_of(rows_of(summary, hypothesis or hypotheses(summary)[0])):
         share, mcse, _ = shown_share(row)
         records.append({
-            "panel": setting_words({path: row[path] for path in paths[1:]}, labels=labels),
-            "row": value_words(paths[0], row[paths[0]]),
-            "row_heading": path_words(paths[0], labels=labels),
+            "panel": setting_words({path: row[path] for path in others}, labels=labels),
+            "row": value_words(leading, row[leading], labels=labels),
+            "row_heading": path_words(leading, labels=labels),
             "n": int(row["n"]), "null": bool(row["null"]), "share": share, "mcse": mcse,
         })  # fmt: skip
     return pd.DataFrame(records, columns=list(COLUMNS))
@@ -86,24 +91,34 @@ def draw_power_heatmap(frame: pd.DataFrame, *, title: str = "", target: float = 
     values, sizes = list(dict.fromkeys(frame["row"])), sorted(frame["n"].unique())
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
-    width = columns * (1.4 + max(0.78 * len(sizes), 2.2)) + 1.0
-    height = rows * max(0.95 + 0.52 * len(values), 2.7) + 0.6
+    names = [style.wrapped(value, ROW_LETTERS) for value in values]
+    name_lines = max(name.count("\n") + 1 for name in names)
+    # Short names fit beside their cells; longer ones, written once per row of panels, need room of their own.
+    beyond = max(0.0, 0.085 * max(len(line) for name in names for line in name.split("\n")) - 0.8)
+    width = columns * (1.4 + max(0.78 * len(sizes), 2.2)) + 1.0 + beyond
+    title_letters = int(8 * (width - beyond) / columns)
+    titles = [style.wrapped(panel or title, title_letters) for panel in panels]
+    row_height = 0.52 + 0.16 * max(0, name_lines - 3)
+    height = rows * max(0.95 + 0.16 * max(t.count("\n") for t in titles) + row_height * len(values), 2.7) + 0.6
     with style.styled():
         figure = Figure(figsize=(width, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, panel in zip(grid.flat, panels, strict=False):
+        for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
             _draw_panel(axes, frame[frame["panel"] == panel], values, sizes, target)
-            axes.set_title(style.wrapped(panel or title, int(8 * width / columns)))
+            axes.set_yticks(range(len(values)), names if index % columns == 0 else [""] * len(values))
+            axes.set_title(titles[index])
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         if any(panels) and title:
             figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        heading = style.wrapped(str(frame["row_heading"].iloc[0]), int(9 * height / rows))
         for row in grid:
-            row[0].set_ylabel(str(frame["row_heading"].iloc[0]))
+            row[0].set_ylabel(heading)
         for index, axes in enumerate(grid.flat[: len(panels)]):
             if index + columns >= len(panels):
                 axes.set_xlabel("Patients randomised")
-        _add_scale(figure, list(grid.flat[: len(panels)]), target)
+        if not frame["null"].all():
+            _add_scale(figure, list(grid.flat[: len(panels)]), target)
         style.add_note(figure, _note(frame, target))
     return figure
 
@@ -118,7 +133,6 @@ def _draw_panel(axes: Axes, frame: pd.DataFrame, values: list[str], sizes: list[
     axes.set_xlim(-0.5, len(sizes) - 0.5)
     axes.set_ylim(-0.5, len(values) - 0.5)
     axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
-    axes.set_yticks(range(len(values)), values)
     axes.tick_params(length=0)
     axes.grid(visible=False)
     for side in ("left", "bottom"):
@@ -171,6 +185,8 @@ def _add_scale(figure: Figure, axes: list[Axes], target: float) -> None:
 
 
 def _note(frame: pd.DataFrame, target: float) -> str:
+    if frame["null"].all():
+        return "Type I error in %, ± its Monte Carlo standard error; there is no true difference anywhere."
     parts = [f"Power in %, ± its Monte Carlo standard error. Heavy line: {percent(target)}."]
     if frame["null"].any():
         parts.append("Hatched: no true difference, so the number is the type I error.")

@@ -16,6 +16,16 @@ COLUMNS = (
 )  # fmt: skip
 
 
+TITLE_LETTERS = 32
+"""How many letters of a panel's title stand in one line."""
+
+ARM_LETTERS = 18
+"""How many letters of an arm's name stand in one line."""
+
+ENOUGH = 5
+"""Patients from which on an interval has a say in how far the axis reaches."""
+
+
 def trajectory_data(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the columns that the figure draws, in its order.
 
@@ -46,26 +56,39 @@ def draw_trajectories(frame: pd.DataFrame, *, title: str = "", note: str = "") -
     outcomes, strata = _labelled(frame, "outcome"), _labelled(frame, "stratum")
     arms = _labelled(frame, "arm")
     marks = dict(zip(arms, style.categorical_marks(len(arms)), strict=True))
-    row_height = 2.35 + 0.16 * len(arms)
+    titles = {
+        (outcome, stratum): style.wrapped(f"{label}, {words}" if words else label, TITLE_LETTERS)
+        for outcome, label in outcomes.items()
+        for stratum, words in strata.items()
+    }
+    row_height = 2.35 + 0.16 * (len(arms) + max(title.count("\n") for title in titles.values()))
+    longest = min(max(map(len, arms.values())), ARM_LETTERS)
+    beyond = 0.16 * max(0, longest - 12)
+    cut = False
     with style.styled():
-        figure = Figure(figsize=(3.6 * len(strata) + 1.2, row_height * len(outcomes) + 0.7), layout="constrained")
+        figure = Figure(
+            figsize=(3.6 * len(strata) + 1.2 + beyond, row_height * len(outcomes) + 0.7), layout="constrained"
+        )
         grid = figure.subplots(len(outcomes), len(strata), squeeze=False, sharex=True, sharey="row")
-        for row, (outcome, outcome_label) in zip(grid, outcomes.items(), strict=True):
-            for axes, (stratum, stratum_label) in zip(row, strata.items(), strict=True):
-                part = frame[(frame["outcome"] == outcome) & (frame["stratum"] == stratum)]
-                _draw_panel(axes, part, arms, marks, counted_on_left=axes is row[0])
-                axes.set_title(f"{outcome_label}, {stratum_label}" if stratum_label else outcome_label)
+        for row, outcome in zip(grid, outcomes, strict=True):
+            shown = frame[frame["outcome"] == outcome]
+            for axes, stratum in zip(row, strata, strict=True):
+                _draw_panel(axes, shown[shown["stratum"] == stratum], arms, marks, counted_on_left=axes is row[0])
+                axes.set_title(titles[outcome, stratum])
                 axes.tick_params(labelbottom=True)
             row[0].set_ylabel("Mean score, points")
-            _label_ends(row[-1], frame[frame["outcome"] == outcome], list(strata)[-1], arms, marks)
+            cut |= _limit(row[0], shown)
+            _label_ends(row[-1], shown, list(strata)[-1], arms, marks)
         for axes in grid[-1]:
-            axes.set_xlabel("Day (0 = baseline)", labelpad=4 + 12 * len(arms))
+            axes.set_xlabel("Day (0 = baseline)", labelpad=7 + 13 * len(arms))
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.set(hspace=0.07)  # type: ignore[call-arg]
         if title:
             figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
         words = "Bars: 95 % confidence intervals. Numbers under each panel: patients observed."
+        if cut:
+            words += f" Intervals of fewer than {ENOUGH} patients are cut off at the frame."
         style.add_note(figure, f"{words} {note}".strip())
     return figure
 
@@ -81,7 +104,7 @@ def _draw_panel(
 ) -> None:
     days = sorted(frame["day"].unique())
     span = max(float(days[-1] - days[0]), 1.0)
-    shown = _spaced(days, 0.085 * span)
+    shown = style.spaced(days, 0.085 * span)
     under = axes.get_xaxis_transform()
     for place, arm in enumerate(arms):
         part, mark = frame[frame["arm"] == arm].sort_values("day"), marks[arm]
@@ -96,10 +119,26 @@ def _draw_panel(
                 axes.text(exact, height, str(int(count)), transform=under, ha="center", va="top", fontsize=7.2,
                           color=mark.colour)  # fmt: skip
         if counted_on_left:
-            axes.text(-0.03, height, arms[arm], transform=axes.transAxes, ha="right", va="top", fontsize=7.2,
+            name = style.shortened(arms[arm], ARM_LETTERS)
+            axes.text(-0.03, height, name, transform=axes.transAxes, ha="right", va="top", fontsize=7.2,
                       color=mark.colour)  # fmt: skip
     axes.set_xticks(shown, [f"{day:g}" for day in shown])
     axes.set_xlim(days[0] - 0.05 * span, days[-1] + 0.05 * span)
+
+
+def _limit(axes: Axes, frame: pd.DataFrame) -> bool:
+    """Fit the score axis to the means and to intervals of enough patients; return whether others are cut off.
+
+    With two or three patients a t interval is many times as wide as the scale, and would flatten everything else.
+    """
+    wide = frame[frame["n_observed"] >= ENOUGH]
+    ends = pd.concat([frame["mean"], wide["ci_low"], wide["ci_high"]]).dropna()
+    if ends.empty:
+        return False
+    low, high = float(ends.min()), float(ends.max())
+    room = 0.05 * (high - low) or 1.0
+    axes.set_ylim(low - room, high + room)
+    return bool((frame["ci_low"] < low - room).any() or (frame["ci_high"] > high + room).any())
 
 
 def _label_ends(
@@ -107,23 +146,20 @@ def _label_ends(
 ) -> None:
     """Write each arm's name at the end of its line in the last panel of a row."""
     part = frame[frame["stratum"] == stratum]
-    ends = {arm: part[part["arm"] == arm].sort_values("day") for arm in arms}
+    seen = part.dropna(subset=["mean"])
+    ends = {arm: seen[seen["arm"] == arm].sort_values("day") for arm in arms}
     ends = {arm: rows for arm, rows in ends.items() if len(rows)}
     low, high = axes.get_ylim()
+    names = {arm: style.wrapped(arms[arm], ARM_LETTERS) for arm in ends}
+    lines = max((name.count("\n") + 1 for name in names.values()), default=1)
     heights = style.spread_labels(
-        [float(rows["mean"].iloc[-1]) for rows in ends.values()], gap=0.09 * (high - low), low=low, high=high
+        [float(rows["mean"].iloc[-1]) for rows in ends.values()],
+        gap=(0.02 + 0.07 * lines) * (high - low),
+        low=low,
+        high=high,
     )
     for arm, height in zip(ends, heights, strict=True):
         axes.annotate(
-            arms[arm], xy=(1.02, height), xycoords=axes.get_yaxis_transform(), color=marks[arm].colour,
+            names[arm], xy=(1.02, height), xycoords=axes.get_yaxis_transform(), color=marks[arm].colour,
             fontsize=9, fontweight="bold", va="center", ha="left", annotation_clip=False,
         )  # fmt: skip
-
-
-def _spaced(days: list[float], smallest: float) -> list[float]:
-    """Return the first and last day and those between that keep `smallest` days from the ones kept before."""
-    kept = [days[0]]
-    for day in days[1:-1]:
-        if day - kept[-1] >= smallest and days[-1] - day >= smallest:
-            kept.append(day)
-    return [*kept, days[-1]] if len(days) > 1 else kept

@@ -9,7 +9,7 @@ from trialsim.errors import Fault
 from trialsim.scenario import schema
 from trialsim.scenario.document import Node
 from trialsim.scenario.paths import fault_at
-from trialsim.scenario.words import count, did_you_mean, listed
+from trialsim.scenario.words import count, did_you_mean, listed, plural
 
 
 class Bench:
@@ -112,7 +112,7 @@ class Bench:
             self.known((*path, key), key, names, what, key=True)
         missing = [name for name in names if name not in keys]
         if complete and missing and all(key in names for key in keys):
-            self.report(path, f"nothing is said for the {what} {listed(missing)}: {complete}", key=True)
+            self.report(path, f"nothing is said for the {plural(what, len(missing))} {listed(missing)}: {complete}", key=True)
 
     def by_stratum(self, path: Sequence[str | int], value: Any) -> None:
         """Report strata that are unknown or missing, where a value is given by stratum."""
