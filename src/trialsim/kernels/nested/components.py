@@ -23,11 +23,11 @@ Kenward MG, Roger JH (1997), Biometrics 53:983.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
 from trialsim.kernels.factor import cholesky, solve_lower
 
@@ -39,6 +39,8 @@ _MAX_STEPS = 100
 _MAX_HALVINGS = 25
 _NEAR = 0.1
 """Newton decrement below which the observed information takes over from the expected one."""
+_FLATTEST = 0.01
+"""Curvature, as a share of the expected information, below which the likelihood counts as this curved."""
 _CONVERGED = 1e-12
 """Newton decrement below which one more step is the last: its error is rounding."""
 _INSIDE = 0.9
@@ -77,7 +79,17 @@ class Moments(NamedTuple):
     zz_two: Array
 
 
-class LinearCovariance(Protocol):
+class Searchable(Protocol):
+    """A block of trials whose likelihood has a maximum to be looked for."""
+
+    def room(self, theta: Array, step: Array) -> Array:
+        """Return the share of a step, shape (R,), at which V becomes singular; infinite where it never does."""
+
+    def take(self, replicates: Index) -> Self:
+        """Return some of the replicates."""
+
+
+class LinearCovariance(Searchable, Protocol):
     """Statistics of a block of trials whose V is linear in its parameters."""
 
     @property
@@ -90,12 +102,6 @@ class LinearCovariance(Protocol):
 
     def moments(self, theta: Array) -> Moments:
         """Return the moments at θ, shape (R, p)."""
-
-    def room(self, theta: Array, step: Array) -> Array:
-        """Return the share of a step, shape (R,), at which V becomes singular; infinite where it never does."""
-
-    def take(self, replicates: Index) -> Self:
-        """Return the statistics of some of the replicates."""
 
 
 class Components(NamedTuple):
@@ -132,22 +138,16 @@ class Components(NamedTuple):
             mine[rows[chosen]] = theirs[chosen]
 
 
-class Contrasts(NamedTuple):
-    """Estimates of m contrasts of the coefficients, each field of shape (R, m)."""
-
-    estimate: Array
-    se: Array
-    df: Array
-    p: Array
-
-
-def evaluate(model: LinearCovariance, theta: Array) -> Components:
+def evaluate(model: LinearCovariance, theta: Array, *, restricted: bool = True) -> Components:
     """Return the restricted likelihood, its gradient and both informations at θ.
 
     Parameters
     ----------
     model : LinearCovariance
     theta : ndarray, shape (R, p)
+    restricted : bool
+        The restricted likelihood; otherwise the full one at the best coefficients, which has V⁻¹ in place of P in
+        the traces, and neither log|X'V⁻¹X| nor its share of the constant.
     """
     m = model.moments(theta)
     q = m.zz.shape[-1] - 1
@@ -161,18 +161,28 @@ def evaluate(model: LinearCovariance, theta: Array) -> Components:
     square_one = (one * residual[:, None]).sum(axis=-1)
     two = (m.zz_two @ residual[:, None, None, :, None])[..., 0]
     square_two = (two * residual[:, None, None]).sum(axis=-1)
+    trace, trace_pair, log_det, n = m.trace, m.trace_pair, m.log_det, model.n_observations
+    if restricted:
+        one_q, pair_q = _traces_of_fixed_effects(m, inverse)
+        trace, trace_pair = trace - one_q, trace_pair - pair_q
+        log_det, n = log_det + 2.0 * np.log(np.einsum("rii->ri", factor)).sum(axis=1), n - q
+    expected = 0.5 * trace_pair
+    score = one[..., :q]
+    observed = square_two - score @ inverse @ score.swapaxes(1, 2) - expected
+    gradient = 0.5 * (square_one - trace)
+    loglik = -0.5 * (log_det + square + n * np.log(2.0 * np.pi))
+    loglik = np.where(m.definite & regular, loglik, -np.inf)
+    return Components(theta.copy(), loglik, model.offset + further, inverse, gradient, expected, observed)
+
+
+def _traces_of_fixed_effects(m: Moments, inverse: Array) -> tuple[Array, Array]:
+    """Return what the coefficients take from the traces: tr ΦHᵢ, and 2 tr ΦQᵢⱼ − tr ΦHᵢΦHⱼ."""
+    q = inverse.shape[-1]
     change = inverse[:, None] @ m.zz_one[..., :q, :q]
     flat = change.reshape(*change.shape[:2], q * q)
     turned = change.swapaxes(-1, -2).reshape(flat.shape)
     trace_q = (m.zz_two[..., :q, :q] * inverse[:, None, None]).sum(axis=(-1, -2))
-    expected = 0.5 * (m.trace_pair - 2.0 * trace_q + flat @ turned.swapaxes(1, 2))
-    score = one[..., :q]
-    observed = square_two - score @ inverse @ score.swapaxes(1, 2) - expected
-    gradient = 0.5 * (square_one + np.einsum("rpii->rp", change) - m.trace)
-    log_det_a = 2.0 * np.log(np.einsum("rii->ri", factor)).sum(axis=1)
-    loglik = -0.5 * (m.log_det + log_det_a + square + (model.n_observations - q) * np.log(2.0 * np.pi))
-    loglik = np.where(m.definite & regular, loglik, -np.inf)
-    return Components(theta.copy(), loglik, model.offset + further, inverse, gradient, expected, observed)
+    return np.einsum("rpii->rp", change), 2.0 * trace_q - flat @ turned.swapaxes(1, 2)
 
 
 def identified(model: LinearCovariance, theta: Array) -> tuple[Flags, Flags]:
@@ -200,33 +210,43 @@ def identified(model: LinearCovariance, theta: Array) -> tuple[Flags, Flags]:
     return np.isfinite(state.loglik), parameters
 
 
-def maximise(model: LinearCovariance, start: Array, bounded: Flags) -> tuple[Components, Flags]:
-    """Return the restricted likelihood's maximum for every trial of a block, and where it was found.
+def maximise(
+    model: Searchable,
+    start: Array,
+    bounded: Flags,
+    *,
+    at: Callable[[Any, Array], Components] = evaluate,
+    most_steps: int = _MAX_STEPS,
+) -> tuple[Components, Flags]:
+    """Return the likelihood's maximum for every trial of a block, and where it was found.
 
     Parameters
     ----------
-    model : LinearCovariance
+    model : Searchable
     start : ndarray, shape (R, p)
         Positive definite; not below 0 where bounded.
     bounded : ndarray of bool, shape (p,)
         Parameters that may not fall below 0.
+    at : function of model and θ
+        The likelihood; other than `evaluate` where the search is in other parameters than the variances.
+    most_steps : int
 
     Returns
     -------
     best : Components
     converged : ndarray of bool, shape (R,)
     """
-    state = evaluate(model, start)
+    state = at(model, start)
     converged, close = np.zeros(len(start), dtype=bool), np.zeros(len(start), dtype=bool)
     active = np.flatnonzero(np.isfinite(state.loglik))
-    for _ in range(_MAX_STEPS):
+    for _ in range(most_steps):
         if not len(active):
             break
         here = state.take(active)
         step, decrement, newton, held = _steps(here, bounded)
         part = model if len(active) == len(start) else model.take(active)
         stretch = np.minimum(_room(here.theta, step, bounded & ~held), _INSIDE * part.room(here.theta, step))
-        moved = _line_search(part, state, active, step, stretch, bounded)
+        moved = _line_search(part, state, active, step, stretch, bounded, at)
         near = newton & (decrement < _CONVERGED) & (stretch == 1.0)
         finished = near & close[active] & moved
         close[active] = near
@@ -240,24 +260,46 @@ def at_bound(theta: Array, bounded: Flags) -> Flags:
     return np.asarray(bounded & (theta <= 0.0))
 
 
+def parameter_covariance(fit: Components, bounded: Flags) -> Array:
+    """Return the inverse of the observed information, shape (R, p, p); 0 for a parameter that rests on its bound.
+
+    Parameters
+    ----------
+    fit : Components
+        At the optimum.
+    bounded : ndarray of bool, shape (p,)
+        As given to `maximise`.
+    """
+    resting = at_bound(fit.theta, bounded)
+    covariance, _ = invert(_without(fit.observed, resting))
+    return np.where(resting[:, :, None] | resting[:, None, :], 0.0, covariance)
+
+
 def _steps(here: Components, bounded: Flags) -> tuple[Array, Array, Flags, Flags]:
     """Return step, Newton decrement, whether it is Newton's, and which parameters are held at 0."""
     resting = at_bound(here.theta, bounded)
     held = resting & (here.gradient <= 0.0)
     step, decrement, newton = _newton(here, held)
-    # A parameter on its bound can be pushed outwards by the others although its own gradient points inwards.
-    pushed = resting & ~held & (step < 0.0)
-    again = np.flatnonzero(pushed.any(axis=1))
-    if len(again):
-        step[again], decrement[again], _ = _newton(here.take(again), (held | pushed)[again])
+    for _ in range(len(bounded)):
+        # A parameter on its bound can be pushed outwards by the others although its own gradient points inwards.
+        pushed = resting & ~held & (step < 0.0)
+        again = np.flatnonzero(pushed.any(axis=1))
+        if not len(again):
+            break
+        held |= pushed
+        step[again], decrement[again], _ = _newton(here.take(again), held[again])
         newton[again] = False
-    return step, decrement, newton, held | pushed
+    return step, decrement, newton, held
 
 
 def _newton(here: Components, held: Flags) -> tuple[Array, Array, Flags]:
-    step, decrement, _ = _direction(here.expected, here.gradient, held)
+    step, decrement, usual = _direction(here.expected, here.gradient, held)
     newton_step, newton_decrement, definite = _direction(here.observed, here.gradient, held)
-    newton = definite & (decrement < _NEAR)
+    close = decrement < _NEAR
+    newton = definite & close
+    flat = np.flatnonzero(close & usual & ~definite)
+    if len(flat):
+        step[flat] = _along_ridge(here.take(flat), held[flat])
     return (
         np.where(newton[:, None], newton_step, step),
         np.where(newton, newton_decrement, decrement),
@@ -265,23 +307,40 @@ def _newton(here: Components, held: Flags) -> tuple[Array, Array, Flags]:
     )
 
 
-def _free(information: Array, held: Flags) -> Array:
-    """Return the information with the held parameters cut out and the identity in their place."""
+def _along_ridge(here: Components, held: Flags) -> Array:
+    """Return a step where the likelihood is not concave: Newton's with the size of each curvature, whatever its sign.
+
+    Scoring would creep there, as the expected information is not small where the observed one is. Curvatures are
+    relative to the expected information (Dauphin et al. 2014, Advances in Neural Information Processing Systems 27).
+    """
+    expected, observed = _without(here.expected, held), _without(here.observed, held)
+    gradient = np.where(held, 0.0, here.gradient)
+    scale = 1.0 / np.sqrt(np.einsum("rpp->rp", expected))
+    factor, _ = cholesky(expected * scale[:, :, None] * scale[:, None, :])
+    root = solve_lower(factor, np.eye(factor.shape[1])) * scale[:, None]
+    curvature, axes = np.linalg.eigh(root @ observed @ root.swapaxes(1, 2))
+    axes = root.swapaxes(1, 2) @ axes
+    along = (gradient[:, None] @ axes)[:, 0] / np.maximum(np.abs(curvature), _FLATTEST)
+    return np.asarray((axes @ along[..., None])[..., 0])
+
+
+def _without(information: Array, held: Flags) -> Array:
+    """Return the information, shape (R, p, p), with the identity in place of the parameters held, shape (R, p)."""
     out = held[:, :, None] | held[:, None, :]
     return np.where(out, np.eye(held.shape[1]), information)
 
 
 def _direction(information: Array, gradient: Array, held: Flags) -> tuple[Array, Array, Flags]:
     """Return the step I⁻¹g of the free parameters, its decrement g'I⁻¹g, and whether I is positive definite."""
-    information, gradient = _free(information, held), np.where(held, 0.0, gradient)
-    inverse, definite = _inverse(information)
+    information, gradient = _without(information, held), np.where(held, 0.0, gradient)
+    inverse, definite = invert(information)
     step = (inverse @ gradient[..., None])[..., 0]
     decrement = (step * gradient).sum(axis=1)
     return step, np.where(np.isfinite(decrement), decrement, np.inf), definite
 
 
-def _inverse(information: Array) -> tuple[Array, Flags]:
-    """Return I⁻¹ and whether I is positive definite; diag(1/|Iᵢᵢ|) where it is not."""
+def invert(information: Array) -> tuple[Array, Flags]:
+    """Return I⁻¹, shape (R, p, p), and whether I is positive definite; diag(1/|Iᵢᵢ|) where it is not."""
     diagonal = np.abs(np.einsum("rpp->rp", information))
     scale = 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
     both = scale[:, :, None] * scale[:, None, :]
@@ -298,7 +357,13 @@ def _room(theta: Array, step: Array, bounded: Flags) -> Array:
 
 
 def _line_search(
-    model: LinearCovariance, state: Components, active: Index, step: Array, stretch: Array, bounded: Flags
+    model: Searchable,
+    state: Components,
+    active: Index,
+    step: Array,
+    stretch: Array,
+    bounded: Flags,
+    at: Callable[[Any, Array], Components],
 ) -> Flags:
     """Move every active replicate along its step, halved until the likelihood does not fall; `model` is of these."""
     waiting = np.arange(len(active))
@@ -311,7 +376,7 @@ def _line_search(
         # The parameter that ends the stretch comes to lie on 0 exactly, not within rounding of it.
         reached = bounded & (trial < 1e-14 * np.abs(step[waiting])) & (step[waiting] < 0.0)
         trial[reached] = 0.0
-        new = evaluate(model if len(waiting) == len(active) else model.take(waiting), trial)
+        new = at(model if len(waiting) == len(active) else model.take(waiting), trial)
         # Rounding of the likelihood may hide the last, tiny gains.
         slack = 1e-10 * (1.0 + np.abs(before[waiting]))
         accepted = new.loglik >= before[waiting] - slack
@@ -322,78 +387,3 @@ def _line_search(
             break
         length /= 2.0
     return moved
-
-
-def satterthwaite(model: LinearCovariance, fit: Components, bounded: Flags, contrasts: Array) -> Contrasts:
-    r"""Return contrasts with Satterthwaite's degrees of freedom.
-
-    Parameters
-    ----------
-    model : LinearCovariance
-    fit : Components
-        At the optimum.
-    bounded : ndarray of bool, shape (p,)
-        As given to `maximise`.
-    contrasts : ndarray, shape (m, q)
-
-    Notes
-    -----
-    :math:`\nu = 2f^2/(g'I^{-1}g)` with :math:`f = c'\Phi c`, :math:`g_i = c'\Phi H_i\Phi c`, and the observed
-    information I. A parameter that rests on its bound counts as known.
-    """
-    information, _ = _inverse(_free(fit.observed, at_bound(fit.theta, bounded)))
-    covariance = np.where(at_bound(fit.theta, bounded)[:, :, None], 0.0, information)
-    return _contrasts(model, fit, fit.inverse, covariance, contrasts)
-
-
-def kenward_roger(model: LinearCovariance, fit: Components, contrasts: Array) -> Contrasts:
-    r"""Return contrasts with Kenward and Roger's standard errors and degrees of freedom.
-
-    Parameters
-    ----------
-    model : LinearCovariance
-    fit : Components
-        At the optimum.
-    contrasts : ndarray, shape (m, q)
-
-    Notes
-    -----
-    For a single contrast the degrees of freedom are :math:`2f^2/(g'Wg)` with W the inverse of the expected
-    information of all parameters, also of those on their bound, and the scale factor of the statistic is 1.
-    """
-    w, _ = _inverse(fit.expected)
-    return _contrasts(model, fit, adjusted_covariance(model, fit), w, contrasts)
-
-
-def adjusted_covariance(model: LinearCovariance, fit: Components) -> Array:
-    r"""Return Kenward and Roger's covariance of the coefficients, shape (R, q, q).
-
-    Notes
-    -----
-    :math:`\Phi + 2\Phi\{\sum_{ij} W_{ij}(Q_{ij} - H_i\Phi H_j)\}\Phi`; V is linear in θ, so there is no term in its
-    second derivatives.
-    """
-    w, _ = _inverse(fit.expected)
-    m = model.moments(fit.theta)
-    q = fit.inverse.shape[-1]
-    h, phi = m.zz_one[..., :q, :q], fit.inverse
-    pairs = m.zz_two[..., :q, :q] - h[:, :, None] @ phi[:, None, None] @ h[:, None, :]
-    lack = (w[..., None, None] * pairs).sum(axis=(1, 2))
-    return np.asarray(phi + 2.0 * phi @ (0.5 * (lack + lack.transpose(0, 2, 1))) @ phi)
-
-
-def _contrasts(model: LinearCovariance, fit: Components, spread: Array, covariance: Array, c: Array) -> Contrasts:
-    """Return contrasts given the coefficients' covariance for the standard error and that of θ for the df."""
-    q = fit.inverse.shape[-1]
-    h = model.moments(fit.theta).zz_one[..., :q, :q]
-    z = c @ fit.inverse
-    variance = np.einsum("rmq,mq->rm", z, c)
-    # c'ΦHᵢΦc for every contrast and parameter.
-    slope = np.einsum("rpmq,rmq->rmp", z[:, None] @ h, z)
-    noise = ((slope @ covariance) * slope).sum(axis=-1)
-    estimate = fit.coefficients @ c.T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        se = np.sqrt(np.einsum("mq,rqk,mk->rm", c, spread, c))
-        df = 2.0 * variance**2 / noise
-        p = 2.0 * stdtr(df, -np.abs(estimate / se))
-    return Contrasts(estimate, se, df, p)

@@ -13,14 +13,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.kernels.nested.components import (
-    Components,
+from trialsim.kernels.nested.components import Components, at_bound, identified, maximise, parameter_covariance
+from trialsim.kernels.nested.inference import (
     Contrasts,
     adjusted_covariance,
-    at_bound,
-    identified,
     kenward_roger,
-    maximise,
     satterthwaite,
 )
 from trialsim.kernels.nested.statistics import GroupStatistics
@@ -40,7 +37,7 @@ class Reason(IntEnum):
     `NO_VARIATION`: the scores, or those of one arm, are fitted exactly. `NO_INTERIOR_MAXIMUM`: the group variance is
     allowed below 0 and the likelihood rises up to the value at which the variance of a group mean is 0; happens with
     few groups of unequal sizes. `STANDARD_ERROR_NOT_POSITIVE`: Kenward and Roger's correction exceeds what it
-    corrects.
+    corrects. `RANDOM_EFFECT_NOT_ESTIMABLE`: of the patient, such as a slope where nobody has three visits.
     """
 
     FITTED = 0
@@ -54,6 +51,7 @@ class Reason(IntEnum):
     NO_INTERIOR_MAXIMUM = 8
     STANDARD_ERROR_NOT_POSITIVE = 9
     NOT_CONVERGED = 10
+    RANDOM_EFFECT_NOT_ESTIMABLE = 11
 
 
 class NestedFit(NamedTuple):
@@ -126,7 +124,8 @@ def fit_nested(
     rows, good, best = rows[found], good.take(found), best.take(found)
     weights = np.atleast_2d(np.asarray(contrast, dtype=np.float64))
     if df == "satterthwaite":
-        answer, covariance = satterthwaite(good, best, bounded, weights), best.inverse
+        answer = satterthwaite(good, best, parameter_covariance(best, bounded), weights)
+        covariance = best.inverse
     else:
         answer, covariance = kenward_roger(good, best, weights), adjusted_covariance(good, best)
     usable = np.flatnonzero(np.isfinite(answer.p).all(axis=1))
@@ -137,8 +136,8 @@ def fit_nested(
     bound[rows[usable]] = at_bound(best.theta, bounded)[usable, -1]
     pieces = (best.coefficients, covariance, best.theta[:, :-1], best.theta[:, -1], -2.0 * best.loglik)
     at, size = rows[usable], len(reason)
-    estimate, se, degrees, p = (_spread(piece[usable], at, size) for piece in answer)
-    coefficients, covariance, residual, group, loglik = (_spread(piece[usable], at, size) for piece in pieces)
+    estimate, se, degrees, p = (spread(piece[usable], at, size) for piece in answer)
+    coefficients, covariance, residual, group, loglik = (spread(piece[usable], at, size) for piece in pieces)
     return NestedFit(estimate, se, degrees, p, coefficients, covariance, residual, group, loglik, bound, reason)
 
 
@@ -150,7 +149,7 @@ def _why_not(statistics: GroupStatistics, best: Components) -> NDArray[np.int8]:
     return np.where(vanished, Reason.NO_VARIATION, reason).astype(np.int8)
 
 
-def _spread(piece: Array, rows: NDArray[np.intp], n_replicates: int) -> Array:
+def spread(piece: Array, rows: NDArray[np.intp], n_replicates: int) -> Array:
     """Return a piece with NaN for the replicates that are not among the rows."""
     whole = np.full((n_replicates, *piece.shape[1:]), np.nan)
     whole[rows] = piece

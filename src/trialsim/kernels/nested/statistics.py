@@ -165,7 +165,7 @@ def group_statistics(
         z = np.concatenate([x[rows], y[rows, :, None]], axis=2)
         z[~observed[rows]] = 0.0
         squares[rows] = (z[..., -1] ** 2).sum(axis=1)
-        offset[rows] = _take_out(z)
+        offset[rows] = take_out(z)
         parts.append(_part(z, label[rows], kind[rows], observed[rows], n_groups, n_residual))
     n_cells = max(part[0].shape[1] for part in parts)
     return GroupStatistics(
@@ -180,7 +180,7 @@ def group_statistics(
     )
 
 
-def _take_out(z: Array) -> Array:
+def take_out(z: Array) -> Array:
     """Take least squares out of the last column, in place; return the coefficients, 0 for collinear covariates."""
     x = z[..., :-1]
     products = x.swapaxes(1, 2) @ z
