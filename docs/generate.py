@@ -3,12 +3,15 @@
     python docs/generate.py              write all pages
     python docs/generate.py cli.md       write this one
     python docs/generate.py --check      write nothing; exit 1 and name the pages that are stale
-    python docs/generate.py --check --without-runs     the same, with the output of `trialsim run` taken as it is
+    python docs/generate.py --check --without-runs     the same, with what is simulated taken as it is: the output
+                                                       of `trialsim run`, and the levels of type_i_error.md
     python docs/generate.py --picture    draw docs/images/power_curves.png from a run of scenarios/followup_rct.yaml
 
-Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md and data_dictionary.md, the output in
-the ```console blocks of tutorial.md and of the project's README, and that of the Python in analysing_real_data.md and
-concepts/analysis_kernels.md. The picture is not compared, because its bytes depend on the version of matplotlib.
+Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md with validation.csv, type_i_error.md
+and data_dictionary.md, the output in the ```console blocks of tutorial.md and of the project's README, and that of the
+Python in analysing_real_data.md and concepts/analysis_kernels.md. validation.md runs the oracle tests, about a minute;
+type_i_error.md simulates for another. The picture is not compared, because its bytes depend on the version of
+matplotlib.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from generators import (  # noqa: E402
     cli_page,
     console,
     dictionary_page,
+    levels_page,
     python_blocks,
     python_page,
     scenario_page,
@@ -50,20 +54,27 @@ WRITTEN: dict[str, Callable[[], str]] = {
     "evidence.md": _evidence,
     "python.md": python_page.page,
     "validation.md": validation_page.page,
+    "type_i_error.md": levels_page.page,
     "data_dictionary.md": dictionary_page.page,
 }
 """Pages made whole, by file name."""
 
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {"validation.md": ("validation.csv", validation_page.table)}
+"""Data files made with a page, by the page's name."""
+
+SIMULATED = {"type_i_error.md": levels_page.page_with_levels_of}
+"""Pages made whole whose numbers take a simulation; without it they are taken from the page that is there."""
+
 REFRESHED = ("tutorial.md", "../README.md")
 """Pages written by hand whose console output is made."""
 
-EXECUTED = ("analysing_real_data.md", "concepts/analysis_kernels.md")
+EXECUTED = ("analysing_real_data.md", "concepts/analysis_kernels.md", "concepts/closed_forms.md")
 """Pages written by hand whose Python is run."""
 
 PAGES = (*WRITTEN, *REFRESHED, *EXECUTED)
 
-FITTED = ("validation.md", *EXECUTED)
-"""Pages of fitted numbers, whose rounding may differ between machines."""
+ROUNDING = {name: (1e-5, 1e-9) for name in ("validation.md", *EXECUTED)} | {"type_i_error.md": (0.0, 2.1e-4)}
+"""How far numbers may differ between machines, relative or absolute: fits by rounding, levels by a p-value at .05."""
 
 
 def path_of(name: str) -> Path:
@@ -79,8 +90,10 @@ def content(name: str, *, runs: bool = True) -> str:
     name : str
         One of `PAGES`.
     runs : bool
-        Whether `trialsim run` is run too where a page shows its output; it is what takes time.
+        Whether to run `trialsim run` too where a page shows its output, and to simulate levels; they take time.
     """
+    if name in SIMULATED and not runs:
+        return NOTICE + SIMULATED[name](path_of(name).read_text(encoding="utf-8")).rstrip() + "\n"
     if name in WRITTEN:
         return NOTICE + WRITTEN[name]().rstrip() + "\n"
     text = path_of(name).read_text(encoding="utf-8")
@@ -96,20 +109,25 @@ def is_stale(name: str, *, runs: bool = True) -> bool:
     runs : bool
         As for `content`.
     """
-    path = path_of(name)
-    if not path.exists():
+    if not path_of(name).exists():
         return True
-    there, wanted = path.read_text(encoding="utf-8"), content(name, runs=runs)
-    return not _same(there, wanted) if name in FITTED else there != wanted
+    wanted = {path_of(name): content(name, runs=runs)}
+    if name in TABLES:
+        file, table = TABLES[name]
+        wanted[path_of(file)] = table()
+    return not all(path.exists() and _same(path.read_text("utf-8"), text, name) for path, text in wanted.items())
 
 
-def _same(one: str, other: str) -> bool:
-    """Whether two pages agree but for rounding: fitted numbers to 1e-5, and how small their differences are."""
-    parts = [re.split(r"(-?\d+\.\d+(?:e-?\d+)?)", re.sub(r"< 1e-\d+", "< rounding", text)) for text in (one, other)]
+def _same(one: str, other: str, name: str) -> bool:
+    """Whether two versions of a page agree but for rounding: of its numbers, and of how small differences are."""
+    if name not in ROUNDING:
+        return one == other
+    relative, absolute = ROUNDING[name]
+    parts = [re.split(r"(-?\d*\.?\d+(?:e[-+]?\d+)?)", re.sub(r"< 1(e-?\d+)?", "< ", text)) for text in (one, other)]
     if len(parts[0]) != len(parts[1]) or parts[0][::2] != parts[1][::2]:
         return False
     numbers = zip(parts[0][1::2], parts[1][1::2], strict=True)
-    return all(math.isclose(float(a), float(b), rel_tol=1e-5) for a, b in numbers)
+    return all(a == b or math.isclose(float(a), float(b), rel_tol=relative, abs_tol=absolute) for a, b in numbers)
 
 
 def draw_picture() -> Path:
@@ -144,6 +162,10 @@ def main() -> int:
     for name in names:
         path_of(name).write_text(content(name, runs=not given.without_runs), encoding="utf-8", newline="\n")
         print(f"Wrote {name}")
+        if name in TABLES:
+            file, table = TABLES[name]
+            path_of(file).write_text(table(), encoding="utf-8", newline="\n")
+            print(f"Wrote {file}")
     return 0
 
 

@@ -58,8 +58,8 @@ def linear_model(observed: Observed, estimand: Estimand, analysis: Analysis, *, 
     if estimand.interaction is not None:
         columns += [arm * stratum for arm in in_arm for stratum in in_stratum]
     weights = np.zeros(len(columns))
-    for arm, sign in ((estimand.active, 1.0), (estimand.control, -1.0)):
-        if arm == reference:
+    for arm, sign in enumerate(estimand.weights(observed.n_arms)):
+        if arm == reference or sign == 0.0:
             continue
         position = arms.index(arm)
         if estimand.interaction is None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from trialsim import evidence
-from trialsim.scenario import schema
+from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case, Measure
+from trialsim.scenario.dynamics import Parts, infusion_model, modelled_change, therapies
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.moments import Spread
 from trialsim.scenario.words import did_you_mean, listed, number
@@ -34,8 +35,24 @@ class Timing(NamedTuple):
     reached: float
 
 
-def mean_scores(case: Case, baseline_mean: FloatArray, baseline_sd: FloatArray, spread: Spread) -> FloatArray:
-    """Return the mean scores had nobody left.
+class Course(NamedTuple):
+    """How scores change.
+
+    Attributes
+    ----------
+    mean : ndarray, shape (A, S, V, K), points
+        Had nobody left; NaN where a fault was reported.
+    infusions : InfusionModel or None
+    therapies : tuple of Therapy
+    """
+
+    mean: FloatArray
+    infusions: resolved.InfusionModel | None
+    therapies: tuple[resolved.Therapy, ...]
+
+
+def course(case: Case, baseline_mean: FloatArray, baseline_sd: FloatArray, spread: Spread) -> Course:
+    """Return the mean scores had nobody left, and what they are made of.
 
     Parameters
     ----------
@@ -43,20 +60,27 @@ def mean_scores(case: Case, baseline_mean: FloatArray, baseline_sd: FloatArray, 
     baseline_mean, baseline_sd : ndarray, shape (S, K), points
     spread : Spread
         For standardised effects.
-
-    Returns
-    -------
-    ndarray, shape (A, S, V, K), points
-        NaN where a fault was reported.
     """
-    timing = visit_timing(case)
+    modelled = case.content.course.infusion_model is not None
+    timing = Timing(np.ones(len(case.visits)), 1.0) if modelled else visit_timing(case)
     final = np.full((len(case.arms), len(case.strata), len(case.measures)), np.nan)
-    _add_open_label(case, timing, final)
+    natural = final.copy()
+    _add_open_label(case, timing, final, natural)
     _add_control_course(case, timing, final)
-    _add_differences(case, final, {"baseline_sd": baseline_sd, **spread._asdict()})
-    mean = baseline_mean[:, None, :] + final[:, :, None, :] * timing.share[:, None]
+    natural[list(case.controls)] = final[list(case.controls)]
+    _add_differences(case, final, natural, {"baseline_sd": baseline_sd, **spread._asdict()})
+    # Outcomes with means of their own have no parts.
+    specific = np.nan_to_num(final - natural)
+    model = infusion_model(case, specific)
+    change = final[:, :, None, :] * timing.share[:, None]
+    if model is not None:
+        change = modelled_change(case, Parts(natural, specific), model)
+    besides = therapies(case, spread.post_sd)
+    for therapy in besides:
+        change = change + therapy.effect[:, :, None, :] * therapy.progress[:, None]
+    mean = baseline_mean[:, None, :] + change
     _put_given_means(case, mean)
-    return mean
+    return Course(mean, model, besides)
 
 
 def visit_timing(case: Case) -> Timing:
@@ -99,8 +123,11 @@ def _infusion_course() -> list[float]:
 # Open-label change and specific share ------------------------------------------------------------------------
 
 
-def _add_open_label(case: Case, timing: Timing, final: FloatArray) -> None:
-    """Fill in, in place, the arms of open-label effects and the control arms that follow from them."""
+def _add_open_label(case: Case, timing: Timing, final: FloatArray, natural: FloatArray) -> None:
+    """Fill in, in place, the arms of open-label effects and the control arms that follow from them.
+
+    What an active arm would have without the drug is the course of the first control.
+    """
     for arm, effect in case.content.effects.items():
         if effect.open_label_change is None:
             continue
@@ -110,6 +137,7 @@ def _add_open_label(case: Case, timing: Timing, final: FloatArray) -> None:
         for control in case.controls:
             share = _specific_share(case, arm, effect, control)
             derived = (1 - share) * change
+            natural[a] = derived if control == case.controls[0] else natural[a]
             clash = ~np.isnan(final[control]) & (np.abs(final[control] - derived) > 1e-9)
             if clash.any():
                 s, k = (int(i) for i in np.argwhere(clash)[0])
@@ -258,7 +286,7 @@ def _reference_infusion(case: Case, control: int) -> str | None:
 # Differences in points or standard deviations ----------------------------------------------------------------
 
 
-def _add_differences(case: Case, final: FloatArray, sds: dict[str, FloatArray]) -> None:
+def _add_differences(case: Case, final: FloatArray, natural: FloatArray, sds: dict[str, FloatArray]) -> None:
     """Fill in, in place, the arms whose effect is a difference to a control arm."""
     for arm, effect in case.content.effects.items():
         kind = "points" if effect.points is not None else "standardised"
@@ -273,6 +301,7 @@ def _add_differences(case: Case, final: FloatArray, sds: dict[str, FloatArray]) 
         for k, measure in enumerate(case.measures):
             if measure.name in differences:
                 difference = np.array(case.by_stratum(differences[measure.name]), dtype=np.float64)
+                natural[a, :, k] = final[reference, :, k]
                 final[a, :, k] = final[reference, :, k] + difference * unit[:, k]
                 case.ledger.note((*path, kind, measure.name), differences[measure.name])
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from trialsim import evidence
 from trialsim.scenario import resolved, schema
@@ -30,14 +32,16 @@ def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved
     found = []
     for name, given in case.content.estimands.items():
         v = case.visits.index(given.visit)
-        active, control = (case.arms.index(arm) for arm in given.contrast)
+        weights = arm_weights(case.arms, given.contrast)
+        active, control = (next(a for a, w in enumerate(weights) if sign * w > 0) for sign in (1, -1))
+        simple = isinstance(given.contrast, tuple) and all(isinstance(side, str) for side in given.contrast)
         counted = given.outcome in case.content.counts
         endpoint = _count_endpoint(case, given) if counted else _endpoint(case, name, given)
         names = count_names(case) if counted else case.outcomes
         outcome = names.index(given.outcome)
         interaction = _interaction(case, given)
         exact = endpoint.kind == "score" and endpoint.dropout == "hypothetical"
-        difference = mean[active, :, v] - mean[control, :, v]
+        difference = np.einsum("a,ask->sk", np.array(weights), mean[:, :, v])
         case.ledger.note(("estimands", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
         found.append(
             resolved.Estimand(
@@ -52,9 +56,28 @@ def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved
                 endpoint=endpoint,
                 hypothesis=_hypothesis(given),
                 interaction=interaction,
+                arm_weights=() if simple else weights,
             )
         )
     return tuple(found)
+
+
+def arm_weights(arms: Sequence[str], contrast: Any) -> tuple[float, ...]:
+    """Return the weight of each arm in a contrast as it is written.
+
+    Parameters
+    ----------
+    arms : sequence of str
+    contrast : pair of arms or lists of arms, or mapping of arm to weight
+    """
+    if isinstance(contrast, Mapping):
+        return tuple(float(contrast.get(arm, 0.0)) for arm in arms)
+    weights = dict.fromkeys(arms, 0.0)
+    for side, sign in zip(contrast, (1.0, -1.0), strict=True):
+        members = (side,) if isinstance(side, str) else side
+        for arm in members:
+            weights[arm] += sign / len(members)
+    return tuple(weights.values())
 
 
 def _true_difference(by_stratum: FloatArray, share: FloatArray, interaction: tuple[int, int] | None) -> float:

@@ -255,7 +255,7 @@ class Estimand:
     outcome, visit : int
         Indices into the variant's outcomes (of a count endpoint: its counts) and visits.
     active, control : int
-        Indices into the variant's arms.
+        Indices into the variant's arms: the first of each side.
     true_value : float or None
         Difference of the true means in points, averaged over strata with their shares as weights; None where it is
         found from potential outcomes when the scenario is run.
@@ -264,6 +264,8 @@ class Estimand:
     hypothesis : Hypothesis
     interaction : tuple of int or None
         Two strata: the estimand is the effect in the first minus that in the second.
+    arm_weights : tuple of float
+        Weight of each arm's mean where the contrast is more than active minus control; empty where it is that.
     """
 
     name: str
@@ -277,6 +279,57 @@ class Estimand:
     endpoint: Endpoint = Endpoint()
     hypothesis: Hypothesis = Hypothesis()
     interaction: tuple[int, int] | None = None
+    arm_weights: tuple[float, ...] = ()
+
+    def weights(self, n_arms: int) -> tuple[float, ...]:
+        """Return the weight of each arm's mean in the contrast."""
+        pair = {self.active: 1.0, self.control: -1.0}
+        return self.arm_weights or tuple(pair.get(a, 0.0) for a in range(n_arms))
+
+
+@dataclass(frozen=True, slots=True)
+class InfusionModel:
+    """How the effect of infusions builds up and fades; see `kernels.infusion_course`.
+
+    Parameters
+    ----------
+    gain, half_life_days, onset_days : float
+    reference_level : float
+        Level on the day that the scenario's changes and effects are told for.
+    specific : ndarray, shape (A, S, K), points
+        What the drug adds to the natural course by that day.
+    """
+
+    gain: float
+    half_life_days: float
+    onset_days: float
+    reference_level: float
+    specific: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Therapy:
+    """A course of sessions beside the infusions.
+
+    Parameters
+    ----------
+    name, label : str
+    arms : tuple of int
+        Arms that have it.
+    effect : ndarray, shape (A, S, K), points
+        What it adds by its end, with any synergy; 0 in other arms.
+    progress : ndarray, shape (V,)
+        Share of that at each visit for a patient who attends all sessions.
+    start_day, end_day : float
+    """
+
+    name: str
+    label: str
+    arms: tuple[int, ...]
+    effect: FloatArray
+    progress: FloatArray
+    start_day: float
+    end_day: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -388,6 +441,11 @@ class Variant:
     counts : tuple of Count
     multiplicity : Multiplicity or None
         None: each hypothesis is tested at its own level.
+    infusion_days : tuple of tuple of float
+        Days of infusions, by arm.
+    infusion_model : InfusionModel or None
+        None where the course is spread over the visits by shares.
+    therapies : tuple of Therapy
     """
 
     index: int
@@ -415,6 +473,9 @@ class Variant:
     clusters: tuple[Cluster, ...] = ()
     counts: tuple[Count, ...] = ()
     multiplicity: Multiplicity | None = None
+    infusion_days: tuple[tuple[float, ...], ...] = ()
+    infusion_model: InfusionModel | None = None
+    therapies: tuple[Therapy, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

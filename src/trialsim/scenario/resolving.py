@@ -11,7 +11,8 @@ from trialsim.scenario.arrangement import allocation, dropout, sample_sizes
 from trialsim.scenario.attainable import Margins, check_correlations, check_moments
 from trialsim.scenario.case import Case, frame
 from trialsim.scenario.correlations import correlations
-from trialsim.scenario.course import mean_scores
+from trialsim.scenario.course import Course, course
+from trialsim.scenario.dynamics import infusion_days
 from trialsim.scenario.export import content_hash
 from trialsim.scenario.ledger import Ledger
 from trialsim.scenario.loading import Places, Point, Scenario, unique
@@ -32,6 +33,7 @@ class _Truth(NamedTuple):
     mean: FloatArray
     sd: FloatArray
     correlation: FloatArray | None
+    course: Course
 
 
 def resolve(scenario: Scenario) -> Resolved:
@@ -134,6 +136,9 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         clusters=clusters(case),
         counts=counts(case),
         multiplicity=multiplicity(case, asked),
+        infusion_days=infusion_days(case),
+        infusion_model=truth.course.infusions,
+        therapies=truth.course.therapies,
     )
     return ledger, variant
 
@@ -141,14 +146,15 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
 def _truth(case: Case, margins: Margins) -> _Truth:
     baseline_mean, baseline_sd = baseline_moments(case)
     later = spread(case)
-    mean = mean_scores(case, baseline_mean, baseline_sd, later)
+    changes = course(case, baseline_mean, baseline_sd, later)
+    mean = changes.mean
     sd = np.repeat(later.post_sd[:, None, :], len(case.visits), axis=1)
     correlation = correlations(case, later.baseline_correlation)
     possible = check_moments(case, baseline_mean, baseline_sd, mean, sd)
     moments = (baseline_mean, baseline_sd, mean, sd)
     if possible and correlation is not None and not any(np.isnan(array).any() for array in moments):
         check_correlations(case, margins, moments, correlation)
-    return _Truth(*moments, correlation)
+    return _Truth(*moments, correlation, changes)
 
 
 def _read_only(array: FloatArray) -> FloatArray:

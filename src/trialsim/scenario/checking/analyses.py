@@ -92,6 +92,12 @@ def _check_question(bench: Bench, path: Path, analysis: schema.Analysis, estiman
             other for other, about in METHODS.items() if about.endpoint == kind and about.interaction != "none"
         )
         bench.report((*path, "method"), f"{name} cannot test an interaction: use {fitting}")
+    pair = isinstance(estimand.contrast, tuple) and all(isinstance(side, str) for side in estimand.contrast)
+    if not pair and method.interaction != "model":
+        fitting = listed(
+            other for other, about in METHODS.items() if about.endpoint == kind and about.interaction == "model"
+        )
+        bench.report((*path, "method"), f"{name} compares two arms; a contrast of several arms takes {fitting}")
     if name in ("reference_based", "multiple_imputation") and estimand.intercurrent_events.dropout != "hypothetical":
         message = "there is nothing to impute where leaving is a failure or ends what counts: use ancova"
         bench.report((*path, "method"), message)

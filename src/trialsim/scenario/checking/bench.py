@@ -36,6 +36,7 @@ class Bench:
         self.analysis: dict[str, Any] | None = parts.get("analysis")
         self.clusters: dict[str, schema.Cluster] | None = parts.get("clusters")
         self.counts: dict[str, schema.Count] | None = parts.get("counts")
+        self.therapies: dict[str, schema.Therapy] | None = parts.get("therapies")
         self.multiplicity: schema.Multiplicity | None = parts.get("multiplicity")
         self.sample_size: Any = parts.get("sample_size")
         self.outcomes = self._measured(parts)
@@ -112,7 +113,9 @@ class Bench:
             self.known((*path, key), key, names, what, key=True)
         missing = [name for name in names if name not in keys]
         if complete and missing and all(key in names for key in keys):
-            self.report(path, f"nothing is said for the {plural(what, len(missing))} {listed(missing)}: {complete}", key=True)
+            self.report(
+                path, f"nothing is said for the {plural(what, len(missing))} {listed(missing)}: {complete}", key=True
+            )
 
     def by_stratum(self, path: Sequence[str | int], value: Any) -> None:
         """Report strata that are unknown or missing, where a value is given by stratum."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from trialsim.scenario.checking.bench import Bench
+from trialsim.scenario.words import number
 
 
 def check_clusters(bench: Bench) -> None:
@@ -32,4 +33,26 @@ def check_counts(bench: Bench) -> None:
             bench.by_stratum((*path, "rate_ratio", arm), ratio)
 
 
-CHECKS = (check_clusters, check_counts)
+def check_therapies(bench: Bench) -> None:
+    """Check that arms name therapies that are described, and the outcomes and times of these."""
+    for name, arm in (bench.arms or {}).items():
+        if arm is not None and arm.therapy is not None and bench.therapies is not None:
+            bench.known(("arms", name, "therapy"), arm.therapy, bench.named("therapies"), "therapy")
+        if arm is not None and arm.infusions is not None:
+            bench.rising(("arms", name, "infusions"), arm.infusions)
+    used = {arm.therapy for arm in (bench.arms or {}).values() if arm is not None}
+    for name, therapy in (bench.therapies or {}).items():
+        path = ("therapies", name)
+        if bench.arms is not None and name not in used:
+            bench.report(path, f"no arm has it: write therapy: {name} in an arm, or leave it out", key=True)
+        for outcome, effect in (therapy.effects or {}).items():
+            bench.known((*path, "effects", outcome), outcome, bench.outcomes, "outcome", key=True)
+            if (effect.points is None) == (effect.standardised is None):
+                bench.report((*path, "effects", outcome), "give either points or standardised", key=True)
+            bench.by_stratum((*path, "effects", outcome, "points"), effect.points)
+            bench.by_stratum((*path, "effects", outcome, "standardised"), effect.standardised)
+        if therapy.weeks is not None and therapy.onset_weeks is not None and therapy.onset_weeks >= therapy.weeks:
+            bench.report((*path, "onset_weeks"), f"must be below weeks, {number(therapy.weeks)}")
+
+
+CHECKS = (check_clusters, check_counts, check_therapies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
@@ -39,10 +39,21 @@ def _check_visit(bench: Bench, path: Path, day: float) -> None:
 
 
 def _check_contrast(bench: Bench, path: Path, estimand: schema.Estimand) -> None:
-    for position, arm in enumerate(estimand.contrast):
-        bench.known((*path, "contrast", position), arm, bench.arms, "arm")
-    if len(set(estimand.contrast)) == 1:
-        bench.report((*path, "contrast"), "two different arms are needed: [active, control]")
+    contrast, place = estimand.contrast, (*path, "contrast")
+    if isinstance(contrast, Mapping):
+        bench.keys(place, contrast, bench.arms, "arm")
+        sides = [sum(weight for weight in contrast.values() if sign * weight > 0) for sign in (1, -1)]
+        if abs(sum(sides)) > 1e-9 or sides[0] == 0:
+            bench.report(place, f"weights must add to 0, not {number(sum(sides))}, and some must be above 0")
+        return
+    named = [((*place, i), side) for i, side in enumerate(contrast) if isinstance(side, str)]
+    for i, side in enumerate(contrast):
+        if not isinstance(side, str):
+            named += [((*place, i, j), arm) for j, arm in enumerate(side)]
+    for where, arm in named:
+        bench.known(where, arm, bench.arms, "arm")
+    if len({arm for _, arm in named}) < len(named):
+        bench.report(place, "an arm stands on one side once: two different arms are needed, [active, control]")
 
 
 def _check_endpoint(bench: Bench, path: Path, estimand: schema.Estimand) -> None:
@@ -111,7 +122,9 @@ def check_multiplicity(bench: Bench) -> None:
     if given.weights is not None:
         if given.method not in weighted:
             bench.report((*path, "weights"), f"goes with {listed(weighted)}; {given.method} has none", key=True)
-        bench.length((*path, "weights"), len(given.weights), len(names), "weight", count(len(names), "hypothesis", "hypotheses"))
+        bench.length(
+            (*path, "weights"), len(given.weights), len(names), "weight", count(len(names), "hypothesis", "hypotheses")
+        )
         if abs(sum(given.weights) - 1.0) > 1e-9 and sum(given.weights) > 1.0:
             bench.report((*path, "weights"), f"must add to at most 1, not {number(sum(given.weights))}")
     _check_transitions(bench, given, len(names))
@@ -145,11 +158,15 @@ def _check_dunnett(bench: Bench, names: Sequence[str]) -> None:
     """Check that hypotheses are comparisons of several arms with one control, at one visit on one outcome."""
     asked = [(bench.estimands or {}).get(name.partition(".")[0]) for name in names]
     known = [estimand for estimand in asked if estimand is not None]
-    what = {(one.outcome, one.visit, one.contrast[1]) for one in known}
     path = ("multiplicity", "method")
+    pairs = [one.contrast for one in known if not isinstance(one.contrast, Mapping)]
+    if len(pairs) < len(known) or any(not isinstance(side, str) for pair in pairs for side in pair):
+        bench.report(path, "dunnett compares single arms with one control")
+        return
+    what = {(one.outcome, one.visit, pair[1]) for one, pair in zip(known, pairs, strict=True)}
     if len(what) > 1:
         bench.report(path, "dunnett compares several arms with one control, on one outcome at one visit")
-    if len({one.contrast[0] for one in known}) < len(known):
+    if len({pair[0] for pair in pairs}) < len(known):
         bench.report(path, "dunnett takes one hypothesis for each active arm")
     for one in known:
         if bench.kind_of(one) != "score" or one.non_inferiority_margin or one.equivalence_margin:

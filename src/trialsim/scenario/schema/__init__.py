@@ -12,6 +12,7 @@ from trialsim.scenario.schema.analyses import (
     Method,
     Multiplicity,
     OneOrMoreAnalyses,
+    StrategyName,
 )
 from trialsim.scenario.schema.choices import (
     Allocation,
@@ -35,11 +36,14 @@ from trialsim.scenario.schema.truth import (
     Dropout,
     Effect,
     Grid,
+    InfusionModel,
     Moments,
     Outcome,
     OutcomePair,
     Population,
     Stratum,
+    Therapy,
+    TherapyEffect,
     VisitCorrelation,
 )
 from trialsim.scenario.schema.values import Section, kind_of
@@ -58,6 +62,7 @@ __all__ = [
     "Effect",
     "Estimand",
     "Grid",
+    "InfusionModel",
     "IntercurrentEvents",
     "Method",
     "Moments",
@@ -70,7 +75,10 @@ __all__ = [
     "Schedule",
     "Section",
     "Simulation",
+    "StrategyName",
     "Stratum",
+    "Therapy",
+    "TherapyEffect",
     "TimeTo",
     "VisitCorrelation",
     "kind_of",

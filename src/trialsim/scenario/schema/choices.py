@@ -9,6 +9,7 @@ from pydantic import Field
 from trialsim.scenario.schema.values import (
     Day,
     Label,
+    Name,
     Row,
     Section,
     Whole,
@@ -31,6 +32,10 @@ class Arm(Section):
 
     infusion: Literal["ketamine", "midazolam", "saline", "none"] | None = Field(None, description="What is infused.")
     label: Label | None = Field(None, description="Words shown for this arm.")
+    infusions: Row[Day] | None = Field(
+        None, max_length=200, description="Days of this arm's infusions; default: those of the schedule."
+    )
+    therapy: Name | None = Field(None, description="One of `therapies` that this arm has besides.")
 
 
 class Allocation(Section):

@@ -29,6 +29,7 @@ from trialsim.scenario.schema.truth import (
     Effect,
     Outcome,
     Population,
+    Therapy,
 )
 from trialsim.scenario.schema.values import (
     BY_KIND,
@@ -60,6 +61,9 @@ class Content(Section):
     allocation: Allocation = Field(default_factory=lambda: Allocation())
     course: Course = Field(default_factory=lambda: Course())
     effects: dict[Name, Effect] = Field(default_factory=dict, description="Effects of the active arms, by arm.")
+    therapies: dict[Name, Therapy] = Field(
+        default_factory=dict, max_length=5, description="Therapies that arms have beside the infusions."
+    )
     covariance: Covariance = Field(default_factory=lambda: Covariance())
     dropout: Dropout | None = Field(None, description="Who leaves; without it the data are complete.")
     clusters: dict[Name, Cluster] = Field(

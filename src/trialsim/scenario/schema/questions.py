@@ -64,6 +64,17 @@ Endpoint = Annotated[
 ]
 
 
+Side = Annotated[
+    Annotated[Name, Tag("as:text")] | Annotated[Annotated[Row[Name], Field(min_length=1)], Tag("as:list")],
+    Discriminator(kind_of),
+]
+Contrast = Annotated[
+    Annotated[Annotated[Row[Side], Field(min_length=2, max_length=2)], Tag("as:list")]
+    | Annotated[Annotated[dict[Name, Number], Field(min_length=2)], Tag("as:mapping")],
+    Discriminator(kind_of),
+]
+
+
 class IntercurrentEvents(Section):
     """How an estimand deals with what happens after randomisation (ICH E9 R1)."""
 
@@ -78,7 +89,10 @@ class Estimand(Section):
 
     outcome: Name = Field(description="Which outcome, or which count.")
     visit: Day = Field(description="Day of the visit; of a time to event or a count, the last day that is followed.")
-    contrast: Annotated[Row[Name], Field(min_length=2, max_length=2)] = Field(description="[active arm, control arm].")
+    contrast: Contrast = Field(
+        description="[active arm, control arm]; either may be a list of arms, taken with equal weights; or weights by "
+        "arm that add to 0, such as {ketamine_dbt: 1, ketamine: -1, dbt: -1, neither: 1} for an interaction."
+    )
     label: Label | None = Field(None, description="Words shown for this estimand.")
     endpoint: Endpoint | None = Field(
         None,

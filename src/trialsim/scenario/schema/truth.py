@@ -10,6 +10,7 @@ from trialsim.scenario.schema.values import (
     ChangeByStratum,
     Correlation,
     CorrelationByStratum,
+    Day,
     DayKey,
     IccByOutcome,
     Label,
@@ -92,8 +93,29 @@ class Outcome(Section):
     )
 
 
+class InfusionModel(Section):
+    """How the effect of infusions builds up and fades, so that any schedule of infusions has its course."""
+
+    gain: Annotated[float, Field(strict=True, gt=0, le=1)] | None = Field(
+        None, description="Share of what is still to be gained that one infusion adds."
+    )
+    half_life_days: Positive | None = Field(None, description="Days in which what an infusion added is halved.")
+    onset_days: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="Days until an infusion has its whole effect."
+    )
+    natural_half_time_days: Positive | None = Field(
+        None, description="Days in which half of the change without the drug is reached; it lasts."
+    )
+
+
 class Course(Section):
     """How scores change over the visits."""
+
+    infusion_model: InfusionModel | None = Field(
+        None,
+        description="Build-up and fading of the infusions' effect; changes and effects then are those on day 14 of "
+        "four infusions on days 0, 3, 7 and 10. Without it the change of the last visit is spread by `timing`.",
+    )
 
     timing: dict[DayKey, Number] | None = Field(
         None, description="Share of the final change reached at each visit day."
@@ -133,6 +155,32 @@ class Effect(Section):
     )
     versus: Name | None = Field(
         None, description="Control arm that points or standardised refer to, when there are several."
+    )
+
+
+class TherapyEffect(Section):
+    """What a therapy adds to one outcome by its end; one of points and standardised."""
+
+    points: NumberByStratum | None = Field(None, description="Difference to no therapy, points.")
+    standardised: NumberByStratum | None = Field(None, description="The same in SDs of the score (post_sd).")
+
+
+class Therapy(Section):
+    """A course of sessions beside the infusions, such as a DBT skills group."""
+
+    label: Label | None = Field(None, description="Words shown for this therapy.")
+    effects: dict[Name, TherapyEffect] | None = Field(
+        None, description="By outcome; default: that of DBT in the evidence catalogue."
+    )
+    start_day: Day = Field(0.0, description="Day of the first session.")
+    weeks: Annotated[float, Field(strict=True, gt=0, le=520)] | None = Field(
+        None, description="Weeks of weekly sessions; the effect is whole at their end and lasts."
+    )
+    onset_weeks: Annotated[float, Field(strict=True, ge=0, le=520)] | None = Field(
+        None, description="Weeks without any effect; from then on it grows evenly."
+    )
+    synergy: Number | None = Field(
+        None, description="Share by which the effect is larger in arms with ketamine (0: effects add up)."
     )
 
 

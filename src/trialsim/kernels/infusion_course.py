@@ -1,0 +1,78 @@
+r"""How the effect of infusions builds up and fades.
+
+An infusion at :math:`t_i` adds a share g of what is still to be gained, :math:`a_i = g\,(1 - x(t_i))`. What it added
+rises linearly over the onset :math:`\tau` and halves every h days:
+
+.. math:: x(t) = \sum_{t_i < t} a_i \min\!\left(1, \frac{t - t_i}{\tau}\right) 2^{-(t - t_i)/h}.
+
+One infusion alone gives g at most; many close together approach 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def infusion_level(
+    days: Sequence[float] | Array,
+    infusion_days: Sequence[float] | Array,
+    *,
+    gain: float,
+    half_life_days: float,
+    onset_days: float,
+    given: Flags | None = None,
+) -> Array:
+    """Return the level x of the infusions' effect on given days.
+
+    Parameters
+    ----------
+    days : sequence of float, length V
+        A day on which an infusion is given comes before it.
+    infusion_days : sequence of float, length I
+        Rising.
+    gain : float
+        Above 0, at most 1.
+    half_life_days : float
+        Above 0; infinite where nothing fades.
+    onset_days : float
+        At least 0.
+    given : ndarray of bool, shape (..., I), optional
+        Which infusions were given; all by default.
+
+    Returns
+    -------
+    ndarray, shape (..., V)
+        Between 0 and 1.
+    """
+    when = np.asarray(days, dtype=np.float64)
+    doses = np.asarray(infusion_days, dtype=np.float64)
+    received = np.ones(len(doses), dtype=bool) if given is None else given
+    added = np.zeros((*received.shape[:-1], len(doses)))
+    for i, day in enumerate(doses):
+        left = 1.0 - _sum(added[..., :i], day - doses[:i], half_life_days, onset_days)
+        added[..., i] = np.where(received[..., i], gain * left, 0.0)
+    level = [_sum(added, day - doses, half_life_days, onset_days) for day in when]
+    return np.stack(level, axis=-1) if level else np.zeros((*received.shape[:-1], 0))
+
+
+def _sum(added: Array, elapsed: Array, half_life: float, onset: float) -> Array:
+    """Return what infusions add up to after so many days each; those still to come add nothing."""
+    risen = np.where(elapsed > 0, 1.0 if onset == 0 else np.clip(elapsed / max(onset, 1e-300), 0.0, 1.0), 0.0)
+    faded = np.exp2(-np.maximum(elapsed, 0.0) / half_life)
+    return np.asarray(added @ (risen * faded))
+
+
+def approach(days: Sequence[float] | Array, half_time_days: float) -> Array:
+    """Return the share of a change reached by given days when half of what is left comes in each half-time, (V,)."""
+    return np.asarray(-np.expm1(-np.log(2.0) * np.asarray(days, dtype=np.float64) / half_time_days))
+
+
+def linear_progress(days: Sequence[float] | Array, start_day: float, end_day: float) -> Array:
+    """Return the share of a change that is linear between two days, 0 before and 1 after, (V,)."""
+    return np.clip((np.asarray(days, dtype=np.float64) - start_day) / (end_day - start_day), 0.0, 1.0)
