@@ -12,7 +12,7 @@ from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.plan import Cell
 from trialsim.engine.truth import Truths, is_null
 from trialsim.kernels.operating_characteristics import operating_characteristics
-from trialsim.scenario.methods import MEASURES, benefit_sign
+from trialsim.scenario.methods import MEASURES, power_sign
 from trialsim.scenario.resolved import Estimand, Variant
 
 if TYPE_CHECKING:
@@ -72,10 +72,10 @@ def summarise_cell(
                 true_value=truth.value,
                 true_value_se=truth.se,
                 alpha=analysis.alpha,
-                benefit_sign=benefit_sign(estimand.endpoint, analysis.measure) if tested == "superiority" else 0,
+                benefit_sign=power_sign(estimand, analysis.measure, truth.value),
                 null=null,
             ),
-            **adjusted_power(rows, variant, hypothesis),
+            **adjusted_power(rows, variant, hypothesis, truth),
         }
 
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from trialsim.engine.decision import family
 from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.engine.plan import Cell
-from trialsim.engine.truth import Truths, is_null
+from trialsim.engine.truth import Truth, Truths, is_null
 from trialsim.kernels.montecarlo import Interval, Measure, proportion, wilson_interval
 from trialsim.kernels.multiplicity import is_rejected, power_summary
 from trialsim.kernels.operating_characteristics import FAILED
-from trialsim.scenario.methods import benefit_sign
+from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Variant
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def summarise_family(
     rows = [table.slice(listed.index(member) * size, size) for member in members]
     usable = np.stack([np.asarray(part["status"]) != FAILED for part in rows], axis=1)
     rejected = np.stack([is_rejected(np.asarray(part["p_adjusted"]), plan.alpha) for part in rows], axis=1)
-    found = rejected & np.stack([_benefits(part, variant, m) for part, m in zip(rows, members, strict=True)], axis=1)
+    found = rejected & np.stack(
+        [_counts(part, variant, m, truths[m]) for part, m in zip(rows, members, strict=True)], axis=1
+    )
     nulls = [h for h, member in enumerate(members) if is_null(truths[member], variant, member)]
     effects = tuple(h for h in range(len(members)) if h not in nulls)
     complete: Flags = np.asarray(usable.all(axis=1))
@@ -85,7 +87,7 @@ def _share(name: str, measure: Measure, count: int) -> dict[str, float]:
     }
 
 
-def adjusted_power(rows: pa.Table, variant: Variant, hypothesis: Hypothesis) -> dict[str, float]:
+def adjusted_power(rows: pa.Table, variant: Variant, hypothesis: Hypothesis, truth: Truth) -> dict[str, float]:
     """Return the power of one hypothesis within its procedure; NaN for one that is outside.
 
     Parameters
@@ -94,24 +96,22 @@ def adjusted_power(rows: pa.Table, variant: Variant, hypothesis: Hypothesis) -> 
         The estimates of one cell and hypothesis.
     variant : Variant
     hypothesis : Hypothesis
+    truth : Truth
     """
     plan = variant.multiplicity
     if plan is None or hypothesis not in family(plan):
         return _share("adjusted_power", Measure(math.nan, math.nan), 0)
     usable = np.asarray(rows["status"]) != FAILED
-    found = is_rejected(np.asarray(rows["p_adjusted"]), plan.alpha) & _benefits(rows, variant, hypothesis)
+    found = is_rejected(np.asarray(rows["p_adjusted"]), plan.alpha) & _counts(rows, variant, hypothesis, truth)
     count = int(usable.sum())
     return _share("adjusted_power", proportion(int((found & usable).sum()), count), count)
 
 
-def _benefits(rows: pa.Table, variant: Variant, hypothesis: Hypothesis) -> Flags:
-    """Return whether a rejection would be one in favour of the active arm; against a margin every one is."""
+def _counts(rows: pa.Table, variant: Variant, hypothesis: Hypothesis, truth: Truth) -> Flags:
+    """Return whether a rejection would count as power: on the side of benefit, or on either where there is none."""
     estimand = variant.estimands[hypothesis.estimand]
-    estimate = np.asarray(rows["estimate"])
-    if estimand.hypothesis.kind != "superiority":
-        return np.ones(len(estimate), dtype=bool)
-    sign = benefit_sign(estimand.endpoint, estimand.analyses[hypothesis.analysis].measure)
-    return np.asarray(sign * estimate > 0.0)
+    sign = power_sign(estimand, estimand.analyses[hypothesis.analysis].measure, truth.value)
+    return np.asarray((sign * np.asarray(rows["estimate"]) > 0.0) | (sign == 0))
 
 
 def _called(variant: Variant, hypothesis: Hypothesis) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import NamedTuple
 
-from trialsim.scenario.resolved import Endpoint
+from trialsim.scenario.resolved import Endpoint, Estimand
 
 
 class Measure(NamedTuple):
@@ -150,3 +150,26 @@ def benefit_sign(endpoint: Endpoint, measure: str) -> int:
         return -1 if endpoint.lower_is_better else 1
     sooner_is_better = 1 if endpoint.criterion.favourable else -1
     return -sooner_is_better if MEASURES[measure].follows == "event_free" else sooner_is_better
+
+
+def power_sign(estimand: Estimand, measure: str, true_value: float) -> int:
+    """Return the side on which a rejection counts as power: 1, -1, or 0 for either.
+
+    Parameters
+    ----------
+    estimand : Estimand
+    measure : str
+        A key of `MEASURES`.
+    true_value : float
+
+    Notes
+    -----
+    That of benefit for a comparison of arms; that of the truth for an interaction, which favours nobody; either
+    against a margin.
+    """
+    if estimand.hypothesis.margin is not None:
+        return 0
+    given = sum(weight for weight in estimand.arm_weights if weight > 0)
+    if estimand.interaction is not None or given > 1.0 + 1e-9:
+        return (true_value > 0) - (true_value < 0)
+    return benefit_sign(estimand.endpoint, measure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trialsim.scenario.methods import METHODS, benefit_sign
+from trialsim.scenario.methods import METHODS, benefit_sign, power_sign
 from trialsim.scenario.resolved import Criterion, Endpoint, Hypothesis
 
 PRIMARY = "contrast: [ketamine, midazolam]}"
@@ -96,6 +96,13 @@ def test_what_is_worst_is_the_end_of_the_scale(resolved):
 )
 def test_the_side_of_benefit_follows_from_endpoint_and_measure(endpoint, measure, sign):
     assert benefit_sign(endpoint, measure) == sign
+
+
+def test_an_interaction_counts_as_found_on_the_side_of_the_truth(resolved):
+    estimand = ask(resolved, "interaction: [bpd, no_bpd]")
+    assert [power_sign(estimand, "difference", value) for value in (1.5, -1.5, 0.0)] == [1, -1, 0]
+    assert power_sign(ask(resolved, "label: x"), "difference", 1.5) == -1
+    assert power_sign(ask(resolved, "non_inferiority_margin: 1"), "difference", -1.5) == 0
 
 
 def test_settings_are_the_usual_ones_where_nothing_is_said(resolved):
