@@ -28,8 +28,31 @@ LINK = re.compile(r"(?<!`)\[[^\]]*\]\(([^)\s]+)\)")
 
 @pytest.mark.parametrize("name", generate.PAGES)
 def test_page_is_up_to_date(name):
-    """All but the output of `trialsim run` in the tutorial, which `python docs/generate.py --check` makes again."""
+    """All but what is simulated, which `python docs/generate.py --check` makes again: runs in the tutorial, levels."""
     assert not generate.is_stale(name, runs=False), f"python docs/generate.py {name}"
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "wanted", "same"),
+    [
+        ("validation.md", "| a1 | -1.23456 | < 1e-12 |", "| a1 | -1.234561 | < 1e-11 |", True),
+        ("validation.md", "| a1 | 1.23456 | < 1e-3 |", "| a1 | 1.23456 | < 1 |", True),
+        ("validation.md", "| a1 | 1.23456 | < 1e-3 |", "| a1 | 1.2346 | < 1e-3 |", False),
+        ("validation.md", "| a1 | 1.23456 | < 1e-3 |", "| a2 | 1.23456 | < 1e-3 |", False),
+        ("validation.md", "| a1 | 1.23456 | equal |", "| a1 | 1.23456 | < 1e-3 |", False),
+        ("type_i_error.md", "| t | .0500 (.0007) |", "| t | .0501 (.0007) |", True),
+        ("type_i_error.md", "| t | .0500 (.0007) |", "| t | .0504 (.0007) |", False),
+        ("cli.md", "1.0", "1.00", False),
+    ],
+)
+def test_only_rounding_may_differ(name, there, wanted, same):
+    assert generate._same(there, wanted, name) is same
+
+
+def test_a_test_whose_level_is_not_on_the_page_makes_it_stale():
+    text = (DOCS / "type_i_error.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^\| Welch \|.*\n", text, re.MULTILINE)
+    assert "| Welch | not simulated yet" in generate.levels_page.page_with_levels_of(text.replace(line, ""))
 
 
 def anchors(path: Path) -> set[str]:

@@ -32,6 +32,7 @@ class Expected:
     """One contrast of one fit."""
 
     label: str
+    fit: str
     covariance: str
     reml: bool
     terms: tuple[tuple[str, bool], ...]  # covariate, crossed with visit?
@@ -99,6 +100,12 @@ def parse_model(model: str) -> tuple[tuple[str, bool], ...] | None:
     return tuple(terms)
 
 
+def fit_name(case: str, covariance: str, model: str, *, reml: bool = True, per_arm: bool = False) -> str:
+    """Return a case and the fit of it in words, such as "mm01: ar1, REML, arm × visit + bpd"."""
+    words = [covariance.replace("_", " "), "one per arm" if per_arm else "", "REML" if reml else "ML"]
+    return f"{case}: {', '.join(word for word in words if word)}, {model.replace(' * ', ' × ')}"
+
+
 def second_set(name: str) -> tuple[Case, list[Expected]]:
     """Read a case with a list of fits."""
     content = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
@@ -119,6 +126,7 @@ def second_set(name: str) -> tuple[Case, list[Expected]]:
             expected.append(
                 Expected(
                     label,
+                    fit_name(name, LONG_NAMES[fit["covariance"]], fit["model"], reml=fit["reml"]),
                     LONG_NAMES[fit["covariance"]],
                     fit["reml"],
                     terms,
@@ -153,7 +161,9 @@ def first_set(name: str) -> tuple[Case, list[Expected]]:
             label = f"{name} {short} {'REML' if reml else 'ML'} {active}"
             last = len(visits) - 1
             values = (row["est"], row["se"], row["df"], fit["neg2_loglik"])
-            expected.append(Expected(label, LONG_NAMES[short], reml, terms, active, control, last, *values))
+            model = "baseline * visit + arm * visit + bpd"
+            names = (label, fit_name(name, LONG_NAMES[short], model, reml=reml), LONG_NAMES[short])
+            expected.append(Expected(*names, reml, terms, active, control, last, *values))
     return case, expected
 
 

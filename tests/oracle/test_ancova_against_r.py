@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracle.comparison import Reference, release
 from trialsim.analysis.ancova import analyse_ancova
 from trialsim.analysis.contract import Observed
 from trialsim.kernels.least_squares import coefficients, fit_least_squares, moments
@@ -20,6 +21,8 @@ from trialsim.scenario.resolved import Analysis, Estimand
 
 FOLDER = Path(__file__).parent / "data" / "basic_tests"
 CASES = sorted(path.stem for path in FOLDER.glob("*.json"))
+LM = Reference("ANCOVA", release(FOLDER / "b1_n200.json", base="lm"))
+ANALYSIS = Reference("ANCOVA, as scenarios name it", release(FOLDER / "b1_n200.json", base="lm"))
 MODELS = ("no_covariate", "baseline", "baseline_stratum", "interaction", "arm_by_stratum")
 
 
@@ -48,15 +51,15 @@ def test_every_coefficient(name: str, model: str) -> None:
     terms = list(expected["coefficients"])
     x = np.stack([column(data, term) for term in terms], axis=1)[None]
     products, counts = moments(x, data["y"][None], np.ones((1, len(data["y"])), dtype=bool))
-    np.testing.assert_allclose(
-        coefficients(products[0])[0], [expected["coefficients"][term]["est"] for term in terms], rtol=1e-9
-    )
+    label = f"{name}: {' + '.join(terms[1:])}"
+    theirs = [expected["coefficients"][term]["est"] for term in terms]
+    LM.close(label, "coefficients", theirs, coefficients(products[0])[0], relative=1e-9)
     for i, term in enumerate(terms):
         fit = fit_least_squares(products[0], counts[0], np.eye(len(terms))[i])
-        assert fit.estimate[0] == pytest.approx(expected["coefficients"][term]["est"], rel=1e-9)
-        assert fit.se[0] == pytest.approx(expected["coefficients"][term]["se"], rel=1e-10)
-        assert fit.df[0] == expected["df_residual"]
-        assert np.sqrt(fit.residual_variance[0]) == pytest.approx(expected["sigma"], rel=1e-10)
+        LM.close(label, "estimate", expected["coefficients"][term]["est"], fit.estimate[0], relative=1e-9)
+        LM.close(label, "SE", expected["coefficients"][term]["se"], fit.se[0], relative=1e-10)
+        LM.same(label, "df", expected["df_residual"], fit.df[0])
+        LM.close(label, "residual SD", expected["sigma"], np.sqrt(fit.residual_variance[0]), relative=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -81,10 +84,11 @@ def test_the_analysis(name: str, model: str, covariates: tuple[str, ...]) -> Non
         estimand = Estimand("primary", "", 0, 0, active, 0, 0.0, (analysis,))
         result = analyse_ancova(observed, estimand, analysis, (len(data["y"]),))[0]
         row = expected["coefficients"][f"arm{active}"]
-        assert result.estimate[0] == pytest.approx(row["est"], rel=1e-10)
-        assert result.se[0] == pytest.approx(row["se"], rel=1e-10)
-        assert result.df[0] == expected["df_residual"]
-        assert result.p[0] == pytest.approx(row["p"], rel=1e-9)
+        label = f"{name}: {model}, arm {active}"
+        ANALYSIS.close(label, "estimate", row["est"], result.estimate[0], relative=1e-10)
+        ANALYSIS.close(label, "SE", row["se"], result.se[0], relative=1e-10)
+        ANALYSIS.same(label, "df", expected["df_residual"], result.df[0])
+        ANALYSIS.close(label, "p", row["p"], result.p[0], relative=1e-9)
         assert result.n_analysed[0] == len(data["y"])
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import trialsim as ts
-from oracle.mmrm_cases import FEV_DATA, FOLDER
+from oracle.comparison import Reference, release
+from oracle.mmrm_cases import FEV_DATA, FOLDER, LONG_NAMES, fit_name
 
 DF = {
     "satterthwaite": "satterthwaite",
@@ -20,6 +21,16 @@ DF = {
     "residual": "residual",
     "between_within": "between-within",
 }
+COEFFICIENTS, CONTRASTS, MEANS, JOINT = (
+    Reference(f"trialsim.mmrm: {what}", release(FOLDER / "mm01.json", *packages))
+    for what, packages in (
+        ("fits and coefficients", ("mmrm",)),
+        ("contrasts", ("mmrm", "emmeans")),
+        ("LS-means", ("mmrm", "emmeans")),
+        ("F tests", ("mmrm",)),
+    )
+)
+TERM = 1e-12  # of terms that may be 0
 FIRST = sorted(path.stem for path in FOLDER.glob("m[01]*.json"))
 SECOND = sorted(path.stem for path in FOLDER.glob("mm*.json"))
 
@@ -33,15 +44,12 @@ def read_second(name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
     return data, content
 
 
-def close(ours: float, theirs: float, relative: float, label: str) -> None:
-    assert ours == pytest.approx(theirs, rel=relative, abs=1e-12), label
-
-
 def check_fit(data: pd.DataFrame, content: dict[str, Any], fit: dict[str, Any]) -> None:
     for key, df in DF.items():
         if key not in fit:
             continue
-        label = f"{content['case']} {fit['covariance']} {fit['model']} {key} {fit['covariance_per_arm']}"
+        options = {"reml": fit["reml"], "per_arm": fit["covariance_per_arm"]}
+        label = f"{fit_name(content['case'], LONG_NAMES[fit['covariance']], fit['model'], **options)}; {df}"
         ours = ts.mmrm(
             f"y ~ {fit['model']}",
             data,
@@ -52,13 +60,12 @@ def check_fit(data: pd.DataFrame, content: dict[str, Any], fit: dict[str, Any]) 
             method="reml" if fit["reml"] else "ml",
             by="arm" if fit["covariance_per_arm"] else None,
         )
-        assert ours.neg2_loglik <= fit["deviance"] + 1e-6, label
-        close(ours.aic, fit["AIC"], 1e-9, label)
-        close(ours.bic, fit["BIC"], 1e-9, label)
-        assert ours.n_observations == fit["n_obs"], label
-        table = ours.coefficients
-        for term, theirs in zip(sorted(table["se"]), sorted(fit[key]["se"].values()), strict=True):
-            close(term, theirs, 1e-6, label)
+        COEFFICIENTS.at_most(label, "−2 log-likelihood", fit["deviance"], ours.neg2_loglik, slack=1e-6)
+        COEFFICIENTS.close(label, "AIC", fit["AIC"], ours.aic, relative=1e-9, absolute=TERM)
+        COEFFICIENTS.close(label, "BIC", fit["BIC"], ours.bic, relative=1e-9, absolute=TERM)
+        COEFFICIENTS.same(label, "observations", fit["n_obs"], ours.n_observations)
+        theirs = sorted(fit[key]["se"].values())
+        COEFFICIENTS.close(label, "SE", theirs, sorted(ours.coefficients["se"]), relative=1e-6, absolute=TERM)
         check_means(ours, content, fit[key], label, interaction="arm * bpd" in fit["model"])
 
 
@@ -69,22 +76,24 @@ def check_means(
         if interaction and ("weights" in row or "bpd" in row):
             continue
         one = ours.contrast(arm=tuple(row["contrast"].split(" - ")), visit=row["visit"])
-        close(one["estimate"], row["estimate"], 1e-5, label)
-        close(one["se"], row["se"], 1e-6, label)
-        close(one["df"], row["df"], 1e-5, label)
-        assert one["p"] == pytest.approx(row["p"], abs=1e-6), label
-        assert one["ci_low"] == pytest.approx(row["lower"], rel=1e-5), label
-    means = {row["visit"]: ours.lsmeans("arm", visit=row["visit"]) for row in expected["lsmeans"] if "bpd" not in row}
+        CONTRASTS.close(label, "estimate", row["estimate"], one["estimate"], relative=1e-5, absolute=TERM)
+        CONTRASTS.close(label, "SE", row["se"], one["se"], relative=1e-6, absolute=TERM)
+        CONTRASTS.close(label, "df", row["df"], one["df"], relative=1e-5, absolute=TERM)
+        CONTRASTS.close(label, "p", row["p"], one["p"], absolute=1e-6)
+        CONTRASTS.close(label, "lower limit", row["lower"], one["ci_low"], relative=1e-5)
+    visits = {row["visit"] for row in expected["lsmeans"] if "bpd" not in row}
+    means = {visit: ours.lsmeans("arm", visit=visit) for visit in visits}
     for row in expected["lsmeans"]:
         if "bpd" in row or "weights" in row:
             continue
-        close(means[row["visit"]].loc[row["arm"], "estimate"], row["estimate"], 1e-6, label)
-        close(means[row["visit"]].loc[row["arm"], "se"], row["se"], 1e-6, label)
+        mean = means[row["visit"]].loc[row["arm"]]
+        MEANS.close(label, "estimate", row["estimate"], mean["estimate"], relative=1e-6, absolute=TERM)
+        MEANS.close(label, "SE", row["se"], mean["se"], relative=1e-6, absolute=TERM)
     if not interaction:
         joint = expected["joint_arm"]
         test = ours.f_test("arm", "visit:arm")
-        close(test["f"], joint["F"], 1e-6, label)
-        close(test["den_df"], joint["den_df"], 1e-5, label)
+        JOINT.close(label, "F", joint["F"], test["f"], relative=1e-6, absolute=TERM)
+        JOINT.close(label, "denominator df", joint["den_df"], test["den_df"], relative=1e-5, absolute=TERM)
 
 
 @pytest.mark.parametrize("name", SECOND)
@@ -110,16 +119,17 @@ def test_frames_of_the_first_set(name: str) -> None:
     for key in ("satterthwaite", "kenward_roger_linear", "kenward_roger"):
         expected = content["unstructured"][key]
         ours = ts.mmrm("y ~ baseline*visit + arm*visit + bpd", data, subject="id", visit="visit", df=DF[key])
-        close(ours.neg2_reml_loglik, expected["neg2_loglik"], 1e-9, f"{name} {key}")
+        label = f"{fit_name(name, 'unstructured', 'baseline * visit + arm * visit + bpd')}; {DF[key]}"
+        ours_2 = ours.neg2_reml_loglik
+        COEFFICIENTS.close(label, "−2 log-likelihood", expected["neg2_loglik"], ours_2, relative=1e-9, absolute=TERM)
         theirs = pd.DataFrame(expected["coefficients"]).T
-        for column, relative in (("se", 1e-6), ("df", 1e-5)):
-            np.testing.assert_allclose(
-                np.sort(ours.coefficients[column]), np.sort(theirs[column].astype(float)), rtol=relative
-            )
+        for column, word, relative in (("se", "SE", 1e-6), ("df", "df", 1e-5)):
+            sorted_theirs, sorted_ours = np.sort(theirs[column].astype(float)), np.sort(ours.coefficients[column])
+            COEFFICIENTS.close(label, word, sorted_theirs, sorted_ours, relative=relative)
         at = {"baseline": expected["lsmeans"]["baseline_at"], "bpd": expected["lsmeans"]["bpd_at"]}
         for row in expected["lsmeans"]["table"]:
             mean = ours.lsmeans("arm", visit=row["visit"], at=at).loc[row["arm"]]
-            close(mean["estimate"], row["est"], 1e-6, name)
-            close(mean["se"], row["se"], 1e-6, name)
-            close(mean["df"], row["df"], 1e-5, name)
-        np.testing.assert_allclose(ours.covariance, expected["covariance"], rtol=1e-5)
+            MEANS.close(label, "estimate", row["est"], mean["estimate"], relative=1e-6, absolute=TERM)
+            MEANS.close(label, "SE", row["se"], mean["se"], relative=1e-6, absolute=TERM)
+            MEANS.close(label, "df", row["df"], mean["df"], relative=1e-5, absolute=TERM)
+        COEFFICIENTS.close(label, "covariance", expected["covariance"], ours.covariance, relative=1e-5)

@@ -16,10 +16,15 @@ import numpy as np
 import pytest
 from scipy.special import polygamma
 
+from oracle.comparison import Reference, release
 from trialsim.kernels.counts import ESTIMATED, fit_counts
 
 FOLDER = Path(__file__).parent / "data" / "basic_tests"
 CASES = sorted(path.stem for path in FOLDER.glob("*.json"))
+REFERENCES = {
+    "poisson": Reference("Poisson regression", release(FOLDER / "b1_n200.json", base="glm")),
+    "negative_binomial": Reference("Negative binomial regression", release(FOLDER / "b1_n200.json", "MASS")),
+}
 
 
 def read(name: str, model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
@@ -39,16 +44,17 @@ def read(name: str, model: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, dic
 def test_every_coefficient(name: str, model: str) -> None:
     y, x, exposure, expected = read(name, model)
     rows = list(expected["coefficients"].values())
-    rtol = 1e-7 if model == "poisson" else 1e-5
+    relative = 1e-7 if model == "poisson" else 1e-5
+    reference = REFERENCES[model]
     for i, row in enumerate(rows):
         fit = fit_counts(y[None], x[None], np.eye(len(rows))[i], exposure=exposure[None], poisson=model == "poisson")
         assert fit.status[0] == ESTIMATED
-        np.testing.assert_allclose(fit.estimate[0], row["est"], rtol=rtol)
-        np.testing.assert_allclose(fit.se[0], row["se"], rtol=rtol)
-        np.testing.assert_allclose(fit.p[0], row["p"], rtol=20 * rtol)
-    np.testing.assert_allclose(fit.covariance[0], expected["vcov"], rtol=rtol, atol=1e-8)
-    np.testing.assert_allclose(fit.loglik[0], expected["loglik"], rtol=1e-10)
-    assert fit.loglik[0] >= expected["loglik"] - 1e-9
+        reference.close(name, "estimate", row["est"], fit.estimate[0], relative=relative)
+        reference.close(name, "SE", row["se"], fit.se[0], relative=relative)
+        reference.close(name, "p", row["p"], fit.p[0], relative=20 * relative)
+    reference.close(name, "covariance", expected["vcov"], fit.covariance[0], relative=relative, absolute=1e-8)
+    reference.close(name, "log-likelihood", expected["loglik"], fit.loglik[0], relative=1e-10)
+    reference.at_most(name, "−log-likelihood", -expected["loglik"], -fit.loglik[0], slack=1e-9)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -56,7 +62,8 @@ def test_dispersion(name: str) -> None:
     y, x, exposure, expected = read(name, "negative_binomial")
     fit = fit_counts(y[None], x[None], np.eye(x.shape[1])[1], exposure=exposure[None])
     theta = 1.0 / fit.dispersion[0]
-    np.testing.assert_allclose(theta, expected["theta"], rtol=1e-5)
+    reference = REFERENCES["negative_binomial"]
+    reference.close(name, "theta", expected["theta"], theta, relative=1e-5)
     mean = exposure * np.exp(x @ fit.coefficients[0])
     information = np.sum(
         polygamma(1, theta) - polygamma(1, theta + y) - 1.0 / theta + 2.0 / (mean + theta)
@@ -64,7 +71,7 @@ def test_dispersion(name: str) -> None:
     )  # fmt: skip
     ours = fit.dispersion_se[0] / fit.dispersion[0] ** 2
     np.testing.assert_allclose(ours, 1.0 / np.sqrt(information), rtol=1e-7)
-    np.testing.assert_allclose(ours, expected["theta_se"], rtol=1e-4)
+    reference.close(name, "SE of theta", expected["theta_se"], ours, relative=1e-4)
 
 
 def test_every_reference_case_is_read() -> None:

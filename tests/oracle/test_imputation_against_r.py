@@ -12,6 +12,7 @@ import json
 import numpy as np
 import pytest
 
+from oracle.comparison import Reference, release
 from oracle.imputation_cases import (
     ANTIDEPRESSANT,
     CASES,
@@ -37,6 +38,17 @@ from trialsim.kernels.imputation.likelihood import Problem, maximise
 from trialsim.kernels.imputation.sequential import BaseFits
 
 LABELS = [(name, label) for name in CASES for label in read_case(name)[1]]
+FORMULAS, FITS, POOLED, DELTA, PUBLISHED = (
+    Reference(f"Reference-based imputation, {what}", release(FOLDER / f"{CASES[0]}.json", "rbmi", "mmrm"))
+    for what in (
+        "with R's parameters",
+        "our fits",
+        "estimates and jackknife errors",
+        "delta adjustment",
+        "the antidepressant trial",
+    )
+)
+RULES = Reference("Rubin's rules", release(FOLDER / "rubin.json", "rbmi"))
 SHARE_OF_SE = 4e-4
 """What R's stopping rule leaves, in standard errors: below the square root of its excess −2 log-likelihood."""
 
@@ -57,10 +69,21 @@ def r_parameters(expected, model, n_visits):
     return beta, np.array(both[: 2 if model.by_arm else 1])[None, None]
 
 
-def imputed_differences(case, scores, expected):
+def imputed(case, scores, expected):
+    """Return R's imputed scores and ours."""
     values = expected["conditional_mean_imputations"]
     rows = [case.ids.index(str(i)) for i in values["id"]]
-    return scores[0, rows, np.array(values["visit"]) - 1] - np.array(values["y"])
+    return values["y"], scores[0, rows, np.array(values["visit"]) - 1]
+
+
+def words(name, label):
+    model = model_of(label)
+    return f"{name}: {model.strategy.replace('_', ' ')}{', a covariance per arm' if model.by_arm else ''}"
+
+
+def check_pooled(reference, case, row, estimate, se):
+    reference.close(case, "estimate", row["est"], estimate, absolute=SHARE_OF_SE, unit=("SE", row["se"]))
+    reference.close(case, "SE", row["se"], se, relative=SHARE_OF_SE)
 
 
 @pytest.mark.parametrize(("name", "label"), LABELS)
@@ -71,13 +94,13 @@ def test_imputed_scores_and_analysis_with_r_s_parameters(name, label):
     grouped = group_participants(case.y, case.x, case.arm, case.event, model)
     scores = conditional_means(beta, sigma, grouped, model)
     assert len(expected["conditional_mean_imputations"]["y"]) == np.isnan(case.y).sum()
-    np.testing.assert_allclose(imputed_differences(case, scores, expected), 0.0, atol=1e-11)
+    FORMULAS.close(words(name, label), "imputed scores", *imputed(case, scores, expected), absolute=1e-11)
     fits = BaseFits(beta, sigma, np.ones((1, 1), bool), np.ones((1, 1), bool))
     for what, row in expected["pooled"].items():
         target = target_of(what)
         weights = analysis_weights(grouped, target, jackknife=False)
         value = target_values(fits, grouped, model, target, weights, jackknife=False)
-        assert value[0, 0] == pytest.approx(row["est"], abs=1e-11)
+        FORMULAS.close(words(name, label), "estimate", row["est"], value[0, 0], absolute=1e-11)
 
 
 @pytest.mark.parametrize(("name", "label"), LABELS)
@@ -92,7 +115,8 @@ def test_our_fit_is_at_or_below_r_s_deviance(name, label):
     assert converged.all()
     theirs = problem.evaluate(r_parameters(content[label], model, case.y.shape[2])[1][:, 0], products)
     ours = problem.evaluate(sigma, products)
-    assert -2.0 * ours.loglik[0] <= -2.0 * theirs.loglik[0] + 1e-6
+    deviances = -2.0 * theirs.loglik[0], -2.0 * ours.loglik[0]
+    FITS.at_most(words(name, label), "−2 log-likelihood", *deviances, slack=1e-6)
     excess = 2.0 * (ours.loglik[0] - theirs.loglik[0])
     assert excess < 1e-5, "R's fit is near enough for the comparisons below"
 
@@ -104,9 +128,8 @@ def test_estimates_and_jackknife_errors(name, label):
     result = conditional_mean(*case[1:], [target_of(what) for what in expected], model_of(label))
     assert result.estimable.all()
     for h, row in enumerate(expected.values()):
-        assert abs(result.estimate[0, h] - row["est"]) < SHARE_OF_SE * row["se"]
-        assert result.se[0, h] == pytest.approx(row["se"], rel=SHARE_OF_SE)
-        assert result.p[0, h] == pytest.approx(row["p"], rel=0.02, abs=1e-6)
+        check_pooled(POOLED, words(name, label), row, result.estimate[0, h], result.se[0, h])
+        POOLED.close(words(name, label), "p", row["p"], result.p[0, h], relative=0.02, absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "label"), LABELS)
@@ -114,7 +137,8 @@ def test_imputed_scores_with_our_fit(name, label):
     case, content = read_case(name)
     scores, _ = impute_conditional_means(*case[1:], model_of(label))
     sd = np.sqrt(np.diag(np.array(content[label]["covariance_control"])).max())
-    np.testing.assert_allclose(imputed_differences(case, scores, content[label]), 0.0, atol=1e-3 * sd)
+    both = imputed(case, scores, content[label])
+    FITS.close(words(name, label), "imputed scores", *both, absolute=1e-3, unit=("SD", sd))
 
 
 @pytest.mark.parametrize("points", [2, 5])
@@ -127,11 +151,11 @@ def test_delta_adjustment(name, label, points):
     result = conditional_mean(*case[1:], targets, model_of(label), delta=delta)
     plain = conditional_mean(*case[1:], targets, model_of(label))
     for h, (what, row) in enumerate(expected.items()):
-        assert abs(result.estimate[0, h] - row["est"]) < SHARE_OF_SE * row["se"]
-        assert result.se[0, h] == pytest.approx(row["se"], rel=SHARE_OF_SE)
+        at = f"{words(name, label)}, {points} points"
+        check_pooled(DELTA, at, row, result.estimate[0, h], result.se[0, h])
         # What delta itself adds does not hang on the fit.
         added = row["est"] - content[label]["pooled"][what]["est"]
-        assert result.estimate[0, h] - plain.estimate[0, h] == pytest.approx(added, abs=1e-10)
+        DELTA.close(at, "added by delta", added, result.estimate[0, h] - plain.estimate[0, h], absolute=1e-10)
 
 
 RUBIN = json.loads((FOLDER / "rubin.json").read_text(encoding="utf-8"))["cases"]
@@ -141,10 +165,10 @@ RUBIN = json.loads((FOLDER / "rubin.json").read_text(encoding="utf-8"))["cases"]
 def test_rubin_s_rules(name):
     case = RUBIN[name]
     pooled = pool_rubin(np.array(case["est"]), np.array(case["se"]), case["df_complete"])
-    assert pooled.estimate == pytest.approx(case["pooled_est"], rel=1e-12)
-    assert pooled.se**2 == pytest.approx(case["pooled_var"], rel=1e-12)
-    assert pooled.df == pytest.approx(case["pooled_df"], rel=1e-12)
-    assert pooled.p == pytest.approx(case["p"], rel=1e-11)
+    RULES.close(name, "estimate", case["pooled_est"], pooled.estimate, relative=1e-12)
+    RULES.close(name, "variance", case["pooled_var"], pooled.se**2, relative=1e-12)
+    RULES.close(name, "df", case["pooled_df"], pooled.df, relative=1e-12)
+    RULES.close(name, "p", case["p"], pooled.p, relative=1e-11)
 
 
 needs_antidepressant = pytest.mark.skipif(
@@ -162,8 +186,9 @@ PLACEBO_MINUS_DRUG = Target(3, (0.0, 0.0, -1.0))
 def test_antidepressant_jackknife(variance, se, tolerance):
     """Cases E2 and E3: one estimate, two meanings of its variance."""
     result = conditional_mean(*read_antidepressant()[1:], [PLACEBO_MINUS_DRUG], DRUG_JUMPS, variance=variance)
-    assert result.estimate[0, 0] == pytest.approx(2.126, abs=0.002)
-    assert result.se[0, 0] == pytest.approx(se, abs=tolerance)
+    label = f"antidepressant: jump to reference, {variance.replace('_', ' ')}"
+    PUBLISHED.close(label, "estimate", 2.126, result.estimate[0, 0], absolute=0.002)
+    PUBLISHED.close(label, "SE", se, result.se[0, 0], absolute=tolerance)
 
 
 @needs_antidepressant
@@ -174,5 +199,6 @@ def test_antidepressant_multiple_imputation():
     targets = [PLACEBO_MINUS_DRUG, Target(3, (0.0, 0.0, 1.0), means), Target(3, (0.0,) * 3, means)]
     normals = draw_normals(np.random.default_rng(20230419), case.y.shape, 3, DRUG_JUMPS, 2, 500)
     pooled = multiple_imputation(*case[1:], targets, DRUG_JUMPS, normals).pooled
-    np.testing.assert_allclose(pooled.estimate[0], [2.156, -6.965, -4.809], atol=0.10)
-    assert pooled.se[0, 0] == pytest.approx(1.113, abs=0.10)
+    label = "antidepressant: jump to reference, multiple imputation"
+    PUBLISHED.close(label, "estimate", [2.156, -6.965, -4.809], pooled.estimate[0], absolute=0.10)
+    PUBLISHED.close(label, "SE", 1.113, pooled.se[0, 0], absolute=0.10)

@@ -14,10 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracle.comparison import Reference, release
 from trialsim.kernels.nested import LongitudinalFit, Reason, fit_longitudinal, longitudinal_statistics
 
 FOLDER = Path(__file__).parent / "data" / "mixed_models"
 NAMES = sorted(path.stem for path in FOLDER.glob("rs*.json"))
+REML, SATTERTHWAITE, KENWARD_ROGER, ML = (
+    Reference(f"Longitudinal random effects, {what}", release(FOLDER / f"{NAMES[0]}.json", *packages))
+    for what, *packages in (
+        ("REML", "lme4"),
+        ("Satterthwaite", "lmerTest"),
+        ("Kenward-Roger", "pbkrtest"),
+        ("ML", "lme4"),
+    )
+)
 MODELS: dict[str, dict[str, Any]] = {
     "random_intercept": {"random": "intercept"},
     "random_intercept_slope": {"random": "slope"},
@@ -56,6 +66,10 @@ def fit(name: str, model: str, **options: Any) -> tuple[LongitudinalFit, dict[st
     return result, expected, time.max()
 
 
+def label(name: str, model: str) -> str:
+    return f"{name}: {model.replace('_', ' ')}"
+
+
 def column(expected: dict[str, Any], last: float, name: str) -> list[float]:
     contrast = expected["contrasts"]["difference_at_last_visit"]
     assert contrast["weights"] == {"arm1": 1, "time:arm1": last}
@@ -67,28 +81,30 @@ def test_estimates_standard_errors_and_likelihood(name: str, model: str) -> None
     result, every, last = fit(name, model)
     expected = every[model]
     se = np.array(column(expected, last, "se"))
-    np.testing.assert_allclose(result.estimate[0] / se, column(expected, last, "est") / se, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(result.se[0], se, rtol=1e-5)
-    np.testing.assert_allclose(result.coefficient_covariance[0], expected["vcov"], rtol=1e-5, atol=1e-6)
-    assert result.neg2_loglik[0] <= expected["neg2_reml"] + 1e-6
-    assert result.neg2_loglik[0] == pytest.approx(expected["neg2_reml"], abs=1e-6)
+    case, covariance = label(name, model), result.coefficient_covariance[0]
+    REML.close(case, "estimate", column(expected, last, "est"), result.estimate[0], absolute=1e-6, unit=("SE", se))
+    REML.close(case, "SE", se, result.se[0], relative=1e-5)
+    REML.close(case, "covariance", expected["vcov"], covariance, relative=1e-5, absolute=1e-6)
+    REML.close(case, "−2 log-likelihood", expected["neg2_reml"], result.neg2_loglik[0], absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_satterthwaite(name: str, model: str) -> None:
     result, every, last = fit(name, model)
-    np.testing.assert_allclose(result.df[0], column(every[model], last, "df_satterthwaite"), rtol=1e-3)
-    np.testing.assert_allclose(result.p[0], column(every[model], last, "p"), atol=1e-6)
+    df, p = (column(every[model], last, key) for key in ("df_satterthwaite", "p"))
+    SATTERTHWAITE.close(label(name, model), "df", df, result.df[0], relative=1e-3)
+    SATTERTHWAITE.close(label(name, model), "p", p, result.p[0], absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "model"), CASES)
 def test_kenward_roger(name: str, model: str) -> None:
     result, every, last = fit(name, model, df="kenward-roger")
     expected = every[model]
-    np.testing.assert_allclose(result.se[0], column(expected, last, "se_kr"), rtol=1e-5)
-    np.testing.assert_allclose(result.df[0], column(expected, last, "df_kr"), rtol=1e-3)
-    np.testing.assert_allclose(result.p[0], column(expected, last, "p_kr"), atol=1e-6)
-    np.testing.assert_allclose(result.coefficient_covariance[0], expected["vcov_kr"], rtol=1e-5, atol=1e-6)
+    case, covariance = label(name, model), result.coefficient_covariance[0]
+    KENWARD_ROGER.close(case, "SE", column(expected, last, "se_kr"), result.se[0], relative=1e-5)
+    KENWARD_ROGER.close(case, "df", column(expected, last, "df_kr"), result.df[0], relative=1e-3)
+    KENWARD_ROGER.close(case, "p", column(expected, last, "p_kr"), result.p[0], absolute=1e-6)
+    KENWARD_ROGER.close(case, "covariance", expected["vcov_kr"], covariance, relative=1e-5, absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "model"), CASES)
@@ -100,11 +116,16 @@ def test_variances(name: str, model: str) -> None:
     patient = [row for row in rows if row["group"].startswith("id")]
     own = result.patient_covariance[0]
     found = [own[0, 0], *([own[1, 1]] if len(own) == 2 else []), *([own[0, 1]] if len(patient) == 3 else [])]
-    np.testing.assert_allclose(found, [row["vcov"] for row in patient], rtol=1e-5, atol=1e-6 * residual)
-    assert result.residual_variance[0] == pytest.approx(residual, rel=1e-6)
+    case, unit = label(name, model), ("residual variances", residual)
+    theirs = [row["vcov"] for row in patient]
+    REML.close(case, "variances of patients", theirs, found, relative=1e-5, absolute=1e-6, unit=unit)
+    REML.close(case, "residual variance", residual, result.residual_variance[0], relative=1e-6)
     group = [row["vcov"] for row in rows if row["group"] in ("site", "grp")]
-    np.testing.assert_allclose(result.group_variance, group or [np.nan], rtol=1e-5, atol=1e-6 * residual)
-    assert result.singular[0] == every[model]["singular"]
+    if group:
+        REML.close(case, "variance of groups", group, result.group_variance, relative=1e-5, absolute=1e-6, unit=unit)
+    else:
+        assert np.isnan(result.group_variance).all()
+    REML.same(case, "variance at 0", every[model]["singular"], result.singular[0])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -112,9 +133,10 @@ def test_maximum_likelihood(name: str) -> None:
     result, every, _ = fit(name, "random_intercept_slope", restricted=False)
     expected = every["random_intercept_slope_ml"]
     se = np.array(list(expected["se"].values()))
-    np.testing.assert_allclose(result.estimate[0, :5] / se, list(expected["fixef"].values()) / se, rtol=0, atol=1e-6)
-    np.testing.assert_allclose(result.se[0, :5], se, rtol=1e-5)
-    assert result.neg2_loglik[0] == pytest.approx(expected["neg2_loglik"], abs=1e-6)
+    case, theirs = label(name, "random_intercept_slope"), list(expected["fixef"].values())
+    ML.close(case, "estimate", theirs, result.estimate[0, :5], absolute=1e-6, unit=("SE", se))
+    ML.close(case, "SE", se, result.se[0, :5], relative=1e-5)
+    ML.close(case, "−2 log-likelihood", expected["neg2_loglik"], result.neg2_loglik[0], absolute=1e-6)
 
 
 def test_every_reference_case_is_read() -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from oracle.mmrm_cases import FOLDER, LONG_NAMES, Case, arm_weights, covariates, parse_model, read_data
+from oracle.comparison import Reference, release
+from oracle.mmrm_cases import FOLDER, LONG_NAMES, Case, arm_weights, covariates, fit_name, parse_model, read_data
 from trialsim.kernels.mmrm.design import Design, design_map
 from trialsim.kernels.mmrm.fit import fit_mmrm, starting_covariance
 from trialsim.kernels.mmrm.inference import Inference, fit_at, parameters_of
@@ -27,7 +28,15 @@ METHODS = {
     "kenward_roger_linear": "kenward-roger",
     "kenward_roger": "kenward-roger-mmrm",
 }
+KINDS = {
+    "satterthwaite": "Satterthwaite",
+    "kenward-roger": "Kenward-Roger",
+    "kenward-roger-mmrm": "Kenward-Roger with mmrm's second derivatives",
+    "residual": "residual df",
+    "between-within": "between-within df",
+}
 COUNTED = {"residual": "residual", "between_within": "between-within"}
+WORDS = {"F_arm_at_any_visit": "arm at any visit", "F_arm_by_visit": "arm × visit"}
 TERMS = (("intercept", True), ("baseline", True), ("arm", True), ("bpd", False))
 FIRST = sorted(path.stem for path in FOLDER.glob("m[01]*.json"))
 SECOND = sorted(path.stem for path in FOLDER.glob("mm*.json"))
@@ -83,22 +92,24 @@ def by_arm(case: Case, x: Array) -> tuple[PatternStatistics, NDArray[np.intp]]:
     return joined, group
 
 
-def close(ours: float, theirs: float, relative: float, label: str) -> None:
-    assert ours == pytest.approx(theirs, rel=relative), label
+def reference(method: str, *, what: str = "") -> Reference:
+    return Reference(f"MMRM, {KINDS[method]}{what}", release(FOLDER / "mm01.json", "mmrm"))
 
 
 def check_one(model: Fitted, method: str, row: dict[str, float], weights: Array, label: str) -> None:
     ours = model.inference(method).contrast(weights)
-    close(ours.estimate[0], row["estimate"], 1e-5, label)
-    close(np.sqrt(ours.variance[0]), row["se"], 1e-6, label)
-    close(ours.df[0], row["df"], 1e-5, label)
+    r = reference(method, what="" if model.group is None else ", a covariance per arm")
+    r.close(label, "estimate", row["estimate"], ours.estimate[0], relative=1e-5)
+    r.close(label, "SE", row["se"], np.sqrt(ours.variance[0]), relative=1e-6)
+    r.close(label, "df", row["df"], ours.df[0], relative=1e-5)
 
 
 def check_f(model: Fitted, method: str, row: dict[str, float], rows: Array, label: str) -> None:
     ours = model.inference(method).f_test(rows)
-    assert ours.n_contrasts == row["num_df"], label
-    close(ours.statistic[0], row["f"], 1e-6, label)
-    close(ours.df[0], row["den_df"], 1e-5, label)
+    r = reference(method, what=", F tests")
+    r.same(label, "numerator df", row["num_df"], ours.n_contrasts)
+    r.close(label, "F", row["f"], ours.statistic[0], relative=1e-6)
+    r.close(label, "denominator df", row["den_df"], ours.df[0], relative=1e-5)
 
 
 def second_fits(name: str) -> Iterator[tuple[dict[str, Any], Fitted, list[str]]]:
@@ -117,7 +128,7 @@ def test_methods_of_the_second_set(name: str) -> None:
     checked = 0
     for fit, model, visits in second_fits(name):
         for key in METHODS.keys() & fit.keys():
-            label = f"{name} {fit['covariance']} {fit['model']} {key}"
+            label = fit_name(name, model.covariance, fit["model"], per_arm=fit["covariance_per_arm"])
             for row in fit[key]["contrasts"]:
                 active = row["contrast"].split(" - ")[0]
                 weights = model.weights({visits.index(row["visit"]): 1.0}, active)
@@ -128,7 +139,7 @@ def test_methods_of_the_second_set(name: str) -> None:
             rows = [model.weights({0: 1.0}, active) for active in model.case.arms[1:]]
             later = range(1, len(visits))
             rows += [model.weights({v: 1.0, 0: -1.0}, active) for active in model.case.arms[1:] for v in later]
-            check_f(model, METHODS[key], {**joint, "f": joint["F"]}, np.array(rows), label)
+            check_f(model, METHODS[key], {**joint, "f": joint["F"]}, np.array(rows), f"{label}; arm at any visit")
     assert checked
 
 
@@ -145,7 +156,7 @@ def test_methods_of_the_first_set(name: str) -> None:
     for short, methods, per_arm in models:
         model = fitted(case, TERMS, LONG_NAMES[short], per_arm=per_arm)
         for key in METHODS.keys() & methods.keys():
-            label = f"{name} {short} {key} per arm: {per_arm}"
+            label = fit_name(name, LONG_NAMES[short], "baseline * visit + arm * visit + bpd", per_arm=per_arm)
             for contrast, row in methods[key]["contrast_last_visit"].items():
                 weights = model.weights({len(visits) - 1: 1.0}, contrast.split("_minus_")[0])
                 check_one(model, METHODS[key], {"estimate": row["est"], **row}, weights, label)
@@ -159,7 +170,7 @@ def test_methods_of_the_first_set(name: str) -> None:
                         for active in case.arms[1:]
                     ]
                     target = {"num_df": row["num_df"], "den_df": row["denom_df"], "f": row["f_stat"]}
-                    check_f(model, METHODS[key], target, np.array(rows), f"{label} {test}")
+                    check_f(model, METHODS[key], target, np.array(rows), f"{label}; {WORDS[test]}")
 
 
 @pytest.mark.parametrize("name", SECOND)
@@ -176,5 +187,6 @@ def test_batch_call_gives_the_same_as_r(name: str) -> None:
             contrast = np.zeros((len(visits), x.shape[2]))
             contrast[-1] = arm_weights(model.case, model.terms, row["contrast"].split(" - ")[0], model.case.arms[0])
             ours = fit_mmrm(statistics, contrast, ladder=(model.covariance,), n_constant=constant, df=df)
-            close(ours.se[0], row["se"], 1e-6, f"{name} {fit['covariance']} {key}")
-            close(ours.df[0], row["df"], 1e-5, f"{name} {fit['covariance']} {key}")
+            r, label = reference(df), fit_name(name, model.covariance, fit["model"])
+            r.close(label, "SE", row["se"], ours.se[0], relative=1e-6)
+            r.close(label, "df", row["df"], ours.df[0], relative=1e-5)

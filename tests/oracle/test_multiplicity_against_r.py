@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
+from oracle.comparison import Reference, release
 from trialsim.kernels.multiplicity import (
     Graph,
     bonferroni,
@@ -35,6 +36,19 @@ from trialsim.kernels.multiplicity import (
 )
 
 FOLDER = Path(__file__).parent / "data" / "multiplicity"
+P_ADJUST = Reference("Adjusted p-values", release(FOLDER / "p_adjust.json", base="p.adjust"))
+GRAPHS, CLOSED, PARAMETRIC, WEIGHTS, POWER = (
+    Reference(kind, release(FOLDER / "graphs.json", "graphicalMCP"))
+    for kind in (
+        "Graphs",
+        "Closed tests of graphs",
+        "Parametric tests of graphs (theirs simulated)",
+        "Weights of intersections",
+        "Power of graphs (both simulated)",
+    )
+)
+DUNNETT = Reference("Dunnett's test", release(FOLDER / "dunnett.json", base="nested quadrature"))
+DUNNETT_DATA = Reference("Dunnett's test on data", release(FOLDER / "dunnett_data1.json", "multcomp"))
 PROCEDURES = {"bonferroni": bonferroni, "holm": holm, "hochberg": hochberg, "hommel": hommel}
 
 
@@ -44,10 +58,11 @@ def cases(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("procedure", PROCEDURES)
 def test_adjusted_p_values(procedure: str) -> None:
-    for case in cases("p_adjust").values():
+    for name, case in cases("p_adjust").items():
         p = np.atleast_2d(np.array(case["p"], float))
         ours = PROCEDURES[procedure](p).adjusted[0]
-        np.testing.assert_allclose(ours, np.ravel(case["adjusted"][procedure]), rtol=1e-12, atol=1e-15)
+        theirs = np.ravel(case["adjusted"][procedure])
+        P_ADJUST.close(f"{procedure}: {name}", "adjusted p", theirs, ours, relative=1e-12, absolute=1e-15)
 
 
 @pytest.mark.parametrize("name", cases("graphs"))
@@ -57,21 +72,23 @@ def test_graphs(name: str) -> None:
     p = np.array([case["p"]])
     expected = case["shortcut_bonferroni"]
     decision = graph_test(p, graph, alpha=alpha)
-    np.testing.assert_allclose(decision.adjusted[0], expected["adjusted_p"], atol=1e-10)
-    np.testing.assert_array_equal(decision.rejected[0], expected["rejected"])
+    label = name.replace("_", ": ", 1)
+    GRAPHS.close(label, "adjusted p", expected["adjusted_p"], decision.adjusted[0], absolute=1e-10)
+    GRAPHS.same(label, "rejected", expected["rejected"], decision.rejected[0])
     weights, transitions = reduced_graph(graph, decision.rejected)
-    np.testing.assert_allclose(weights[0], expected["final_weights"], atol=1e-10)
-    np.testing.assert_allclose(transitions[0], expected["final_transitions"], atol=1e-10)
+    GRAPHS.close(label, "final weights", expected["final_weights"], weights[0], absolute=1e-10)
+    GRAPHS.close(label, "final transitions", expected["final_transitions"], transitions[0], absolute=1e-10)
     for test in ("bonferroni", "simes"):
         closed = closed_test(p, graph, test=test, alpha=alpha)
-        np.testing.assert_allclose(closed.adjusted[0], case[f"closure_{test}"]["adjusted_p"], atol=1e-10)
-        np.testing.assert_array_equal(closed.rejected[0], case[f"closure_{test}"]["rejected"])
+        expected = case[f"closure_{test}"]
+        CLOSED.close(f"{label}, {test}", "adjusted p", expected["adjusted_p"], closed.adjusted[0], absolute=1e-10)
+        CLOSED.same(f"{label}, {test}", "rejected", expected["rejected"], closed.rejected[0])
     if "closure_parametric" in case:
         expected = case["closure_parametric"]
         loadings = factor_loadings(np.array(expected["correlation"]))
         closed = closed_test(p, graph, test="parametric", alpha=alpha, loadings=loadings)
-        np.testing.assert_allclose(closed.adjusted[0], expected["adjusted_p"], atol=3e-4)
-        np.testing.assert_array_equal(closed.rejected[0], expected["rejected"])
+        PARAMETRIC.close(label, "adjusted p", expected["adjusted_p"], closed.adjusted[0], absolute=3e-4)
+        PARAMETRIC.same(label, "rejected", expected["rejected"], closed.rejected[0])
 
 
 @pytest.mark.parametrize("name", cases("intersection_weights"))
@@ -82,7 +99,7 @@ def test_intersection_weights(name: str) -> None:
     assert len(case["table"]) == len(weights) - 1
     for row in case["table"]:
         member = np.array(row[:count], dtype=int)
-        np.testing.assert_allclose(weights[member @ (1 << np.arange(count))], row[count:], atol=1e-10)
+        WEIGHTS.close(name, "weights", row[count:], weights[member @ (1 << np.arange(count))], absolute=1e-10)
 
 
 @pytest.mark.parametrize("name", cases("dunnett"))
@@ -92,14 +109,15 @@ def test_dunnett(name: str) -> None:
     loadings = dunnett_loadings(allocation[0], allocation[1:])
     correlation = np.outer(loadings, loadings)
     np.fill_diagonal(correlation, 1.0)
-    np.testing.assert_allclose(correlation, case["correlation"], rtol=1e-12)
+    label = ": ".join(name.rsplit("_df", 1)).replace(": ", ": df ")
+    DUNNETT.close(label, "correlation", case["correlation"], correlation, relative=1e-12)
     df = float(str(case["df"]).replace("Inf", "inf"))
     value = dunnett_critical_value(loadings, df=df, alpha=case["alpha"], two_sided=case["two_sided"])
-    assert value == pytest.approx(case["critical_value"], abs=1e-9)
+    DUNNETT.close(label, "critical value", case["critical_value"], value, absolute=1e-9)
     t = np.repeat(np.array(case["t"])[:, None], len(loadings), axis=1)
     decision = dunnett(t, loadings, df=df, two_sided=case["two_sided"])
     for column in decision.adjusted.T:
-        np.testing.assert_allclose(column, case["adjusted_p"], atol=1e-9)
+        DUNNETT.close(label, "adjusted p", case["adjusted_p"], column, absolute=1e-9)
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("dunnett_data*.json")), ids=lambda path: path.stem)
@@ -115,12 +133,12 @@ def test_dunnett_on_data(path: Path) -> None:
     loadings = dunnett_loadings(n[0], n[1:], ((means[1:] - means[0]) / np.sqrt(within))[:, None])
     t = np.array([case["t"]])
     single = dunnett(t, loadings, df=case["df"])
-    np.testing.assert_allclose(single.adjusted[0], case["single_step_p"], atol=1e-5)
+    DUNNETT_DATA.close(path.stem, "single-step p", case["single_step_p"], single.adjusted[0], absolute=1e-5)
     down = dunnett(t, loadings, df=case["df"], method="step-down")
-    np.testing.assert_allclose(down.adjusted[0], case["step_down_p"], atol=1e-5)
+    DUNNETT_DATA.close(path.stem, "step-down p", case["step_down_p"], down.adjusted[0], absolute=1e-5)
     bound = np.full((1, t.shape[1]), case["critical_value"])
     coverage = probability_within(-bound, bound, loadings, df=case["df"])[0]
-    assert coverage == pytest.approx(0.95, abs=5e-4)
+    DUNNETT_DATA.close(path.stem, "coverage at their critical value", 0.95, coverage, absolute=5e-4)
 
 
 @pytest.mark.parametrize("name", cases("graph_power_montecarlo"))
@@ -139,9 +157,10 @@ def test_power_of_graphs(name: str) -> None:
     expected = [*case["power_local"], case["power_at_least_1"], case["power_all"]]
     for ours, theirs in zip([*power.per_hypothesis, power.disjunctive, power.conjunctive], expected, strict=True):
         error = np.sqrt(theirs * (1.0 - theirs) * (1.0 / n + 1.0 / case["simulations"]))
-        assert abs(ours.value - theirs) < 4.9 * error
+        POWER.close(name, "power", theirs, ours.value, absolute=4.9, unit=("standard errors", error))
     spread = power.expected_rejections.mcse * np.sqrt(1.0 + n / case["simulations"])
-    assert abs(power.expected_rejections.value - case["expected_rejections"]) < 4.9 * spread
+    expected, ours = case["expected_rejections"], power.expected_rejections.value
+    POWER.close(name, "rejections", expected, ours, absolute=4.9, unit=("standard errors", spread))
 
 
 def test_holm_by_hand() -> None:

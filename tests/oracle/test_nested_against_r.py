@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracle.comparison import Reference, release
 from trialsim.kernels.nested import NestedFit, Reason, fit_nested, group_statistics
 
 FOLDER = Path(__file__).parent / "data" / "mixed_models"
@@ -21,6 +22,15 @@ PARTIAL = sorted(path.stem for path in FOLDER.glob("pn*.json"))
 CLUSTER = sorted(path.stem for path in FOLDER.glob("cr*.json"))
 PARTIAL_FITS = ("homoscedastic", "homoscedastic_own", "heteroscedastic_own", "heteroscedastic_nlme")
 CLUSTER_FITS = ("random_intercept", "no_covariate")
+FILE = FOLDER / "pn1_n120_size6.json"
+SOURCES = {
+    "homoscedastic": release(FILE, "lmerTest", "pbkrtest"),
+    "homoscedastic_own": release(FILE, base="REML written in R"),
+    "heteroscedastic_own": release(FILE, base="REML written in R"),
+    "heteroscedastic_nlme": release(FILE, "nlme"),
+    "random_intercept": release(FILE, "lmerTest", "pbkrtest"),
+    "no_covariate": release(FILE, "lmerTest", "pbkrtest"),
+}
 TERMS = {"(Intercept)": None, "baseline": "baseline", "trt": "arm", "arm1": "arm"}
 
 
@@ -49,9 +59,16 @@ def fit(data: dict[str, np.ndarray], expected: dict[str, Any], key: str, df: str
     return result
 
 
-def compare(actual: np.ndarray, expected: dict[str, Any], column: str, **tolerance: float) -> None:
-    rows = expected["coefficients"].values()
-    np.testing.assert_allclose(actual, [row[column] for row in rows], **tolerance)
+def reference(name: str, key: str, what: str) -> Reference:
+    return Reference(f"{'Partially nested' if name in PARTIAL else 'Cluster'} models, {what}", SOURCES[key])
+
+
+def label(name: str, key: str) -> str:
+    return f"{name}: {key.removesuffix('_own').removesuffix('_nlme').replace('_', ' ')}"
+
+
+def column(expected: dict[str, Any], name: str) -> list[float]:
+    return [row[name] for row in expected["coefficients"].values()]
 
 
 CASES = [(name, key) for name in PARTIAL for key in PARTIAL_FITS] + [(n, k) for n in CLUSTER for k in CLUSTER_FITS]
@@ -61,19 +78,20 @@ CASES = [(name, key) for name in PARTIAL for key in PARTIAL_FITS] + [(n, k) for 
 def test_estimates_standard_errors_and_likelihood(name: str, key: str) -> None:
     data, expected = read(name, key)
     result = fit(data, expected, key, "satterthwaite")
-    compare(result.estimate[0], expected, "est", rtol=1e-6)
-    compare(result.se[0], expected, "se", rtol=1e-5)
-    assert result.neg2_loglik[0] <= expected["neg2_reml"] + 1e-6
-    assert result.neg2_loglik[0] == pytest.approx(expected["neg2_reml"], abs=1e-6)
+    r, case = reference(name, key, "REML"), label(name, key)
+    r.close(case, "estimate", column(expected, "est"), result.estimate[0], relative=1e-6)
+    r.close(case, "SE", column(expected, "se"), result.se[0], relative=1e-5)
+    r.close(case, "−2 log-likelihood", expected["neg2_reml"], result.neg2_loglik[0], absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "key"), [case for case in CASES if case[1] != "heteroscedastic_nlme"])
 def test_satterthwaite(name: str, key: str) -> None:
     data, expected = read(name, key)
-    column = "df" if key.endswith("_own") else "df_satterthwaite"
     result = fit(data, expected, key, "satterthwaite")
-    compare(result.df[0], expected, column, rtol=1e-3)
-    compare(result.p[0], expected, "p", atol=1e-6)
+    r, case = reference(name, key, "Satterthwaite"), label(name, key)
+    theirs = column(expected, "df" if key.endswith("_own") else "df_satterthwaite")
+    r.close(case, "df", theirs, result.df[0], relative=1e-3)
+    r.close(case, "p", column(expected, "p"), result.p[0], absolute=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -82,10 +100,12 @@ def test_satterthwaite(name: str, key: str) -> None:
 def test_kenward_roger(name: str, key: str) -> None:
     data, expected = read(name, key)
     result = fit(data, expected, key, "kenward-roger")
-    compare(result.se[0], expected, "se_kr", rtol=1e-5)
-    compare(result.df[0], expected, "df_kr", rtol=1e-3)
-    compare(result.p[0], expected, "p_kr", atol=1e-6)
-    np.testing.assert_allclose(result.coefficient_covariance[0], expected["vcov_kr"], rtol=1e-5, atol=1e-6)
+    r, case = reference(name, key, "Kenward-Roger"), label(name, key)
+    r.close(case, "SE", column(expected, "se_kr"), result.se[0], relative=1e-5)
+    r.close(case, "df", column(expected, "df_kr"), result.df[0], relative=1e-3)
+    r.close(case, "p", column(expected, "p_kr"), result.p[0], absolute=1e-6)
+    covariance = result.coefficient_covariance[0]
+    r.close(case, "covariance", expected["vcov_kr"], covariance, relative=1e-5, absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "key"), [(n, k) for n, k in CASES if k.endswith("_own")])
@@ -93,13 +113,15 @@ def test_variances(name: str, key: str) -> None:
     data, expected = read(name, key)
     result = fit(data, expected, key, "satterthwaite")
     theta = np.concatenate([result.group_variance, result.residual_variance[0]])
-    np.testing.assert_allclose(theta, expected["theta"], rtol=1e-6, atol=1e-6)
+    r = reference(name, key, "REML")
+    r.close(label(name, key), "variances", expected["theta"], theta, relative=1e-6, absolute=1e-6)
 
 
 @pytest.mark.parametrize(("name", "key"), [(n, k) for n, k in CASES if k in ("homoscedastic", *CLUSTER_FITS)])
 def test_a_group_variance_on_its_bound(name: str, key: str) -> None:
     data, expected = read(name, key)
-    assert fit(data, expected, key, "satterthwaite").at_bound[0] == expected["singular"]
+    at_bound = fit(data, expected, key, "satterthwaite").at_bound[0]
+    reference(name, key, "REML").same(label(name, key), "variance at 0", expected["singular"], at_bound)
 
 
 def test_every_reference_case_is_read() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracle.comparison import Reference, release
 from trialsim.kernels.survival import (
     confidence_limits,
     fit_cox,
@@ -26,8 +27,14 @@ from trialsim.kernels.survival import (
 FOLDER = Path(__file__).parent / "data" / "basic_tests"
 CASES = sorted(path.stem for path in FOLDER.glob("*.json"))
 TESTS = {"logrank": {}, "logrank_stratified": {"n_strata": 3}, "peto_rho1": {"rho": 1.0}}
-EXACT = {"rtol": 1e-11, "atol": 1e-12}
-FITTED = {"rtol": 1e-8, "atol": 1e-12}
+WORDS = {"logrank": "plain", "logrank_stratified": "stratified", "peto_rho1": "rho = 1"}
+EXACT = {"relative": 1e-11, "absolute": 1e-12}
+FITTED = {"relative": 1e-8, "absolute": 1e-12}
+LOG_RANK, COX, CURVES, MEANS = (
+    Reference(kind, release(FOLDER / "b1_n200.json", "survival"))
+    for kind in ("Log-rank", "Cox", "Kaplan-Meier", "Restricted mean survival time")
+)
+CURVE = {"time": "times", "n_risk": "at risk", "n_event": "events", "surv": "survival", "se": "SE"}
 
 
 def read(name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -63,14 +70,15 @@ def test_log_rank(name: str, test: str) -> None:
             included=included[None],
             **options,
         )
-        np.testing.assert_allclose(result.observed[0], expected["observed"], **EXACT)
-        np.testing.assert_allclose(result.expected[0], expected["expected"], **EXACT)
-        np.testing.assert_allclose(result.variance[0], expected["variance"], **EXACT)
-        np.testing.assert_allclose(result.statistic[0], expected["chisq"], **EXACT)
-        np.testing.assert_allclose(result.z[0, 1], expected["z_second_arm"], **EXACT)
-        np.testing.assert_allclose(result.p[0], expected["p"], **EXACT)
-        np.testing.assert_allclose(result.estimate[0] / result.se[0], expected["z_second_arm"], **EXACT)
-        assert result.df == expected["df"]
+        label = f"{name}: {WORDS[test]}, arm {active}"
+        LOG_RANK.close(label, "observed", expected["observed"], result.observed[0], **EXACT)
+        LOG_RANK.close(label, "expected", expected["expected"], result.expected[0], **EXACT)
+        LOG_RANK.close(label, "variance", expected["variance"], result.variance[0], **EXACT)
+        LOG_RANK.close(label, "chi-square", expected["chisq"], result.statistic[0], **EXACT)
+        LOG_RANK.close(label, "z", expected["z_second_arm"], result.z[0, 1], **EXACT)
+        LOG_RANK.close(label, "p", expected["p"], result.p[0], **EXACT)
+        LOG_RANK.close(label, "estimate / SE", expected["z_second_arm"], result.estimate[0] / result.se[0], **EXACT)
+        LOG_RANK.same(label, "df", expected["df"], result.df)
         assert result.estimable[0]
 
 
@@ -87,18 +95,19 @@ def test_cox(name: str, model: str) -> None:
     if model == "efron_stratified":
         options |= {"stratum": data["stratum"][None], "n_strata": 3}
     rows = list(expected["coefficients"].values())
+    label = f"{name}: {model.replace('_', ' ')}"
     for i, row in enumerate(rows):
         fit = fit_cox(data["time"][None], data["event"][None], x, np.eye(len(rows))[i], **options)
-        np.testing.assert_allclose(
-            [fit.estimate[0], fit.se[0], fit.z[0], fit.p[0]], [row["est"], row["se"], row["z"], row["p"]], **FITTED
-        )
-    np.testing.assert_allclose(fit.coefficients[0], [row["est"] for row in rows], **FITTED)
-    np.testing.assert_allclose(fit.covariance[0], expected["vcov"], **FITTED)
-    np.testing.assert_allclose(
-        [fit.loglik_null[0], fit.loglik[0], fit.score[0], fit.wald[0], fit.likelihood_ratio[0]],
-        [expected[key] for key in ("loglik_null", "loglik", "score_chisq", "wald_chisq", "lr_chisq")],
-        **FITTED,
-    )
+        COX.close(label, "estimate", row["est"], fit.estimate[0], **FITTED)
+        COX.close(label, "SE", row["se"], fit.se[0], **FITTED)
+        COX.close(label, "z", row["z"], fit.z[0], **FITTED)
+        COX.close(label, "p", row["p"], fit.p[0], **FITTED)
+    COX.close(label, "coefficients", [row["est"] for row in rows], fit.coefficients[0], **FITTED)
+    COX.close(label, "covariance", expected["vcov"], fit.covariance[0], **FITTED)
+    logliks = [expected["loglik_null"], expected["loglik"]]
+    COX.close(label, "log-likelihoods", logliks, [fit.loglik_null[0], fit.loglik[0]], **FITTED)
+    tests = [expected[key] for key in ("score_chisq", "wald_chisq", "lr_chisq")]
+    COX.close(label, "chi-squares", tests, [fit.score[0], fit.wald[0], fit.likelihood_ratio[0]], **FITTED)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -107,7 +116,7 @@ def test_kaplan_meier(name: str) -> None:
     expected = results["kaplan_meier"]
     arm_of_row = np.array(expected["log"]["arm"])
     for g in range(data["arm"].max() + 1):
-        rows = arm_of_row == g
+        rows, label = arm_of_row == g, f"{name}: arm {g}"
         curve = kaplan_meier(data["time"][None], data["event"][None], included=(data["arm"] == g)[None])
         shown = curve.distinct[0] & (curve.events[0] > 0)
         for key, values in {
@@ -117,22 +126,23 @@ def test_kaplan_meier(name: str) -> None:
             "surv": curve.survival,
             "se": curve.se,
         }.items():
-            np.testing.assert_allclose(values[0, shown], np.array(expected["log"][key])[rows], **EXACT)
+            CURVES.close(label, CURVE[key], np.array(expected["log"][key])[rows], values[0, shown], **EXACT)
         for scale, limits in {"log": "log", "log-log": "loglog_ci", "plain": "plain_ci"}.items():
             ours = confidence_limits(curve, scale=scale)
             for side, values in zip(("lower", "upper"), ours, strict=True):
-                np.testing.assert_allclose(values[0, shown], numbers(expected[limits][side])[rows], **EXACT)
+                theirs = numbers(expected[limits][side])[rows]
+                CURVES.close(label, f"{scale} limits", theirs, values[0, shown], undefined=True, **EXACT)
         for scale, key in {"log": "median_log", "log-log": "median_loglog"}.items():
             lower, upper = confidence_limits(curve, scale=scale)
             ours_median = [median_survival(curve, values)[0] for values in (None, lower, upper)]
             row = expected[key][g]
-            np.testing.assert_array_equal(ours_median, numbers([row["median"], row["lower"], row["upper"]]))
+            theirs = numbers([row["median"], row["lower"], row["upper"]])
+            CURVES.same(label, f"median, {scale} limits", theirs, ours_median, undefined=True)
         lower, upper = confidence_limits(curve)
         at_6 = [survival_at(curve, 6.0, values)[0] for values in (None, lower, upper)]
         at_6.append(survival_at(curve, 6.0, curve.se, before=0.0)[0])
-        np.testing.assert_allclose(
-            at_6, [expected["at_6"][key][g] for key in ("surv", "lower", "upper", "se")], **EXACT
-        )
+        theirs = [expected["at_6"][key][g] for key in ("surv", "lower", "upper", "se")]
+        CURVES.close(label, "at time 6", theirs, at_6, **EXACT)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -142,10 +152,10 @@ def test_restricted_mean(name: str) -> None:
     result = restricted_mean(
         data["time"][None], data["event"][None], data["arm"][None], expected["tau"], n_arms=data["arm"].max() + 1
     )
-    np.testing.assert_allclose(result.mean[0], expected["rmst"], **EXACT)
-    np.testing.assert_allclose(result.mean_se[0], expected["se"], **EXACT)
-    np.testing.assert_allclose(result.estimate[0], np.ravel(expected["difference_vs_arm0"]), **EXACT)
-    np.testing.assert_allclose(result.se[0], np.ravel(expected["difference_se"]), **EXACT)
+    MEANS.close(name, "mean", expected["rmst"], result.mean[0], **EXACT)
+    MEANS.close(name, "SE of the mean", expected["se"], result.mean_se[0], **EXACT)
+    MEANS.close(name, "estimate", np.ravel(expected["difference_vs_arm0"]), result.estimate[0], **EXACT)
+    MEANS.close(name, "SE", np.ravel(expected["difference_se"]), result.se[0], **EXACT)
 
 
 def test_every_reference_case_is_read() -> None:

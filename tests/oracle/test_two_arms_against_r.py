@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from oracle.comparison import Reference, release
 from trialsim.kernels.binary import (
     chi_square_test,
     count_responses,
@@ -37,8 +38,24 @@ CASES = sorted(path.stem for path in FOLDER.glob("*.json"))
 RESULTS: dict[str, Any] = {name: json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8")) for name in CASES}
 COMPARISONS = [(name, k) for name in CASES for k in (1, 2) if f"arm{k}_vs_0" in RESULTS[name]]
 MODELS = ("no_covariate", "baseline", "baseline_stratum", "interaction", "arm_by_stratum")
-EXACT = {"rel": 1e-10, "abs": 1e-13}
-ITERATED = {"rel": 1e-8, "abs": 1e-11}
+EXACT = {"relative": 1e-10, "absolute": 1e-13}
+ITERATED = {"relative": 1e-8, "absolute": 1e-11}
+BASE = {
+    kind: Reference(kind, release(FOLDER / "b1_n200.json", *packages, base=base))
+    for kind, base, *packages in (
+        ("t and Welch", "t.test"),
+        ("Wilcoxon and Hodges-Lehmann", "wilcox.test"),
+        ("Robust standard errors", "", "sandwich"),
+        ("Drop-one F tests", "drop1"),
+        ("Effects by stratum", "lm"),
+        ("Fisher", "fisher.test"),
+        ("Chi-square", "chisq.test"),
+        ("Risk differences, risk and odds ratios", "closed forms"),
+        ("Cochran-Mantel-Haenszel", "mantelhaen.test"),
+        ("Logistic regression", "glm"),
+        ("Standardised risks (g-computation)", "glm and delta method"),
+    )
+}
 
 
 def read(name: str) -> dict[str, np.ndarray]:
@@ -74,37 +91,40 @@ def everybody(data: dict[str, np.ndarray]) -> np.ndarray:
 def test_t(name: str, k: int, kind: str, test: Any) -> None:
     data, active, control, expected = compared(name, k)
     result = test(data["y"], active, control)
-    for field in ("estimate", "se", "df", "t", "p"):
-        assert getattr(result, field)[0] == pytest.approx(expected[kind][field], **EXACT)
+    r, label = BASE["t and Welch"], f"{name}: {kind.removeprefix('t_')}, arm {k}"
+    for field, word in {"estimate": "estimate", "se": "SE", "df": "df", "t": "t", "p": "p"}.items():
+        r.close(label, word, expected[kind][field], getattr(result, field)[0], **EXACT)
     limits = t_limits(result.estimate, result.se, result.df)
-    assert [limit[0] for limit in limits] == pytest.approx(expected[kind]["ci"], **EXACT)
+    r.close(label, "limits", expected[kind]["ci"], [limit[0] for limit in limits], **EXACT)
     if kind == "t_pooled":
         shifted = test(data["y"], active, control, null=1.0)
-        assert shifted.t[0] == pytest.approx(expected["t_pooled_mu1"]["t"], **EXACT)
-        assert shifted.p[0] == pytest.approx(expected["t_pooled_mu1"]["p"], **EXACT)
+        r.close(label, "t against 1", expected["t_pooled_mu1"]["t"], shifted.t[0], **EXACT)
+        r.close(label, "p against 1", expected["t_pooled_mu1"]["p"], shifted.p[0], **EXACT)
     else:
         less = test(data["y"], active, control, alternative="less")
-        assert less.p[0] == pytest.approx(expected["t_welch_less"]["p"], **EXACT)
+        r.close(label, "one-sided p", expected["t_welch_less"]["p"], less.p[0], **EXACT)
 
 
 @pytest.mark.parametrize(("name", "k"), COMPARISONS)
 def test_wilcoxon(name: str, k: int) -> None:
     data, active, control, result = compared(name, k)
     expected, y = result["wilcoxon"], data["y"]
+    r, label = BASE["Wilcoxon and Hodges-Lehmann"], f"{name}: arm {k}"
     plain = rank_sum_test(y, active, control, continuity=False)
-    assert plain.w[0] == expected["W"]
-    assert plain.p[0] == pytest.approx(expected["p_normal_nocc"], **EXACT)
-    assert rank_sum_test(y, active, control).p[0] == pytest.approx(expected["p_normal_cc"], **EXACT)
+    r.same(label, "W", expected["W"], plain.w[0])
+    r.close(label, "p", expected["p_normal_nocc"], plain.p[0], **EXACT)
+    corrected = rank_sum_test(y, active, control)
+    r.close(label, "p, continuity", expected["p_normal_cc"], corrected.p[0], **EXACT)
     less = rank_sum_test(y, active, control, continuity=False, alternative="less")
-    assert less.p[0] == pytest.approx(expected["p_less_normal_nocc"], **EXACT)
+    r.close(label, "one-sided p", expected["p_less_normal_nocc"], less.p[0], **EXACT)
     exact = rank_sum_test(y, active, control, exact=True)
     if expected["p_exact"] is not None:
-        assert exact.p[0] == pytest.approx(expected["p_exact"], **EXACT)
+        r.close(label, "exact p", expected["p_exact"], exact.p[0], **EXACT)
     shift = hodges_lehmann(y, active, control)
     if expected["hl_ci_exact"] is not None:
-        assert [shift.low[0], shift.high[0]] == pytest.approx(expected["hl_ci_exact"], **EXACT)
-        assert shift.estimate[0] == pytest.approx(expected["hodges_lehmann"], **EXACT)
-    assert shift.estimate[0] == pytest.approx(expected["hodges_lehmann"], abs=1e-3)
+        r.close(label, "limits of the shift", expected["hl_ci_exact"], [shift.low[0], shift.high[0]], **EXACT)
+        r.close(label, "shift", expected["hodges_lehmann"], shift.estimate[0], **EXACT)
+    r.close(label, "shift by root search", expected["hodges_lehmann"], shift.estimate[0], absolute=1e-3)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -113,18 +133,18 @@ def test_robust_standard_errors(name: str, model: str) -> None:
     data, expected = read(name), RESULTS[name]["ancova"][model]
     terms = list(expected["coefficients"])
     x = covariates(data, terms)
+    r, label = BASE["Robust standard errors"], f"{name}: {' + '.join(terms[1:])}"
     for kind, standard_errors in expected["robust_se"].items():
         fit = regress(x, data["y"], everybody(data), variance=kind.lower())
         for i, term in enumerate(terms):
             one = contrast(fit, np.eye(len(terms))[i])
-            assert one.estimate[0] == pytest.approx(expected["coefficients"][term]["est"], rel=1e-9)
-            assert one.se[0] == pytest.approx(standard_errors[term], rel=1e-9)
+            r.close(label, "estimate", expected["coefficients"][term]["est"], one.estimate[0], relative=1e-9)
+            r.close(label, f"{kind} SE", standard_errors[term], one.se[0], relative=1e-9)
     plain = regress(x, data["y"], everybody(data))
-    np.testing.assert_allclose(plain.covariance[0], expected["vcov"], rtol=1e-9)
+    r.close(label, "constant-variance covariance", expected["vcov"], plain.covariance[0], relative=1e-9)
     for i, term in enumerate(terms):
-        assert contrast(plain, np.eye(len(terms))[i]).p[0] == pytest.approx(
-            expected["coefficients"][term]["p"], rel=1e-8
-        )
+        p = contrast(plain, np.eye(len(terms))[i]).p[0]
+        r.close(label, "constant-variance p", expected["coefficients"][term]["p"], p, relative=1e-8)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -137,9 +157,10 @@ def test_drop_one_f_tests(name: str, model: str) -> None:
         wanted = set(dropped.split(":"))
         rows = [i for i, term in enumerate(terms) if {part.rstrip("123456789") for part in term.split(":")} == wanted]
         test = joint_test(fit, np.eye(len(terms))[rows])
-        assert test.numerator_df == row["df"]
-        assert test.f[0] == pytest.approx(row["F"], rel=1e-8)
-        assert test.p[0] == pytest.approx(row["p"], rel=1e-8)
+        r, label = BASE["Drop-one F tests"], f"{name}: {' + '.join(terms[1:])}, without {dropped}"
+        r.same(label, "numerator df", row["df"], test.numerator_df)
+        r.close(label, "F", row["F"], test.f[0], relative=1e-8)
+        r.close(label, "p", row["p"], test.p[0], relative=1e-8)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if "arm2_vs_0" not in RESULTS[name]])
@@ -154,17 +175,18 @@ def test_effects_by_stratum(name: str) -> None:
         data["baseline"][:, :, None],
         n_strata=n_strata,
     )
-    rows = expected["coefficients"]
-    assert result.estimate[0, 0] == pytest.approx(rows["arm1"]["est"], rel=1e-9)
-    assert result.se[0, 0] == pytest.approx(rows["arm1"]["se"], rel=1e-9)
-    assert result.p[0, 0] == pytest.approx(rows["arm1"]["p"], rel=1e-8)
+    rows, r = expected["coefficients"], BASE["Effects by stratum"]
+    r.close(name, "estimate", rows["arm1"]["est"], result.estimate[0, 0], relative=1e-9)
+    r.close(name, "SE", rows["arm1"]["se"], result.se[0, 0], relative=1e-9)
+    r.close(name, "p", rows["arm1"]["p"], result.p[0, 0], relative=1e-8)
     for s in range(2, n_strata + 1):
         row = rows[f"stratum{s}:arm1"]
-        assert result.difference[0, s - 2] == pytest.approx(row["est"], rel=1e-8)
-        assert result.difference_se[0, s - 2] == pytest.approx(row["se"], rel=1e-9)
-        assert result.difference_p[0, s - 2] == pytest.approx(row["p"], rel=1e-8)
-    assert result.df[0] == expected["df_residual"]
-    assert result.interaction.p[0] == pytest.approx(expected["drop1_F"]["stratum:arm"]["p"], rel=1e-8)
+        r.close(name, "difference", row["est"], result.difference[0, s - 2], relative=1e-8)
+        r.close(name, "SE of the difference", row["se"], result.difference_se[0, s - 2], relative=1e-9)
+        r.close(name, "p of the difference", row["p"], result.difference_p[0, s - 2], relative=1e-8)
+    r.same(name, "df", expected["df_residual"], result.df[0])
+    theirs = expected["drop1_F"]["stratum:arm"]["p"]
+    r.close(name, "p of the interaction", theirs, result.interaction.p[0], relative=1e-8)
 
 
 @pytest.mark.parametrize(("name", "k"), COMPARISONS)
@@ -174,23 +196,36 @@ def test_tables(name: str, k: int) -> None:
     counts = count_responses(data["resp"], active, control)
     assert [counts.active[0], counts.control[0]] == expected["events"]
     assert [counts.n_active[0], counts.n_control[0]] == expected["n"]
-    assert fisher_test(counts).p[0] == pytest.approx(expected["fisher_p"], **EXACT)
-    assert fisher_test(counts, alternative="greater").p[0] == pytest.approx(expected["fisher_p_greater"], **EXACT)
-    for name_, continuity in (("chisq_nocc", False), ("chisq_yates", True)):
+    label = f"{name}: arm {k}"
+    greater = fisher_test(counts, alternative="greater")
+    BASE["Fisher"].close(label, "p", expected["fisher_p"], fisher_test(counts).p[0], **EXACT)
+    BASE["Fisher"].close(label, "one-sided p", expected["fisher_p_greater"], greater.p[0], **EXACT)
+    for key, word, continuity in (("chisq_nocc", "", False), ("chisq_yates", ", continuity", True)):
         test = chi_square_test(counts, continuity=continuity)
-        assert test.chi_square[0] == pytest.approx(expected[name_], **EXACT)
-        assert test.p[0] == pytest.approx(expected[f"{name_}_p"], **EXACT)
+        BASE["Chi-square"].close(label, f"chi-square{word}", expected[key], test.chi_square[0], **EXACT)
+        BASE["Chi-square"].close(label, f"p{word}", expected[f"{key}_p"], test.p[0], **EXACT)
+
+
+@pytest.mark.parametrize(("name", "k"), COMPARISONS)
+def test_risk_differences_and_ratios(name: str, k: int) -> None:
+    data, active, control, result = compared(name, k)
+    expected = result["binary"]
+    counts = count_responses(data["resp"], active, control)
+    r, label = BASE["Risk differences, risk and odds ratios"], f"{name}: arm {k}"
     wald, newcombe = wald_difference(counts), newcombe_difference(counts)
-    assert wald.estimate[0] == pytest.approx(expected["rd"], **EXACT)
-    assert wald.se[0] == pytest.approx(expected["rd_wald_se"], **EXACT)
-    assert [wald.low[0], wald.high[0]] == pytest.approx(expected["rd_wald_ci"], **EXACT)
-    assert [newcombe.low[0], newcombe.high[0]] == pytest.approx(expected["rd_newcombe_ci"], **EXACT)
-    for field, ratio in (("rr", risk_ratio(counts)), ("or", odds_ratio(counts))):
-        assert ratio.estimate[0] == pytest.approx(expected[field], **EXACT)
-        assert [ratio.low[0], ratio.high[0]] == pytest.approx(expected[f"{field}_ci"], **EXACT)
-    for field, limits in (("clopper", clopper_pearson_limits), ("wilson", wilson_limits)):
+    r.close(label, "risk difference", expected["rd"], wald.estimate[0], **EXACT)
+    r.close(label, "SE of the difference", expected["rd_wald_se"], wald.se[0], **EXACT)
+    r.close(label, "Wald limits", expected["rd_wald_ci"], [wald.low[0], wald.high[0]], **EXACT)
+    r.close(label, "Newcombe limits", expected["rd_newcombe_ci"], [newcombe.low[0], newcombe.high[0]], **EXACT)
+    for key, word, ratio in (("rr", "risk ratio", risk_ratio(counts)), ("or", "odds ratio", odds_ratio(counts))):
+        r.close(label, word, expected[key], ratio.estimate[0], **EXACT)
+        r.close(label, f"limits of the {word}", expected[f"{key}_ci"], [ratio.low[0], ratio.high[0]], **EXACT)
+    for key, word, limits in (
+        ("clopper", "Clopper-Pearson limits", clopper_pearson_limits),
+        ("wilson", "Wilson limits", wilson_limits),
+    ):
         low, high = limits(counts.active, counts.n_active)
-        assert [low[0], high[0]] == pytest.approx(expected[f"{field}_active"], **EXACT)
+        r.close(label, word, expected[f"{key}_active"], [low[0], high[0]], **EXACT)
 
 
 @pytest.mark.parametrize(("name", "k"), COMPARISONS)
@@ -200,12 +235,13 @@ def test_cochran_mantel_haenszel(name: str, k: int) -> None:
     counts = count_responses(
         data["resp"], active, control, data["stratum"].astype(int) - 1, n_strata=int(data["stratum"].max())
     )
-    for suffix, continuity in (("cc", True), ("nocc", False)):
+    r, label = BASE["Cochran-Mantel-Haenszel"], f"{name}: arm {k}"
+    for suffix, word, continuity in (("cc", ", continuity", True), ("nocc", "", False)):
         test = mantel_haenszel_test(counts, continuity=continuity)
-        assert test.chi_square[0] == pytest.approx(expected[f"chisq_{suffix}"], **EXACT)
-        assert test.p[0] == pytest.approx(expected[f"p_{suffix}"], **EXACT)
-    assert test.odds_ratio[0] == pytest.approx(expected["mh_common_or"], **EXACT)
-    assert [test.low[0], test.high[0]] == pytest.approx(expected["mh_or_ci"], **EXACT)
+        r.close(label, f"chi-square{word}", expected[f"chisq_{suffix}"], test.chi_square[0], **EXACT)
+        r.close(label, f"p{word}", expected[f"p_{suffix}"], test.p[0], **EXACT)
+    r.close(label, "common odds ratio", expected["mh_common_or"], test.odds_ratio[0], **EXACT)
+    r.close(label, "limits", expected["mh_or_ci"], [test.low[0], test.high[0]], **EXACT)
 
 
 @pytest.mark.parametrize("model", ["arm", "covariates"])
@@ -216,18 +252,20 @@ def test_logistic(name: str, model: str) -> None:
     x, y, all_of_them = covariates(data, terms), data["resp"], everybody(data)
     fit = fit_logistic(x, y, all_of_them)
     assert fit.method[0] == MAXIMUM_LIKELIHOOD
+    r, label = BASE["Logistic regression"], f"{name}: {model}"
     # Variances to twice what standard errors are held to: glm takes its weights a step before its end.
-    np.testing.assert_allclose(fit.covariance[0], expected["vcov"], rtol=2e-8)
-    assert fit.log_likelihood[0] == pytest.approx(expected["loglik"], **ITERATED)
+    r.close(label, "covariance", expected["vcov"], fit.covariance[0], relative=2e-8)
+    r.close(label, "log-likelihood", expected["loglik"], fit.log_likelihood[0], **ITERATED)
     for i, term in enumerate(terms):
         row, test = expected["coefficients"][term], wald_test(fit, np.eye(len(terms))[i])
-        assert test.estimate[0] == pytest.approx(row["est"], **ITERATED)
-        assert test.se[0] == pytest.approx(row["se"], **ITERATED)
-        assert test.p[0] == pytest.approx(row["p"], abs=1e-8)
-        limits = normal_limits(test.estimate, test.se)
-        assert [limit[0] for limit in limits] == pytest.approx(expected["ci95_wald"][term], rel=1e-8, abs=1e-8)
+        r.close(label, "estimate", row["est"], test.estimate[0], **ITERATED)
+        r.close(label, "SE", row["se"], test.se[0], **ITERATED)
+        r.close(label, "p", row["p"], test.p[0], absolute=1e-8)
+        ours = [limit[0] for limit in normal_limits(test.estimate, test.se)]
+        r.close(label, "limits", expected["ci95_wald"][term], ours, relative=1e-8, absolute=1e-8)
     ratio = likelihood_ratio_test(x, y, all_of_them, tuple(range(1, len(terms))))
-    assert ratio.chi_square[0] == pytest.approx(expected["null_deviance"] - expected["deviance"], **ITERATED)
+    theirs = expected["null_deviance"] - expected["deviance"]
+    r.close(label, "likelihood ratio", theirs, ratio.chi_square[0], **ITERATED)
 
 
 @pytest.mark.parametrize(("name", "k"), COMPARISONS)
@@ -242,10 +280,11 @@ def test_standardised_risks(name: str, k: int) -> None:
     )
     included = active | control
     result = standardised_risks(fit_logistic(x, data["resp"], included), x_active, x_control, included)
-    assert result.risk_active[0] == pytest.approx(expected["risk1"], **ITERATED)
-    assert result.risk_control[0] == pytest.approx(expected["risk0"], **ITERATED)
-    assert result.estimate[0] == pytest.approx(expected["rd"], **ITERATED)
-    assert result.se[0] == pytest.approx(expected["se_delta_fixed_covariates"], **ITERATED)
+    r, label = BASE["Standardised risks (g-computation)"], f"{name}: arm {k}"
+    r.close(label, "risk, active", expected["risk1"], result.risk_active[0], **ITERATED)
+    r.close(label, "risk, control", expected["risk0"], result.risk_control[0], **ITERATED)
+    r.close(label, "estimate", expected["rd"], result.estimate[0], **ITERATED)
+    r.close(label, "SE", expected["se_delta_fixed_covariates"], result.se[0], **ITERATED)
 
 
 def test_every_reference_case_is_read() -> None:
