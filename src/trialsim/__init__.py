@@ -12,14 +12,28 @@ from trialsim._version import __version__
 if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import Run as Run
+    from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
     from trialsim.api import cohort as cohort
     from trialsim.api import load as load
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
     from trialsim.api import run as run
+    from trialsim.api import tipping_point as tipping_point
 
-__all__ = ["MmrmResult", "Run", "__version__", "analyse", "cohort", "load", "mmrm", "open_run", "run"]
+__all__ = [
+    "MmrmResult",
+    "Run",
+    "TippingPoint",
+    "__version__",
+    "analyse",
+    "cohort",
+    "load",
+    "mmrm",
+    "open_run",
+    "run",
+    "tipping_point",
+]
 
 
 def __getattr__(name: str) -> object:

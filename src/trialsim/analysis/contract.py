@@ -24,7 +24,30 @@ NO_COVARIANCE_CONVERGED = "no covariance converged"
 NOT_ESTIMABLE = "contrast not estimable"
 NO_EVENTS = "no events to compare"
 NOT_CONVERGED = "no convergence"
-REASONS = (NO_COVARIANCE_CONVERGED, NOT_ESTIMABLE, NO_EVENTS, NOT_CONVERGED)
+EMPTY_ARM = "an arm has nobody to analyse"
+NO_SPREAD = "the scores do not vary"
+NO_STRATUM = "no stratum has both arms and values that vary"
+ALL_ALIKE = "in each arm all responses are alike"
+SEPARATED = "the covariates separate the responses"
+REFIT_FAILED = "a fit without one of the participants failed"
+NOBODY_LEFT = "nobody is left without the event"
+TOO_SHORT = "in an arm nobody is followed to the last day"
+NO_GROUPS = "groups cannot be told from patients"
+REASONS = (
+    NO_COVARIANCE_CONVERGED,
+    NOT_ESTIMABLE,
+    NO_EVENTS,
+    NOT_CONVERGED,
+    EMPTY_ARM,
+    NO_SPREAD,
+    NO_STRATUM,
+    ALL_ALIKE,
+    SEPARATED,
+    REFIT_FAILED,
+    NOBODY_LEFT,
+    TOO_SHORT,
+    NO_GROUPS,
+)
 """Why a fit can fail."""
 
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from trialsim.analysis.contract import NO_COVARIANCE_CONVERGED, Estimates, Observed, wald_estimates
 from trialsim.analysis.design_matrix import linear_model
 from trialsim.analysis.endpoints import visit_scores
-from trialsim.kernels.mmrm import LADDER, Design, fit_mmrm, pattern_statistics
+from trialsim.kernels.mmrm import LADDER, Design, MmrmFit, PatternStatistics, fit_mmrm, pattern_statistics
+from trialsim.kernels.mmrm.by_group import fit_mmrm_by_group
 from trialsim.scenario.resolved import Analysis, Estimand
 
 Array = NDArray[np.float64]
@@ -36,7 +37,8 @@ def analyse_mmrm(observed: Observed, estimand: Estimand, analysis: Analysis, siz
     Notes
     -----
     Arm, baseline and stratum are crossed with visit. Participants without a score after baseline say
-    nothing about the model and are not in it.
+    nothing about the model and are not in it. With `covariance_by`, arms or strata have covariances of their own,
+    and the simpler ones that are tried in turn are by arm or stratum too.
     """
     y = visit_scores(observed, estimand)
     x, weights = linear_model(observed, estimand, analysis)
@@ -78,10 +80,11 @@ def _fit_sizes(
 ) -> list[Estimates]:
     names = ladder(analysis)
     # A shift of all scores changes no contrast, and small sums of squares keep more digits.
-    y = y - np.nanmean(y)
+    if not np.isnan(y).all():
+        y = y - np.nanmean(y)
     results = []
-    for statistics in pattern_statistics(y, x, sizes=sizes):
-        fit = fit_mmrm(statistics, contrast, ladder=names, df=analysis.df, design=design)
+    for parts in zip(*_statistics(observed, y, x, analysis, sizes), strict=True):
+        fit = _fit(parts, contrast, names, analysis, design)
         results.append(
             wald_estimates(
                 fit.estimate,
@@ -92,7 +95,31 @@ def _fit_sizes(
                 rung=np.where(fit.rung < 0, len(names), fit.rung),
                 rungs=(*names, NO_COVARIANCE_CONVERGED),
                 n_rungs=len(names),
-                n_analysed=statistics.participants,
+                n_analysed=np.sum([part.participants for part in parts], axis=0),
             )
         )
     return results
+
+
+def _statistics(
+    observed: Observed, y: Array, x: Array, analysis: Analysis, sizes: tuple[int, ...]
+) -> list[list[PatternStatistics]]:
+    """Return the statistics of each group with a covariance of its own (one for all, or by arm or stratum), by size."""
+    if analysis.covariance_by == "none":
+        return [pattern_statistics(y, x, sizes=sizes)]
+    member, n_groups = (
+        (observed.arm, observed.n_arms) if analysis.covariance_by == "arm" else (observed.stratum, observed.n_strata)
+    )
+    return [pattern_statistics(y, x, included=member == g, sizes=sizes) for g in range(n_groups)]
+
+
+def _fit(
+    parts: tuple[PatternStatistics, ...],
+    contrast: Array,
+    names: tuple[str, ...],
+    analysis: Analysis,
+    design: Design | None,
+) -> MmrmFit:
+    if len(parts) == 1:
+        return fit_mmrm(parts[0], contrast, ladder=names, df=analysis.df, design=design)
+    return fit_mmrm_by_group(parts, contrast, ladder=names, df=analysis.df, design=design)

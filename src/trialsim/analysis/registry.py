@@ -9,9 +9,16 @@ from types import MappingProxyType
 import numpy as np
 
 from trialsim.analysis.ancova import analyse_ancova
-from trialsim.analysis.contract import Estimates, Observed, wald_estimates
+from trialsim.analysis.contract import REASONS, Estimates, Observed, wald_estimates
 from trialsim.analysis.mmrm import analyse_clda, analyse_mmrm
+from trialsim.analysis.multiple_imputation import analyse_multiple_imputation
+from trialsim.analysis.nested import analyse_nested
+from trialsim.analysis.ranks import analyse_ranks
+from trialsim.analysis.rates import analyse_negative_binomial
 from trialsim.analysis.reference_based import analyse_reference_based
+from trialsim.analysis.response_models import analyse_g_computation, analyse_logistic
+from trialsim.analysis.responses import analyse_cmh, analyse_fisher, analyse_risk_difference
+from trialsim.analysis.times import analyse_cox, analyse_kaplan_meier, analyse_log_rank, analyse_rmst
 from trialsim.analysis.two_arms import analyse_t_test
 from trialsim.scenario import methods
 from trialsim.scenario.resolved import Analysis, Estimand
@@ -25,7 +32,21 @@ METHODS: MappingProxyType[str, Analyse] = MappingProxyType(
         "ancova": analyse_ancova,
         "t_test": analyse_t_test,
         "welch": analyse_t_test,
+        "wilcoxon": analyse_ranks,
+        "van_elteren": analyse_ranks,
         "reference_based": analyse_reference_based,
+        "nested": analyse_nested,
+        "multiple_imputation": analyse_multiple_imputation,
+        "risk_difference": analyse_risk_difference,
+        "fisher": analyse_fisher,
+        "cmh": analyse_cmh,
+        "logistic": analyse_logistic,
+        "g_computation": analyse_g_computation,
+        "log_rank": analyse_log_rank,
+        "cox": analyse_cox,
+        "kaplan_meier": analyse_kaplan_meier,
+        "rmst": analyse_rmst,
+        "negative_binomial": analyse_negative_binomial,
     }
 )
 """Methods by name; each analyses the first n participants of every trial of a block, for each n."""
@@ -46,6 +67,7 @@ def analyse(observed: Observed, estimand: Estimand, analysis: Analysis, sizes: t
     if estimand.interaction is None or methods.METHODS[analysis.method].interaction == "model":
         return method(observed, estimand, analysis, sizes)
     inside = replace(estimand, interaction=None)
+    analysis = replace(analysis, covariates=tuple(name for name in analysis.covariates if name != "stratum"))
     first, second = (method(_within(observed, stratum), inside, analysis, sizes) for stratum in estimand.interaction)
     return [_difference(one, other, estimand, analysis) for one, other in zip(first, second, strict=True)]
 
@@ -64,7 +86,7 @@ def _difference(first: Estimates, second: Estimates, estimand: Estimand, analysi
         df = total**2 / (variances[0] ** 2 / first.df + variances[1] ** 2 / second.df)
     # The later rung of the two says how the pair was had; reasons stand after all methods.
     rung = np.maximum(first.rung, second.rung)
-    n_rungs = len(first.rungs) - 1
+    n_rungs = sum(name not in REASONS for name in first.rungs)
     return wald_estimates(
         first.estimate - second.estimate,
         np.sqrt(total),

@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.tipping import TippingPoint, tipping_point
 
-__all__ = ["MmrmResult", "Run", "analyse", "cohort", "load", "mmrm", "open_run", "run"]
+__all__ = ["MmrmResult", "Run", "TippingPoint", "analyse", "cohort", "load", "mmrm", "open_run", "run", "tipping_point"]
 
 _HOME = {
     "analyse": "real_data",
@@ -22,6 +23,8 @@ _HOME = {
     "load": "runs",
     "open_run": "runs",
     "run": "runs",
+    "TippingPoint": "tipping",
+    "tipping_point": "tipping",
 }
 
 

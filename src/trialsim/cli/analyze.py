@@ -1,9 +1,10 @@
-"""`trialsim analyze`: the planned analyses on the data of a real trial."""
+"""`trialsim analyze`: the planned analyses on the data of a real trial, and the tipping point of one of them."""
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +12,10 @@ from trialsim.cli.options import Settings, parse_settings
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from trialsim.api import TippingPoint
+
+NOTHING = "–"
 
 
 def analyze(
@@ -21,6 +26,14 @@ def analyze(
         Path, typer.Option("--scenario", help="The scenario that plans the analyses.", show_default=False)
     ],
     settings: Settings = None,
+    tipping: Annotated[
+        bool,
+        typer.Option(
+            "--tipping-point",
+            help="Instead: how much worse must those who left the active arm have been for the result to be lost?",
+        ),
+    ] = False,
+    estimand: Annotated[str, typer.Option("--estimand", help="Whose tipping point.")] = "primary",
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
     """Carry out the planned analyses on real data.
@@ -29,14 +42,27 @@ def analyze(
     the baseline.
     """
     from trialsim import api
-    from trialsim.errors import RunError
 
     loaded = api.load(scenario, settings=parse_settings(settings))
+    if tipping:
+        point = api.tipping_point(data, loaded, estimand=estimand)
+        if as_json:
+            typer.echo(_json_of(point))
+        else:
+            _print_tipping(point)
+        return
     found = api.analyse(data, loaded)
     if as_json:
         typer.echo(found.to_json(orient="records", indent=2, double_precision=15))
     else:
         _print(found)
+    _require_all(found)
+
+
+def _require_all(found: pd.DataFrame) -> None:
+    """Raise RunError where an analysis failed."""
+    from trialsim.errors import RunError
+
     failed = found[found["failed"]]
     if len(failed):
         words = "; ".join(f"{row.estimand}, {row.method}: {row.how}" for row in failed.itertuples())
@@ -47,28 +73,75 @@ def analyze(
 
 
 def _print(found: pd.DataFrame) -> None:
+    headings = ("estimand", "day", "contrast", "method", "estimate", "se", "df", "p", "interval", "n")
+    rows = []
+    for row in found.itertuples():
+        numbers = (NOTHING,) * 5 if row.failed else _numbers(row)
+        rows.append((row.estimand, f"{row.visit_days:g}", row.contrast, row.method, *numbers, str(row.n_analysed)))
+    _print_table(headings, rows, left=(0, 2, 3))
+
+
+def _print_tipping(point: TippingPoint) -> None:
+    headings = ("delta", "estimate", "se", "df", "p", "interval", "")
+    rows = [
+        (_short(row.delta, "{:.4g}"), *_numbers(row), "significant" if row.significant else "lost")
+        for row in point.path.itertuples()
+    ]
+    _print_table(headings, rows, left=(6,))
+    typer.echo(f"\n{_words(point)}")
+
+
+def _words(point: TippingPoint) -> str:
+    """Return the answer in a sentence or two."""
+    who = f"the {point.imputed} patients of the active arm who left"
+    how = f"{point.estimand} by {point.method} ({point.strategy.replace('_', ' ')})"
+    if point.delta == 0.0:
+        return f"{how}: there is no significant benefit to lose."
+    if math.isinf(point.delta):
+        return f"{how}: significant still when {who} score {point.limit:+.4g} points from what was imputed."
+    return f"{how}: no longer significant when {who} score {point.delta:+.4g} points from what was imputed."
+
+
+def _json_of(point: TippingPoint) -> str:
+    import json
+
+    reached = math.isfinite(point.delta)
+    content = {
+        "estimand": point.estimand,
+        "method": point.method,
+        "strategy": point.strategy,
+        "alpha": point.alpha,
+        "delta": point.delta if reached else None,
+        "reached": reached,
+        "limit": point.limit,
+        "imputed": point.imputed,
+        "path": json.loads(point.path.to_json(orient="records", double_precision=15)),
+    }
+    return json.dumps(content, indent=2)
+
+
+def _numbers(row: Any) -> tuple[str, ...]:
+    """Return estimate, standard error, degrees of freedom, p and interval as text; a dash for what there is not."""
+    p = "<0.0001" if row.p < 0.0001 else f"{row.p:.4f}"
+    interval = NOTHING if math.isnan(row.ci_low) else f"{row.ci_low:.4g} to {row.ci_high:.4g}"
+    df = "∞" if row.df == math.inf else _short(row.df, "{:.1f}")
+    return _short(row.estimate, "{:.4g}"), _short(row.se, "{:.4g}"), df, p, interval
+
+
+def _short(value: float, form: str) -> str:
+    return NOTHING if math.isnan(value) else form.format(value)
+
+
+def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, left: tuple[int, ...]) -> None:
     from rich import box
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    headings = ("estimand", "day", "contrast", "method", "estimate", "se", "df", "p", "interval", "n")
     for position, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if position in (0, 2, 3) else "right", no_wrap=True)
-    for row in found.itertuples():
-        numbers = (
-            ("–",) * 5
-            if row.failed
-            else (
-                f"{row.estimate:.4g}",
-                f"{row.se:.4g}",
-                "∞" if row.df == float("inf") else f"{row.df:.1f}",
-                "<0.0001" if row.p < 0.0001 else f"{row.p:.4f}",
-                f"{row.ci_low:.4g} to {row.ci_high:.4g}",
-            )
-        )
-        cells = (row.estimand, f"{row.visit_days:g}", row.contrast, row.method, *numbers, str(row.n_analysed))
-        table.add_row(*(escape(cell) for cell in cells))
+        table.add_column(heading, justify="left" if position in left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(cell) for cell in row))
     needed = Console(width=10_000).measure(table).maximum
     Console(width=max(Console().width, needed)).print(table, crop=False)
