@@ -16,9 +16,9 @@ INTRODUCTION = """\
 
 What a run writes, file by file. The schema version of these files is **{version}**; it stands in `manifest.json`
 (`schema`) and in the metadata of the Parquet files (`trialsim_schema`), and changes when a column changes its name or
-meaning. Units: estimates, standard errors and bias are in the unit of their `measure` (points for a difference of means,
-natural logarithms for ratios); times are in days; shares are between 0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number that does
-not exist is empty in CSV and null or NaN in Parquet.
+meaning. Units: estimates, standard errors and bias are in the unit of their `measure` (points for a difference of
+means, natural logarithms for ratios); times are in days; shares are between 0 and 1. Estimates are *active − control*.
+Text is UTF-8 with unix line ends; a number that does not exist is empty in CSV and null or NaN in Parquet.
 
 | file | holds |
 |---|---|
@@ -129,7 +129,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "line": "Varied value of this line.",
         "line_heading": "What the line's value is.",
         "n": "Patients randomised.",
-        "null": "Whether the true difference is 0, so that `share` is the type I error.",
+        "null": "Whether every claim is false, so that `share` is the type I error.",
+        "test": "`superiority`, `non_inferiority` or `equivalence` (the type I error is then to be alpha / 2).",
         "alpha": "Two-sided significance level.",
         "share": "Power, or type I error where `null`.",
         "mcse": "Its Monte Carlo standard error.",
@@ -141,9 +142,22 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "row": "Varied value of this row.",
         "row_heading": "What the row's value is.",
         "n": "Patients randomised.",
-        "null": "Whether the true difference is 0.",
+        "null": "Whether every claim is false.",
+        "test": "`superiority`, `non_inferiority` or `equivalence`.",
         "share": "Power, or type I error where `null`.",
         "mcse": "Its Monte Carlo standard error.",
+    },
+    "families": {
+        "panel": "Varied values; empty where nothing is varied.",
+        "line": "A hypothesis with something to find, any or all of them, or the family-wise error.",
+        "line_heading": "What the lines are.",
+        "n": "Patients randomised.",
+        "null": "Whether `share` is the family-wise error rate.",
+        "alpha": "Two-sided level of the family.",
+        "share": "Share of trials within the procedure.",
+        "mcse": "Its Monte Carlo standard error.",
+        "low": "Lower end of its 95 % Wilson interval.",
+        "high": "Upper end of its 95 % Wilson interval.",
     },
     "trajectories": {
         "outcome": "Outcome.",
@@ -161,8 +175,9 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
     "accuracy": {
         "row": "Varied values.",
         "n": "Patients randomised.",
+        "measure": "What the estimate is, as in `summary`.",
         "alpha": "Two-sided significance level.",
-        "bias": "Bias of the primary estimand's first analysis, points.",
+        "bias": "Bias of the primary estimand's first analysis, in the unit of its measure (risks between 0 and 1).",
         "bias_low": "Lower end of its 95 % Monte Carlo interval.",
         "bias_high": "Upper end of its 95 % Monte Carlo interval.",
         "coverage": "Coverage of the confidence intervals.",
@@ -225,8 +240,11 @@ def page() -> str:
         _table(found["estimates"], ESTIMATES),
     ]
     for name, columns in FIGURES.items():
-        parts += [f"## figures/{name}.csv\n", _table(found[name], columns)]
-    parts.append("`power_heatmap` is drawn where the scenario varies something.\n")
+        parts += [f"## figures/{name}.csv\n", _table(found[f"figures/{name}"], columns)]
+    parts.append(
+        "`power_heatmap` is drawn where the scenario varies something, `families` where hypotheses are tested "
+        "together, and `power_by_outcome`, with the columns of `power_curves`, where there are several analyses.\n"
+    )
     parts += ["## manifest.json\n", _table(found["manifest"], MANIFEST)]
     parts += ["## run.json\n", _table(found["run"], RUN)]
     parts += [
@@ -261,7 +279,7 @@ def _small_run(folder: Path) -> dict[str, dict[str, str]]:
     for table in ("summary", "families"):
         found[table] = {"(varied path)" if name == path else name: kind for name, kind in found[table].items()}
     for file in sorted((run.folder / "figures").glob("*.csv")):
-        found[file.stem] = _csv(file)
+        found[f"figures/{file.stem}"] = _csv(file)
     found["manifest"] = _json(run.folder / "manifest.json")
     found["run"] = _json(run.folder / "run.json")
     frame = api.cohort(scenario, n=4)

@@ -11,6 +11,7 @@ from trialsim._version import __version__
 
 if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
+    from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
@@ -18,11 +19,15 @@ if TYPE_CHECKING:
     from trialsim.api import load as load
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
+    from trialsim.api import plot_cohort as plot_cohort
+    from trialsim.api import replay as replay
+    from trialsim.api import replays as replays
     from trialsim.api import run as run
     from trialsim.api import tipping_point as tipping_point
 
 __all__ = [
     "MmrmResult",
+    "ReplayResult",
     "Run",
     "TippingPoint",
     "__version__",
@@ -31,6 +36,9 @@ __all__ = [
     "load",
     "mmrm",
     "open_run",
+    "plot_cohort",
+    "replay",
+    "replays",
     "run",
     "tipping_point",
 ]

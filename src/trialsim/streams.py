@@ -21,7 +21,10 @@ SCHEME = 1
 BLOCK_SIZE = 250
 """Replicates in a block; blocks are always drawn and computed whole."""
 
-PURPOSES = frozenset({"stratum", "score", "allocation", "dropout", "never_starts", "calibration"})
+PURPOSES = frozenset(
+    {"stratum", "score", "allocation", "dropout", "never_starts", "calibration", "group", "frailty", "count"}
+    | {"missed", "heterogeneity", "group_effect", "attendance", "session", "therapy_stop", "severity", "rater", "event"}
+)
 """Every purpose for which something is drawn, registered once."""
 
 

@@ -8,6 +8,11 @@ import pytest
 
 FOLLOW_UP = "scenarios/followup_rct.yaml"
 QUICK = "scenarios/quick_start.yaml"
+OTHERS = {
+    "scenarios/therapy_groups.yaml": "3 variants x 4 sample sizes = 12 cells, 500 simulated trials each",
+    "scenarios/self_harm.yaml": "3 variants x 3 sample sizes = 9 cells, 500 simulated trials each",
+    "scenarios/relapse.yaml": "3 sample sizes, 500 simulated trials each",
+}
 
 
 def test_new_writes_a_sound_scenario_and_never_over_a_file(trialsim, folder):
@@ -44,6 +49,13 @@ def test_validate_counts_what_a_run_would_be(command):
     lines = command("validate", FOLLOW_UP, QUICK).stdout.splitlines()
     assert lines[0] == f"{FOLLOW_UP}: good. 6 variants x 9 sample sizes = 54 cells, 500 simulated trials each"
     assert lines[1] == f"{QUICK}: good. 2 sample sizes, 200 simulated trials each"
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_shipped_scenario_is_good(command, folder, name):
+    assert command("validate", name).stdout == f"{name}: good. {OTHERS[name]}\n"
+    listed = {f"scenarios/{path.name}" for path in (folder / "scenarios").glob("*.yaml")}
+    assert {FOLLOW_UP, QUICK, *OTHERS} <= listed
 
 
 def test_all_faults_at_once_each_at_its_place(command, folder):

@@ -99,12 +99,14 @@ def test_gradient_without_a_participant_is_exact(by_arm):
     whole = problem.products(grouped)
     sigma, information, _, _ = maximise(problem, whole)
     moved, _, sound = step_without_each(problem, grouped, whole, sigma, information)
-    products = problem.without_each(grouped, whole)
-    n_rows = grouped.x.shape[1]
-    state = problem.evaluate(np.repeat(sigma, n_rows, axis=0), products)
-    gradient, _ = problem.gradient(state, products)
-    step = np.linalg.solve(np.repeat(information, n_rows, axis=0), gradient[..., None])[..., 0]
-    expected = problem.step(step).reshape(moved.shape)
+    n_replicates, n_rows = grouped.group.shape
+    trial, left_out = np.divmod(np.arange(n_replicates * n_rows), n_rows)
+    products = problem.without(grouped, whole, trial, left_out)
+    theta = problem.likelihood.start(sigma)[trial]
+    state = problem.likelihood.evaluate(theta, products)
+    gradient = problem.likelihood.slope(theta, state, products).gradient
+    step = np.linalg.solve(information[trial], gradient[..., None])[..., 0]
+    expected = problem.likelihood.covariance(step).reshape(moved.shape)
     np.testing.assert_allclose(moved - sigma[:, None], expected, atol=1e-9)
     assert sound.all()
 
@@ -114,18 +116,19 @@ def test_information_is_the_slope_of_the_gradient():
     grouped = group_participants(y, x, arm, event, Model("jump_to_reference", (2,)))
     problem = Problem(grouped, 1, True, 2)
     products = problem.products(grouped)
-    sigma = problem.start(products)
-    state = problem.evaluate(sigma, products)
-    gradient, m = problem.gradient(state, products)
-    information = problem.information(state, products, m, observed=True)
+    likelihood = problem.likelihood
+    theta = likelihood.start(problem.start(products))
+    state = likelihood.evaluate(theta, products)
+    gradient = likelihood.slope(theta, state, products).gradient
+    information = likelihood.observed(theta, state, products)
     for j in range(information.shape[1]):
         h = 1e-4
-        unit = np.zeros((len(sigma), information.shape[1]))
+        unit = np.zeros_like(theta)
         unit[:, j] = h
-        high, low = (problem.evaluate(sigma + s * problem.step(unit), products) for s in (1.0, -1.0))
-        slope = (problem.gradient(high, products)[0] - problem.gradient(low, products)[0]) / (2.0 * h)
-        np.testing.assert_allclose(-slope, information[:, j], rtol=1e-5, atol=1e-7)
-        by_value = (high.loglik - low.loglik) / (2.0 * h)
+        ends = [(theta + s * unit, likelihood.evaluate(theta + s * unit, products)) for s in (1.0, -1.0)]
+        high, low = (likelihood.slope(*end, products).gradient for end in ends)
+        np.testing.assert_allclose((low - high) / (2.0 * h), information[:, j], rtol=1e-5, atol=1e-7)
+        by_value = (ends[0][1].loglik - ends[1][1].loglik) / (2.0 * h)
         np.testing.assert_allclose(by_value, gradient[:, j], rtol=1e-5, atol=1e-6)
 
 

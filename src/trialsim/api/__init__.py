@@ -6,19 +6,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trialsim.api.cohorts import cohort
+    from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
+    from trialsim.api.replays import ReplayResult, replay, replays
     from trialsim.api.runs import Run, load, open_run, run
     from trialsim.api.tipping import TippingPoint, tipping_point
 
-__all__ = ["MmrmResult", "Run", "TippingPoint", "analyse", "cohort", "load", "mmrm", "open_run", "run", "tipping_point"]
+__all__ = [
+    "MmrmResult",
+    "ReplayResult",
+    "Run",
+    "TippingPoint",
+    "analyse",
+    "cohort",
+    "load",
+    "mmrm",
+    "open_run",
+    "plot_cohort",
+    "replay",
+    "replays",
+    "run",
+    "tipping_point",
+]
 
 _HOME = {
     "analyse": "real_data",
     "cohort": "cohorts",
+    "plot_cohort": "cohorts",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",
+    "ReplayResult": "replays",
+    "replay": "replays",
+    "replays": "replays",
     "Run": "runs",
     "load": "runs",
     "open_run": "runs",

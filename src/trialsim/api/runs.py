@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
 
@@ -64,6 +65,13 @@ class Run:
 
         return pd.read_parquet(self.folder / "summary.parquet")
 
+    @cached_property
+    def families(self) -> pd.DataFrame | None:
+        """Hypotheses tested together, one row per cell; None where the scenario has no `multiplicity`."""
+        from trialsim.report.publish import families_of
+
+        return families_of(self.folder)
+
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
 
@@ -101,6 +109,41 @@ class Run:
         from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
 
         return draw_power_heatmap(power_heatmap_data(self.summary, labels=labels_of(self.manifest["scenario"])))
+
+    def plot_families(self) -> Figure:
+        """Return power of hypotheses tested together against sample size as a matplotlib figure.
+
+        Raises
+        ------
+        RefusedError
+            If the scenario has no `multiplicity`.
+        """
+        from trialsim.report.design import labels_of
+        from trialsim.report.figures.families import draw_families, family_data
+
+        return draw_families(family_data(self._families(), self.summary, labels=labels_of(self.manifest["scenario"])))
+
+    def family_tables(self) -> list[FamilyTable]:
+        """Return power alone and within the procedure, one table per varied value.
+
+        Raises
+        ------
+        RefusedError
+            If the scenario has no `multiplicity`.
+        """
+        from trialsim.report.design import labels_of
+        from trialsim.report.families import family_tables
+
+        labels = labels_of(self.manifest["scenario"])
+        return family_tables(self._families(), self.summary, labels=labels, names=True)
+
+    def _families(self) -> pd.DataFrame:
+        if self.families is None:
+            raise RefusedError(
+                f"In {self.folder} each hypothesis was tested alone. Write how they are tested together under "
+                "multiplicity, such as {method: holm}, and run the scenario again."
+            )
+        return self.families
 
 
 def run(

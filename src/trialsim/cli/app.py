@@ -14,6 +14,8 @@ from trialsim.cli.cohort import cohort
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
 from trialsim.cli.new import new
+from trialsim.cli.plot import plot
+from trialsim.cli.replay import replay
 from trialsim.cli.run import run
 from trialsim.cli.schema import schema
 from trialsim.cli.validate import validate
@@ -93,7 +95,7 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, cohort, analyze, evidence, schema):
+for _command in (new, validate, explain, run, cohort, plot, replay, analyze, evidence, schema):
     app.command()(_guarded(_command))
 
 

@@ -49,7 +49,9 @@ def run(
     ] = None,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary, and that of hypotheses tested together, as JSON.")
+    ] = False,
 ) -> None:
     """Simulate a scenario: power, figures and a report.
 
@@ -85,5 +87,8 @@ def run(
 def _as_json(result: Run) -> dict[str, Any]:
     import json
 
-    rows = json.loads(result.summary.to_json(orient="records", double_precision=15))
-    return {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"], "summary": rows}
+    told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
+    for name, frame in (("summary", result.summary), ("families", result.families)):
+        if frame is not None:
+            told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
+    return told

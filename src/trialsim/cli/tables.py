@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from trialsim.api import Run
+    from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
 
 
 def print_run(result: Run) -> None:
-    """Print power of the primary hypothesis by varied value and sample size, and where the rest is."""
+    """Print power by varied value and sample size, that of hypotheses tested together, and where the rest is."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -23,6 +24,8 @@ def print_run(result: Run) -> None:
     console.print(f"\n[bold]{escape(str(result.manifest['title']))}[/bold]", highlight=False)
     _print_uncut(console, _power_grid(power))
     console.print(escape(power.caption), highlight=False)
+    if result.families is not None:
+        _print_families(console, result.family_tables())
     replicates = result.manifest["replicates"]
     done = f"{replicates:,} simulated trials per cell"
     if not result.computed:
@@ -56,6 +59,40 @@ def _power_grid(power: PowerTable) -> Table:
     for row in body:
         table.add_row(*(escape(cell) for cell in row))
     return table
+
+
+def _print_families(console: Console, tables: list[FamilyTable]) -> None:
+    """Print hypotheses tested together: a table for each varied value, a line for each size, alone and together."""
+    from rich.markup import escape
+
+    from trialsim.report.families import CAPTION, NULL_CAPTION
+
+    console.print("\n[bold]Hypotheses tested together[/bold]", highlight=False)
+    for table in tables:
+        if table.setting:
+            console.print(f"\n{escape(table.setting)}", highlight=False)
+        _print_uncut(console, _family_grid(table))
+    words = [CAPTION, *([NULL_CAPTION] if any(table.null for table in tables) else [])]
+    console.print(escape(" ".join(words)), highlight=False)
+
+
+def _family_grid(table: FamilyTable) -> Table:
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    grid.add_column("N", no_wrap=True)
+    grid.add_column("Tested", no_wrap=True)
+    alone = [row for row in table.rows if row.how == "alone"]
+    together = [row for row in table.rows if row.how != "alone"]
+    for row in together:
+        heading = row.label if row.how else row.short
+        grid.add_column(escape(heading), justify="right", no_wrap=True)
+    for place, size in enumerate(table.sizes):
+        grid.add_row(str(size), "alone", *(row.cells[place] for row in alone))
+        grid.add_row("", "together", *(row.cells[place] for row in together))
+    return grid
 
 
 def _print_uncut(console: Console, table: Table) -> None:

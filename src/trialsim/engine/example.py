@@ -26,15 +26,7 @@ def one_trial(variant: Variant, key: str, seed: int, *, replicate: int, n: int) 
         Number randomised.
     """
     block, row = divmod(replicate, BLOCK_SIZE)
-    whole = draw_block(variant, key, Streams(seed, block), n)
-    rows = slice(row, row + 1)
-    return Cohort(
-        whole.stratum[rows, :n],
-        whole.arm[rows, :n],
-        whole.baseline[rows, :n],
-        whole.scores[rows, :n],
-        whole.present[rows, :n],
-    )
+    return draw_block(variant, key, Streams(seed, block), n).trial(row, n)
 
 
 def trajectories(variant: Variant, trial: Cohort) -> list[dict[str, Any]]:

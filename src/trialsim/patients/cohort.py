@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.dropout import baseline_hazards, draw_presence
+from trialsim.patients.counts import draw_counts
+from trialsim.patients.missing import baseline_hazards, draw_presence
 from trialsim.patients.model import build_patient_model
 from trialsim.patients.population import draw_strata
-from trialsim.patients.scores import draw_latent, scores_in_arms
+from trialsim.patients.trajectory import run_course
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import BLOCK_SIZE, Streams
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,11 +34,17 @@ class Cohort:
     scores : ndarray, shape (R, N, V, K), points
         Had nobody left.
     present : ndarray of bool, shape (R, N, V)
-        Whether the participant is still there.
+        Whether the participant is seen at the visit: still there, and not missing it.
     counts : ndarray, shape (R, N, V, C), or None
         Events between a visit and the one before, had nobody left; None where nothing is counted.
     groups : mapping of str to ndarray of int, shape (R, N)
         Group of every participant by name of the clusters; -1 for none.
+    event_visit : mapping of str to ndarray of int, shape (R, N)
+        First visit on or after an event; V where there was none.
+    event_day : mapping of str to ndarray, shape (R, N), days
+        When it happened; infinite where it did not.
+    records : mapping of str to ndarray
+        What else was recorded: guesses, CADSS by infusion, sessions attended.
     """
 
     stratum: Index
@@ -45,16 +54,39 @@ class Cohort:
     present: Flags
     counts: Array | None = None
     groups: Mapping[str, Index] = field(default_factory=dict)
+    event_visit: Mapping[str, Index] = field(default_factory=dict)
+    event_day: Mapping[str, Array] = field(default_factory=dict)
+    records: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def observed_counts(self) -> Array | None:
-        """Events seen, NaN from the first missed visit on; None where nothing is counted."""
+        """Events seen, NaN at visits that were missed; None where nothing is counted."""
         return None if self.counts is None else np.where(self.present[..., None], self.counts, np.nan)
 
     @property
     def observed(self) -> Array:
-        """Scores with NaN after dropout, shape (R, N, V, K), points."""
+        """Scores with NaN where they were not seen, shape (R, N, V, K), points."""
         return np.where(self.present[..., None], self.scores, np.nan)
+
+    def trial(self, replicate: int, n_participants: int) -> Cohort:
+        """Return the first participants of one replicate, a cohort with R = 1."""
+        part = slice(replicate, replicate + 1), slice(n_participants)
+        return Cohort(
+            self.stratum[part],
+            self.arm[part],
+            self.baseline[part],
+            self.scores[part],
+            self.present[part],
+            None if self.counts is None else self.counts[part],
+            _of(self.groups, part),
+            _of(self.event_visit, part),
+            _of(self.event_day, part),
+            _of(self.records, part),
+        )
+
+
+def _of(kept: Mapping[str, NDArray[Kind]], part: tuple[slice, slice]) -> dict[str, NDArray[Kind]]:
+    return {name: values[part] for name, values in kept.items()}
 
 
 class PatientSource:
@@ -67,22 +99,43 @@ class PatientSource:
 
     def __init__(self, variant: Variant) -> None:
         self.model = build_patient_model(variant)
-        self._hazards = baseline_hazards(self.model) if variant.dropout is not None else None
+        self._hazards = baseline_hazards(self.model)
 
     def enrol(self, streams: Streams, n_participants: int) -> Index:
         """Return the strata of a block's participants, shape (R, N), in order of enrolment."""
         return draw_strata(self.model.variant, n_participants, BLOCK_SIZE, streams)
 
-    def follow(self, streams: Streams, stratum: Index, arm: Index) -> Cohort:
+    def follow(
+        self, streams: Streams, stratum: Index, arm: Index, *, alone: bool = False, without: Iterable[str] = ()
+    ) -> Cohort:
         """Return the cohort once everybody's arm is known.
 
         Parameters
         ----------
         streams : Streams
         stratum, arm : ndarray of int, shape (R, N)
+        alone : bool
+            Leave out what the members of a group share: each patient taken alone is the same in law.
+        without : iterable of str
+            Events that do not happen.
         """
-        n_replicates, n_participants = stratum.shape
-        latent = draw_latent(self.model, n_participants, n_replicates, streams, "score")
-        baseline, scores = scores_in_arms(self.model, latent, stratum, arm)
-        present = draw_presence(self.model, self._hazards, baseline, scores, stratum, arm, streams)
-        return Cohort(stratum, arm, baseline, scores, present)
+        model = self.model
+        state = run_course(model, streams, stratum, arm, alone=alone, without=without)
+        present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams)
+        return Cohort(
+            stratum,
+            arm,
+            state.baseline,
+            state.scores,
+            present & state.followed,
+            draw_counts(model.variant, stratum, arm, streams),
+            state.groups,
+            {name: _first_visit_after(day, model.variant) for name, day in state.event_day.items()},
+            state.event_day,
+            state.records,
+        )
+
+
+def _first_visit_after(day: Array, variant: Variant) -> Index:
+    """Return the first visit that an event touches, shape (R, N); V for no event."""
+    return np.asarray(np.searchsorted(variant.visits_days, day, side="left"))

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.copula import latent_correlation
-from trialsim.kernels.margins import BoundedMargins, fit_bounded_margins
+from trialsim.kernels.margins import BoundedMargins, fit_bounded_margins, hermite_coefficients
+from trialsim.patients.clusters import GroupEffects, build_group_effects
 from trialsim.scenario.resolved import Variant
 
 Array = NDArray[np.float64]
@@ -27,12 +28,18 @@ class PatientModel:
         One for each outcome, batch shape (A, S, V).
     factor : ndarray, shape (A, S, J, J)
         Lower Cholesky factors of the latent correlations; J = K (V + 1), baselines first.
+    groups : GroupEffects or None
+        What groups of patients share; None where there are none.
+    slope : ndarray, shape (A, S, V, K), points
+        By how much the mean score rises with the latent normals, to first order.
     """
 
     variant: Variant
     baseline_margins: tuple[BoundedMargins | None, ...]
     margins: tuple[BoundedMargins | None, ...]
     factor: Array
+    groups: GroupEffects | None
+    slope: Array
 
 
 def build_patient_model(variant: Variant) -> PatientModel:
@@ -41,6 +48,11 @@ def build_patient_model(variant: Variant) -> PatientModel:
     Parameters
     ----------
     variant : Variant
+
+    Raises
+    ------
+    InputError
+        If groups of patients would share more than their scores can.
     """
     n_arms, n_strata, n_visits, _ = variant.mean.shape
     baseline_margins: list[BoundedMargins | None] = []
@@ -55,10 +67,25 @@ def build_patient_model(variant: Variant) -> PatientModel:
         sd = np.broadcast_to(variant.sd[None, :, :, k], (n_arms, n_strata, n_visits))
         margins.append(fit_bounded_margins(variant.mean[..., k], sd, **grid))
     target = np.broadcast_to(variant.correlation, (n_arms, *variant.correlation.shape))
-    latent = latent_correlation(target, _all_margins(baseline_margins, margins, n_arms, n_visits))
+    ordered = _all_margins(baseline_margins, margins, n_arms, n_visits)
+    latent = latent_correlation(target, ordered)
     return PatientModel(
-        variant, tuple(baseline_margins), tuple(margins), np.asarray(np.linalg.cholesky(latent), dtype=np.float64)
+        variant,
+        tuple(baseline_margins),
+        tuple(margins),
+        np.asarray(np.linalg.cholesky(latent), dtype=np.float64),
+        build_group_effects(variant, latent, ordered),
+        _slopes(variant, margins),
     )
+
+
+def _slopes(variant: Variant, margins: list[BoundedMargins | None]) -> Array:
+    n_arms = len(variant.arms)
+    slope = np.broadcast_to(variant.sd, (n_arms, *variant.sd.shape)).copy()
+    for k, margin in enumerate(margins):
+        if margin is not None:
+            slope[..., k] = hermite_coefficients(margin, order=1)[..., 0]
+    return slope
 
 
 def _all_margins(

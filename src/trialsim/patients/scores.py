@@ -40,8 +40,10 @@ def draw_latent(model: PatientModel, n_participants: int, n_replicates: int, str
     return latent
 
 
-def scores_in_arms(model: PatientModel, latent: Array, strata: Index, arms: Index) -> tuple[Array, Array]:
-    """Return baseline and later scores of participants in given arms.
+def scores_in_arms(
+    model: PatientModel, latent: Array, strata: Index, arms: Index, shared: Array | None = None
+) -> tuple[Array, Array]:
+    """Return baseline and later scores of participants in given arms, to whom nothing happens besides.
 
     Parameters
     ----------
@@ -49,6 +51,9 @@ def scores_in_arms(model: PatientModel, latent: Array, strata: Index, arms: Inde
     latent : ndarray, shape (J, N, R)
         Of `draw_latent`.
     strata, arms : ndarray of int, shape (R, N)
+    shared : ndarray, shape (C, K, N, R), optional
+        What the groups of everybody add, of `clusters.draw_shared`; without it patients are on their own, with the
+        same margins and the same correlations within a patient.
 
     Returns
     -------
@@ -57,35 +62,89 @@ def scores_in_arms(model: PatientModel, latent: Array, strata: Index, arms: Inde
     scores : ndarray, shape (R, N, V, K), points
         Had nobody left.
     """
-    variant = model.variant
-    n_arms, n_strata, n_visits, n_outcomes = variant.mean.shape
-    flat = latent.reshape(len(latent), -1)
-    group = (arms * n_strata + strata).T.reshape(-1)
-    points = np.empty_like(flat)
-    for arm in range(n_arms):
-        for stratum in range(n_strata):
-            inside = np.flatnonzero(group == arm * n_strata + stratum)
-            if len(inside):
-                z = model.factor[arm, stratum] @ flat[:, inside]
-                points[:, inside] = _on_scale(model, z, arm, stratum)
-    ordered = points.reshape(n_visits + 1, n_outcomes, latent.shape[1], latent.shape[2])
-    whole = np.ascontiguousarray(ordered.transpose(3, 2, 0, 1))
-    return whole[:, :, 0], whole[:, :, 1:]
+    course = LatentCourse(model, latent, strata, arms, shared)
+    visits = range(len(model.variant.visits_days))
+    return course.baseline(), np.stack([course.scores(v) for v in visits], axis=2)
 
 
-def _on_scale(model: PatientModel, z: Array, arm: int, stratum: int) -> Array:
-    """Return the scores (J, n) of latent normals (J, n) of one arm and stratum."""
+class LatentCourse:
+    """The correlated latent normals of a block's participants, put on the scales one time at a time.
+
+    Parameters
+    ----------
+    model, latent, strata, arms, shared
+        As of `scores_in_arms`.
+    """
+
+    def __init__(
+        self, model: PatientModel, latent: Array, strata: Index, arms: Index, shared: Array | None = None
+    ) -> None:
+        self._model = model
+        n_arms, n_strata = model.variant.mean.shape[:2]
+        flat = latent.reshape(len(latent), -1)
+        group = (arms * n_strata + strata).T.reshape(-1)
+        self._shape = latent.shape[1:]
+        self._members: list[tuple[int, int, Index]] = []
+        self._z = np.empty_like(flat)
+        for arm in range(n_arms):
+            for stratum in range(n_strata):
+                inside = np.flatnonzero(group == arm * n_strata + stratum)
+                if len(inside):
+                    self._members.append((arm, stratum, inside))
+                    self._z[:, inside] = _latent_scores(model, flat, shared, inside, arm, stratum)
+
+    def baseline(self) -> Array:
+        """Return the baseline scores, shape (R, N, K), points."""
+        return self._at(-1, None)
+
+    def scores(self, visit: int, shift: Array | None = None) -> Array:
+        """Return the scores at a visit, shape (R, N, K), points.
+
+        Parameters
+        ----------
+        visit : int
+        shift : ndarray, shape (R, N, K), points, optional
+            Added to the mean of each participant: on the latent scale, so that scores keep to the steps and bounds of
+            theirs, and the mean moves by the shift to first order.
+        """
+        return self._at(visit, shift)
+
+    def _at(self, visit: int, shift: Array | None) -> Array:
+        n_outcomes = len(self._model.variant.outcomes)
+        points = np.empty((n_outcomes, self._z.shape[1]))
+        moved = None if shift is None else np.ascontiguousarray(shift.transpose(2, 1, 0)).reshape(n_outcomes, -1)
+        for k in range(n_outcomes):
+            row = self._z[(visit + 1) * n_outcomes + k]
+            for arm, stratum, inside in self._members:
+                z = row[inside]
+                if moved is not None:
+                    z = z + moved[k, inside] / self._model.slope[arm, stratum, visit, k]
+                points[k, inside] = _on_scale(self._model, z, arm, stratum, visit, k)
+        return np.ascontiguousarray(points.reshape(n_outcomes, *self._shape).transpose(2, 1, 0))
+
+
+def _latent_scores(
+    model: PatientModel, flat: Array, shared: Array | None, inside: Index, arm: int, stratum: int
+) -> Array:
+    """Return the latent normals (J, n) of participants of one arm and stratum, those at `inside` of N R."""
+    if shared is None or model.groups is None:
+        return np.asarray(model.factor[arm, stratum] @ flat[:, inside])
+    z = np.asarray(model.groups.factor[arm, stratum] @ flat[:, inside])
+    n_clusters, n_outcomes = shared.shape[:2]
+    effects = shared.reshape(n_clusters, n_outcomes, -1)[:, :, inside]
+    for loading, effect in zip(model.groups.loading[:, arm, stratum], effects, strict=True):
+        if loading.any():
+            z += (loading.reshape(-1, n_outcomes, 1) * effect).reshape(z.shape)
+    return z
+
+
+def _on_scale(model: PatientModel, z: Array, arm: int, stratum: int, visit: int, k: int) -> Array:
+    """Return the scores of latent normals of one arm, stratum and outcome at a visit; -1 is the baseline."""
     variant = model.variant
-    n_outcomes = len(variant.outcomes)
-    points = np.empty_like(z)
-    for j in range(len(z)):
-        time, k = divmod(j, n_outcomes)
-        margins = model.baseline_margins[k] if time == 0 else model.margins[k]
-        at = (stratum,) if time == 0 else (arm, stratum, time - 1)
-        if margins is not None:
-            points[j] = to_scores(z[j], margins.thresholds[at], margins.values)
-        elif time == 0:
-            points[j] = variant.baseline_mean[stratum, k] + variant.baseline_sd[stratum, k] * z[j]
-        else:
-            points[j] = variant.mean[arm, stratum, time - 1, k] + variant.sd[stratum, time - 1, k] * z[j]
-    return points
+    margins = model.baseline_margins[k] if visit < 0 else model.margins[k]
+    if margins is not None:
+        thresholds = margins.thresholds[stratum] if visit < 0 else margins.thresholds[arm, stratum, visit]
+        return to_scores(z, thresholds, margins.values)
+    if visit < 0:
+        return np.asarray(variant.baseline_mean[stratum, k] + variant.baseline_sd[stratum, k] * z)
+    return np.asarray(variant.mean[arm, stratum, visit, k] + variant.sd[stratum, visit, k] * z)

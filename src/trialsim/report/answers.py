@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialsim.report.claims import claim_words, is_margin, power_name
 from trialsim.report.table import PowerCell, PowerRow, PowerTable
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
@@ -90,18 +91,20 @@ def range_words(row: PowerRow) -> str:
 
 def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: float) -> str:
     ordered = sorted(cells, key=lambda cell: cell.n)
+    name = power_name(cell.test for cell in cells)
+    wanted = f"{percent(target)} {name[:1].lower()}{name[1:]}"
     if enough is None:
         largest = ordered[-1]
         doubt = (
             f" The interval reaches {percent(target)}: more replicates would tell." if largest.high >= target else ""
         )
         if len(ordered) == 1:
-            return f"{largest.n} patients are too few for {percent(target)} power: {interval_words(largest)}.{doubt}"
+            return f"{largest.n} patients are too few for {wanted}: {interval_words(largest)}.{doubt}"
         return (
-            f"None of the sizes simulated, {ordered[0].n} to {largest.n}, is enough for {percent(target)} "
-            f"power: with {largest.n} patients it is {interval_words(largest)}.{doubt}"
+            f"None of the sizes simulated, {ordered[0].n} to {largest.n}, is enough for {wanted}: "
+            f"with {largest.n} patients it is {interval_words(largest)}.{doubt}"
         )
-    text = f"{enough.n} patients are enough for {percent(target)} power: {interval_words(enough)}."
+    text = f"{enough.n} patients are enough for {wanted}: {interval_words(enough)}."
     smaller = [cell for cell in ordered if cell.n < enough.n]
     if smaller:
         text += f" With {smaller[-1].n} it is {fixed(100 * smaller[-1].share, 1)}{NO_BREAK_SPACE}%."
@@ -121,12 +124,26 @@ def _failure_words(cells: Sequence[PowerCell]) -> str:
 
 
 def _null_words(cells: Sequence[PowerCell]) -> str:
-    alpha = cells[0].alpha
+    """Return how often a false claim is made, beside the level that the test is built for.
+
+    Without a difference the rate should be alpha. Against a margin it should be at most alpha / 2, and is less where
+    the truth lies beyond the margin.
+    """
+    first = cells[0]
     shares = sorted(cell.share for cell in cells)
     low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
     span = f"{low} %" if low == high else f"{low} to {high} %"
-    text = f"No true difference: {span} of trials find one all the same (type I error, nominal {percent(alpha)})."
-    outside = sum(not cell.low <= alpha <= cell.high for cell in cells)
-    if outside:
-        text += f" {outside} of {len(cells)} intervals do not hold {percent(alpha)}; one in twenty would by chance."
+    margin, level = is_margin(first.test), percent(first.level)
+    text = f"No true difference: {span} of trials find one all the same (type I error, nominal {level})."
+    if margin:
+        text = (
+            f"The true value reaches the margin: {span} of trials {claim_words(first.test)} all the same (type I "
+            f"error, to be at most {level})."
+        )
+    above = sum(cell.low > cell.level for cell in cells)
+    outside = above + sum(cell.high < cell.level for cell in cells)
+    if margin and above:
+        return f"{text} {above} of {len(cells)} intervals lie above {level}; one in forty would by chance."
+    if outside and not margin:
+        return f"{text} {outside} of {len(cells)} intervals do not hold {level}; one in twenty would by chance."
     return text

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from trialsim.report import measures
+from trialsim.report.claims import power_name
 from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of, usable_fits, varied_paths
 from trialsim.report.words import fixed, path_words, value_words
+from trialsim.scenario.methods import MEASURES
 
-_POWER = ("Power, %", "Power, 95 % interval")
-_MEASURES = (
-    "Patients randomised",
-    "True difference, points",
-    *_POWER,
-    "Rejects either way, %",
-    "Bias, points",
-    "Empirical SE",
-    "Model SE",
-    "Coverage, %",
-    "Patients analysed",
-    "Scores missing, %",
-)
+Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +43,87 @@ def characteristics_tables(
 
 
 def _table(summary: pd.DataFrame, hypothesis: Hypothesis, labels: Mapping[str, str] | None) -> CharacteristicsTable:
-    """Return the table of one hypothesis; without the columns of power where there is nothing to find."""
+    """Return the table of one hypothesis."""
     paths = varied_paths(summary)
     records = records_of(rows_of(summary, hypothesis))
-    kept = [m for m in _MEASURES if m not in _POWER or not all(record["null"] for record in records)]
-    rows = []
-    for record in records:
-        measures = dict(zip(_MEASURES, _measures(record), strict=True))
-        settings = (value_words(path, record[path], labels=labels) for path in paths)
-        rows.append((*settings, *(measures[name] for name in kept)))
-    return CharacteristicsTable(hypothesis, (*(path_words(path, labels=labels) for path in paths), *kept), tuple(rows))
+    columns = _columns(records)
+    rows = tuple(
+        (
+            *(value_words(path, record[path], labels=labels) for path in paths),
+            *(text(record) for text in columns.values()),
+        )
+        for record in records
+    )
+    return CharacteristicsTable(hypothesis, (*(path_words(path, labels=labels) for path in paths), *columns), rows)
 
 
-def _measures(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the cells of `_MEASURES`; more decimals for scales on which a point is a lot."""
-    decimals = 3 if float(row["empirical_se"]) < 0.5 else 2
-    return (
-        str(int(row["n"])),
-        fixed(float(row["true_value"]), decimals, signed=True),
-        "–" if row["null"] else _with_error(row, "power", 100, 1),
-        "–" if row["null"] or not usable_fits(row) else _interval(row),
-        _with_error(row, "rejection_rate", 100, 1),
-        _with_error(row, "bias", 1, decimals, signed=True),
-        _with_error(row, "empirical_se", 1, decimals),
-        _with_error(row, "model_se", 1, decimals),
-        _with_error(row, "coverage", 100, 1),
-        _with_error(row, "mean_n_analysed", 1, 1),
-        _with_error(row, "share_missing", 100, 1),
+def _columns(records: list[dict[str, Any]]) -> dict[str, Callable[[Record], str]]:
+    """Return the columns: heading, and what stands there for a row.
+
+    Those of power are left out where there is nothing to find, those of standard errors and intervals where the method
+    has none. Units are in the headings, unless the analysis is varied and with it the measure.
+    """
+    found = list(dict.fromkeys(str(record["measure"]) for record in records))
+    unit = f", {measures.unit_of(found[0])}" if len(found) == 1 else ""
+    name = power_name(str(record["test"]) for record in records)
+    columns: dict[str, Callable[[Record], str]] = {"Patients randomised": lambda row: str(int(row["n"]))}
+    if len(found) > 1:
+        columns["Measure"] = lambda row: MEASURES[str(row["measure"])].words
+    columns[_true_heading(found)] = _true_value
+    if not all(record["null"] for record in records):
+        columns[f"{name}, %"] = lambda row: "–" if row["null"] else _percent(row, "power")
+        columns[f"{name}, 95 % interval"] = lambda row: "–" if row["null"] or not usable_fits(row) else _interval(row)
+    columns["Rejects either way, %" if name == "Power" else "Makes the claim, %"] = lambda row: _percent(
+        row, "rejection_rate"
+    )
+    columns[f"Bias{unit}"] = lambda row: _in_unit(row, "bias", signed=True)
+    columns["Empirical SE"] = lambda row: _in_unit(row, "empirical_se")
+    if any(not math.isnan(float(record["model_se"])) for record in records):
+        columns["Model SE"] = lambda row: _in_unit(row, "model_se")
+    if any(not math.isnan(float(record["coverage"])) for record in records):
+        columns["Coverage, %"] = lambda row: _percent(row, "coverage")
+    columns["Patients analysed"] = _analysed
+    columns["Scores missing, %"] = lambda row: _percent(row, "share_missing")
+    return columns
+
+
+def _true_heading(found: list[str]) -> str:
+    if len(found) > 1:
+        return "True value"
+    if measures.ratio_of(found[0]):
+        return f"True {measures.unit_of(found[0])}"
+    if found[0] == "superiority":
+        return "True probability of a higher score, less ½"
+    return f"True difference, {measures.unit_of(found[0])}"
+
+
+def _true_value(row: Record) -> str:
+    return measures.true_value(
+        float(row["true_value"]), float(row["true_value_se"]), str(row["measure"]), decimals=_decimals(row)
     )
 
 
-def _interval(row: Mapping[str, Any]) -> str:
+def _decimals(row: Record) -> int:
+    return measures.decimals_of(str(row["measure"]), float(row["empirical_se"]))
+
+
+def _in_unit(row: Record, name: str, *, signed: bool = False) -> str:
+    return measures.with_error(
+        float(row[name]), float(row[f"{name}_mcse"]), str(row["measure"]), decimals=_decimals(row), signed=signed
+    )
+
+
+def _percent(row: Record, name: str) -> str:
+    if math.isnan(float(row[name])):
+        return "–"
+    return f"{fixed(100 * float(row[name]), 1)} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
+
+
+def _interval(row: Record) -> str:
     return f"{fixed(100 * row['power_low'], 1)} to {fixed(100 * row['power_high'], 1)}"
 
 
-def _with_error(row: Mapping[str, Any], name: str, times: float, decimals: int, *, signed: bool = False) -> str:
-    if math.isnan(float(row[name])):
+def _analysed(row: Record) -> str:
+    if math.isnan(float(row["mean_n_analysed"])):
         return "–"
-    value = fixed(times * float(row[name]), decimals, signed=signed)
-    error = float(row[f"{name}_mcse"])
-    # One decimal more, so that a small error does not look like none.
-    return f"{value} ± {fixed(times * error, decimals if times > 1 else decimals + 1)}"
+    return f"{fixed(float(row['mean_n_analysed']), 1)} ± {fixed(float(row['mean_n_analysed_mcse']), 2)}"

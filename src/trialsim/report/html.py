@@ -18,24 +18,30 @@ from trialsim import evidence
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
-from trialsim.report.design import (
-    contrast_words,
-    design_facts,
-    dropout_models,
-    estimand_words,
-    first_variant,
-    labels_of,
-    variable_words,
-)
+from trialsim.report.claims import is_margin
+from trialsim.report.design import design_facts, dropout_models, labels_of
+from trialsim.report.estimands import estimand_words
+from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
 from trialsim.report.figures import FIGURE_WORDS, NULL_FIGURE_WORDS, FigureWords
 from trialsim.report.ledger import ledger_totals
-from trialsim.report.protocol import limitations, sample_size_statement
+from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
+from trialsim.report.questions import question_words, variants_of
 from trialsim.report.summary import Hypothesis, hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.svg import inline_svg
 from trialsim.report.table import PowerTable, power_table
 from trialsim.report.words import estimand_label, fixed, joined, method_words, name_words, percent, value_words
 
-_CHOICES = ("schedule", "arms", "allocation", "estimands", "analysis", "sample_size", "simulation", "vary")
+_CHOICES = (
+    "schedule",
+    "arms",
+    "allocation",
+    "estimands",
+    "analysis",
+    "multiplicity",
+    "sample_size",
+    "simulation",
+    "vary",
+)
 """Scenario keys that say what is done; all others say what is true."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -49,6 +55,7 @@ def render_report(
     manifest: Mapping[str, Any],
     *,
     rungs: pd.DataFrame | None = None,
+    families: pd.DataFrame | None = None,
 ) -> str:
     """Return the report of a run as an HTML page.
 
@@ -66,6 +73,8 @@ def render_report(
         What is needed to run this again; shown as it is, nested keys joined with dots.
     rungs : DataFrame, optional
         What `ledger.count_rungs` says about the fits that were not as asked for.
+    families : DataFrame, optional
+        The summary of hypotheses tested together.
     """
     labels = labels_of(resolved)
     paths = varied_paths(summary)
@@ -78,7 +87,7 @@ def render_report(
     context = {
         "title": str(resolved["title"]),
         "description": str(resolved.get("description") or ""),
-        "question": _question(resolved, primary, null=table.null),
+        "question": question_words(resolved, primary.estimand, null=table.null),
         "headline": _headline(found),
         "answers": found,
         "target": percent(TARGET),
@@ -101,8 +110,14 @@ def render_report(
         "alpha": joined([percent(alpha) for alpha in alphas], word="or"),
         "statement": sample_size_statement(resolved, summary, found, primary),
         "manifest": list(_flat(manifest)),
+        "together": _together(families, summary, resolved, labels),
+        "margins": any(is_margin(str(test)) for test in summary["test"]),
         "limitations": limitations(
-            summary, provenance, dropout=dropout_models(resolved), bounded=any(first_variant(resolved)["scales"])
+            summary,
+            provenance,
+            dropout=dropout_models(resolved),
+            bounded=any(map(takes_scores_as_normal, variants_of(resolved))),
+            families=families,
         ),
     }
     environment = Environment(
@@ -130,12 +145,17 @@ def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str])
     return own
 
 
-def _question(resolved: Mapping[str, Any], primary: Hypothesis, *, null: bool) -> str:
-    outcome, day = variable_words(resolved, primary.estimand)
-    trial = f"How often would a randomised trial of {contrast_words(resolved, primary.estimand)}"
-    if null:
-        return f"{trial} find a difference in {outcome} at day {day} where there is none?"
-    return f"{trial} find the effect on {outcome} at day {day}, and how many patients does it need?"
+def _together(
+    families: pd.DataFrame | None, summary: pd.DataFrame, resolved: Mapping[str, Any], labels: Mapping[str, str]
+) -> dict[str, Any] | None:
+    """Return what the section on hypotheses tested together says; None where each is tested alone."""
+    if families is None:
+        return None
+    tables = family_tables(families, summary, labels=labels)
+    return {
+        "procedures": procedure_words(resolved, labels),
+        "tables": [(table, f"{CAPTION} {NULL_CAPTION}" if table.null else CAPTION) for table in tables],
+    }
 
 
 def _headline(found: Sequence[Answer]) -> list[Answer]:

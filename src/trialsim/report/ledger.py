@@ -1,4 +1,4 @@
-"""The failure ledger: which fits fell back to a simpler covariance or failed, how often, and where to look at one."""
+"""The failure ledger: which fits fell back to another way or failed, how often, and where to look at one."""
 
 from __future__ import annotations
 

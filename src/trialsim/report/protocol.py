@@ -7,10 +7,15 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.report import measures
+from trialsim.report.analyses import analysis_words
 from trialsim.report.answers import Answer, interval_words
-from trialsim.report.design import analysis_words, estimand_in, variable_words, variants_of
-from trialsim.report.summary import Hypothesis, rows_of
-from trialsim.report.words import fixed, percent
+from trialsim.report.claims import is_margin
+from trialsim.report.families import members_of, procedure_name
+from trialsim.report.questions import estimand_in, sides_of, strata_words, variable_words, variants_of
+from trialsim.report.summary import Hypothesis, hypotheses, rows_of
+from trialsim.report.words import NO_BREAK_SPACE, fixed, percent
+from trialsim.scenario.methods import MEASURES, METHODS
 
 
 def sample_size_statement(
@@ -38,23 +43,71 @@ def sample_size_statement(
     variant = variants_of(resolved)[variant_index]
     estimand = estimand_in(variant, primary.estimand)
     analysis = next(item for item in estimand["analyses"] if item["name"] == row["method"])
-    active, control = (variant["arm_labels"][estimand[side]] for side in ("active", "control"))
-    outcome, day = variable_words({"variants": [variant]}, primary.estimand)
     ratio = " : ".join(str(part) for part in variant["allocation"]["ratio"])
     words = found[chosen].setting
     setting = f" This holds for {words[:1].lower()}{words[1:]}." if words else ""
     return (
         f"{cell.n} patients are randomised {ratio}. In {int(row['replicates']):,} simulated trials this number gives "
-        f"a power of {interval_words(cell)} to detect a true difference of "
-        f"{fixed(float(row['true_value']), 2, signed=True)} points in "
-        f"{outcome} at day {day} ({active} − {control}; empirical standard "
-        f"error of the estimate {fixed(float(row['empirical_se']), 2)} points). Analysis: {analysis_words(analysis)}. "
+        f"a power of {interval_words(cell)} {_goal(variant, estimand, row)}.{_within_procedure(row, variant)} "
+        f"Analysis: {analysis_words(analysis, estimand)}. "
         f"On average {fixed(100 * float(row['share_missing']), 1)} % of scores are missing.{setting}"
     )
 
 
+def _goal(variant: Mapping[str, Any], estimand: Mapping[str, Any], row: pd.Series[Any]) -> str:
+    """Return what the power is for: to detect what is true, or to show that it is within the margin."""
+    measure = str(row["measure"])
+    variable = variable_words({"variants": [variant]}, str(estimand["name"]))
+    active, control = sides_of(variant, estimand)
+    true = measures.quantity(float(row["true_value"]), measure, signed=True)
+    about = f"empirical standard error of the estimate {_error_words(float(row['empirical_se']), measure)}"
+    strata = strata_words(variant, estimand)
+    named = MEASURES[measure].words if MEASURES[measure].unit in ("log", "probability") else _difference(measure)
+    compared = f"{active} − {control}; {about}"
+    if strata:
+        compared = f"effect of {active} against {control} in {strata[0]} − that in {strata[1]}; {about}"
+    truth = f"true {named} of {true} in {variable} ({compared})"
+    if not is_margin(str(row["test"])):
+        return f"to detect a {truth}"
+    margin = measures.margin_words(float(row["margin"]), measure)
+    whole = f"the effect of {active} against {control}"
+    first, second = (f"{whole} in {strata[0]}", f"that in {strata[1]}") if strata else (active, control)
+    shown = f"{first} is not inferior to {second} by {margin} or more"
+    if row["test"] == "equivalence":
+        shown = f"{first} and {second} differ by less than {margin}"
+    return f"to show that {shown}, with a {truth}"
+
+
+def _difference(measure: str) -> str:
+    return "difference" if measure == "difference" else MEASURES[measure].words
+
+
+def _error_words(error: float, measure: str) -> str:
+    unit = MEASURES[measure].unit
+    text = measures.shown(error, measure)
+    return text if unit in ("log", "probability") else f"{text} {measures.unit_of(measure)}"
+
+
+def _within_procedure(row: pd.Series[Any], variant: Mapping[str, Any]) -> str:
+    """Return the power within the procedure, where the hypothesis is tested together with others."""
+    power = float(row["adjusted_power"])
+    if power != power or not variant.get("multiplicity"):
+        return ""
+    low, high = (fixed(100 * float(row[f"adjusted_power_{end}"]), 1) for end in ("low", "high"))
+    return (
+        f" This is the power of the test alone; together with the other hypotheses "
+        f"({procedure_name(variant['multiplicity']['method'])}) it is {fixed(100 * power, 1)}{NO_BREAK_SPACE}% "
+        f"(95{NO_BREAK_SPACE}% interval {low} to {high})."
+    )
+
+
 def limitations(
-    summary: pd.DataFrame, provenance: Sequence[Mapping[str, Any]], *, dropout: Sequence[str | None], bounded: bool
+    summary: pd.DataFrame,
+    provenance: Sequence[Mapping[str, Any]],
+    *,
+    dropout: Sequence[str | None],
+    bounded: bool,
+    families: pd.DataFrame | None = None,
 ) -> list[str]:
     """Return what a reader should know before relying on the result, one sentence or two each.
 
@@ -67,7 +120,9 @@ def limitations(
     dropout : sequence of {'mcar', 'mar', None}
         How patients leave, several ways where that is varied; None is complete data.
     bounded : bool
-        Whether any score lives on a bounded grid.
+        Whether any score that an analysis takes as normal lives on a bounded grid.
+    families : DataFrame, optional
+        The summary of hypotheses tested together.
     """
     assumed = sum(item["tag"] == "assumed" for item in provenance)
     points = []
@@ -85,15 +140,8 @@ def limitations(
     }  # fmt: skip
     points += [told[model] for model in dropout]
     if not summary["null"].any():
-        points.append(
-            "No cell has a true difference of 0, so this run says nothing about the type I error; add an effect of 0 "
-            "to the varied values to see it."
-        )
-    if summary["estimand"].nunique() > 1:
-        points.append(
-            "Each estimand is tested at its own significance level; no adjustment for several tests is made, and the "
-            "chance of at least one false finding over all of them is larger than each level."
-        )
+        points.append(_no_null_words(summary))
+    points += _adjustment_words(summary, families)
     if bounded:
         points.append(
             "Scores are whole steps within the bounds of their scale, while the analysis takes them as normal; the "
@@ -107,3 +155,50 @@ def limitations(
         f"the assumptions behind it; the largest error of a power here is {error}.",
     ]
     return points
+
+
+def takes_scores_as_normal(variant: Mapping[str, Any]) -> bool:
+    """Return whether any analysis of a variant takes scores on a bounded grid as normal."""
+    return any(
+        variant["scales"][estimand["outcome"]] is not None
+        for estimand in variant["estimands"]
+        if estimand["endpoint"]["kind"] == "score"
+        and any(METHODS[analysis["method"]].measure == "difference" for analysis in estimand["analyses"])
+    )
+
+
+def _no_null_words(summary: pd.DataFrame) -> str:
+    margins = {is_margin(str(test)) for test in summary["test"]}
+    what = {True: "a true value on the margin", False: "a true difference of 0"}
+    told = " or ".join(what[kind] for kind in sorted(margins))
+    remedy = "one" if len(margins) == 2 or True in margins else "an effect of 0"
+    return (
+        f"No cell has {told}, so this run says nothing about the type I error; add {remedy} to the varied values to "
+        "see it."
+    )
+
+
+def _adjustment_words(summary: pd.DataFrame, families: pd.DataFrame | None) -> list[str]:
+    """Return what is done about several tests: nothing, or which of them a procedure holds together."""
+    asked = hypotheses(summary)
+    if families is None or families.empty:
+        if summary["estimand"].nunique() < 2:
+            return []
+        return [
+            "Each estimand is tested at its own significance level; no adjustment for several tests is made, and the "
+            "chance of at least one false finding over all of them is larger than each level."
+        ]
+    members = {member for record in families.to_dict("records") for member in members_of(record, summary)}
+    names = " or ".join(dict.fromkeys(procedure_name(str(name)) for name in families["procedure"]))
+    levels = " or ".join(dict.fromkeys(percent(float(alpha)) for alpha in families["alpha"]))
+    text = (
+        f"{len(members)} hypotheses are tested together ({names}, two-sided level {levels} of the family). Powers "
+        "outside the section on hypotheses tested together are those of each test alone."
+    )
+    outside = [one for one in asked if one not in members]
+    if outside:
+        text += (
+            f" Outside the procedure, and so with findings that it does not protect: {len(outside)} "
+            f"{'analysis' if len(outside) == 1 else 'analyses'}."
+        )
+    return [text]

@@ -34,7 +34,7 @@ def publish(
     Parameters
     ----------
     folder : Path
-        Holds summary.parquet and estimates.parquet.
+        Holds summary.parquet and estimates.parquet, and families.parquet where hypotheses are tested together.
     manifest : mapping
     example : sequence of mapping
         Rows of the mean trajectories of one simulated trial.
@@ -42,9 +42,12 @@ def publish(
     """
     resolved = manifest["scenario"]
     summary = pd.read_parquet(folder / "summary.parquet")
+    together = families_of(folder)
     means = trajectory_data(pd.DataFrame(example))
     labels = labels_of(resolved)
-    drawn = standard_figures(summary, labels=labels, trajectories=means, trajectories_note=example_note)
+    drawn = standard_figures(
+        summary, labels=labels, trajectories=means, trajectories_note=example_note, families=together
+    )
     without_font = names_note(labels)
     pictures = drawn
     if without_font:
@@ -54,6 +57,7 @@ def publish(
             trajectories=drawable_columns(means),
             trajectories_note=example_note,
             note=without_font,
+            families=together,
         )
     texts: dict[str, str] = {}
     for name, shown in drawn.items():
@@ -70,5 +74,13 @@ def publish(
         filters=[("status", "!=", CONVERGED)],
     )
     told = {key: value for key, value in manifest.items() if key != "scenario"}
-    page = render_report(resolved, resolved["provenance"], summary, texts, told, rungs=count_rungs(unusual))
+    page = render_report(
+        resolved, resolved["provenance"], summary, texts, told, rungs=count_rungs(unusual), families=together
+    )
     write_text(folder / REPORT, page)
+
+
+def families_of(folder: Path) -> pd.DataFrame | None:
+    """Return the summary of hypotheses tested together from a run folder; None where each is tested alone."""
+    path = folder / "families.parquet"
+    return pd.read_parquet(path) if path.exists() else None

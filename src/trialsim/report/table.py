@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.report.claims import everywhere_null_note, nominal_level, null_note, power_name
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
@@ -26,7 +27,7 @@ from trialsim.report.words import fixed, path_words, value_words
 
 @dataclass(frozen=True, slots=True)
 class PowerCell:
-    """One cell: power, or the type I error where the true difference is 0.
+    """One cell: power, or the type I error where every claim is false.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ class PowerCell:
         Two-sided significance level.
     usable, failed : int
         Fits that gave an estimate, and fits that did not.
+    test : {'superiority', 'non_inferiority', 'equivalence'}
     """
 
     n: int
@@ -51,6 +53,12 @@ class PowerCell:
     alpha: float
     usable: int
     failed: int
+    test: str = "superiority"
+
+    @property
+    def level(self) -> float:
+        """The chance of a false claim that the test is built for: alpha, or alpha / 2 against a margin."""
+        return nominal_level(self.alpha, self.test)
 
     @property
     def text(self) -> str:
@@ -70,7 +78,7 @@ class PowerRow:
 
     @property
     def null(self) -> bool:
-        """Whether the true difference is 0 in this row."""
+        """Whether there is nothing to find in this row: no difference, or one that reaches the margin."""
         return any(cell.null for cell in self.cells if cell)
 
 
@@ -100,9 +108,14 @@ class PowerTable:
         return all(row.null for row in self.rows)
 
     @property
+    def tests(self) -> tuple[str, ...]:
+        """What is tested in the cells, each kind once."""
+        return tuple(dict.fromkeys(cell.test for row in self.rows for cell in row.cells if cell))
+
+    @property
     def quantity(self) -> str:
-        """What the numbers are: `Power`, or `Type I error` where there is nothing to find."""
-        return "Type I error" if self.null else "Power"
+        """What the numbers are: `Power`, with what it shows, or `Type I error` where there is nothing to find."""
+        return "Type I error" if self.null else power_name(self.tests)
 
     @property
     def measure(self) -> str:
@@ -125,13 +138,15 @@ class PowerTable:
     def caption(self) -> str:
         """What the numbers are, in a sentence or two."""
         words = f"{self.quantity} in %, ± its Monte Carlo standard error, by patients randomised."
+        nulls = [cell.test for row in self.rows for cell in row.cells if cell and cell.null]
         if self.null:
-            words += " The true difference is 0 everywhere: the numbers are trials that reject either way."
-        elif any(row.null for row in self.rows):
-            words += " Where the true difference is 0, the number is the type I error (rejection either way)."
+            words += f" {everywhere_null_note(nulls)}"
+        elif nulls:
+            words += f" {null_note(nulls)}"
         failed = sum(cell.failed for row in self.rows for cell in row.cells if cell)
         if failed:
-            words += f" {failed:,} fits failed and are in no denominator."
+            words += " 1 fit failed and is" if failed == 1 else f" {failed:,} fits failed and are"
+            words += " in no denominator."
         return words
 
 
@@ -181,4 +196,5 @@ def _cell(record: Mapping[str, Any]) -> PowerCell:
         alpha=float(record["alpha"]),
         usable=usable_fits(record),
         failed=int(record["failed"]),
+        test=str(record["test"]),
     )

@@ -9,7 +9,11 @@ from collections.abc import Mapping, Sequence
 NO_BREAK_SPACE = "\u00a0"
 
 _SHARES = ("specific_share", "share", "never_starts", "missing_by")
-_CHOICES = ("covariance", "method", "strategy", "strata_by", "structure", "standardised_by", "fallback")
+_LEVELS = ("analysis", "multiplicity")
+_CHOICES = (
+    "covariance", "method", "strategy", "strata_by", "structure", "standardised_by", "fallback", "interval", "penalty",
+    "jackknife", "residual_variance", "dropout", "group",
+)  # fmt: skip
 """Keys whose values are fixed names, to be shown with spaces for underscores."""
 
 _PATH_WORDS: tuple[tuple[str, str], ...] = (
@@ -55,18 +59,72 @@ _PATH_WORDS: tuple[tuple[str, str], ...] = (
     (r"estimands\.([^.]+)\.visit", "Day of the visit, {0}"),
     (r"estimands\.([^.]+)\.outcome", "Outcome, {0}"),
     (r"estimands\.([^.]+)\.contrast", "Arms compared, {0}"),
+    (r"estimands\.([^.]+)\.endpoint(?:\.(.+))?", "Endpoint, {0}"),
+    (r"estimands\.([^.]+)\.non_inferiority_margin", "Non-inferiority margin, {0}"),
+    (r"estimands\.([^.]+)\.equivalence_margin", "Equivalence margin, {0}"),
+    (r"estimands\.([^.]+)\.interaction", "Strata compared, {0}"),
+    (r"estimands\.([^.]+)\.intercurrent_events(?:\.dropout)?", "Strategy for leaving, {0}"),
+    (r"estimands\.([^.]+)\.failure_score", "Score of who left, {0}"),
     (r"estimands\.([^.]+)", "Estimand, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?method", "Analysis of {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?covariance", "Covariance structure, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?df", "Degrees of freedom, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?covariates", "Covariates, {0}"),
-    (r"analysis\.([^.]+)\.(?:\d+\.)?variance", "Residual variance, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?variance", "Standard errors, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?strategy", "Assumed of those who left, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?fallback", "Simpler covariance structures, {0}"),
     (r"analysis\.([^.]+)\.(?:\d+\.)?alpha", "Two-sided alpha, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?covariance_by", "Covariance matrices of their own, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?delta", "Points added to imputed scores, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?imputations", "Imputations, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?jackknife", "Jackknife, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?group", "Groups with a random effect, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?residual_variance", "Residual variance, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?penalty", "Firth's penalty, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?interval", "Test and interval, {0}"),
+    (r"analysis\.([^.]+)\.(?:\d+\.)?stratified", "Stratified, {0}"),
     (r"analysis\.([^.]+)(?:\.\d+)?", "Analysis of {0}"),
     (r"analysis", "Analyses"),
+    (r"multiplicity\.method", "Procedure for several hypotheses"),
+    (r"multiplicity\.alpha", "Two-sided alpha of the family"),
+    (r"multiplicity\.weights(?:\.(.+))?", "Shares of alpha at the start"),
+    (r"multiplicity\.transitions(?:\.(.+))?", "Where the share of a rejected hypothesis goes"),
+    (r"multiplicity\.hypotheses(?:\.(.+))?", "Hypotheses tested together"),
+    (r"multiplicity", "Hypotheses tested together"),
+    (r"counts\.([^.]+)\.rate_per_year(?:\.(.+))?", "{0} a year in the control arms"),
+    (r"counts\.([^.]+)\.rate_ratio\.([^.]+)(?:\.(.+))?", "Rate ratio of {0}, {1}"),
+    (r"counts\.([^.]+)\.rate_ratio", "Rate ratios of {0}"),
+    (r"counts\.([^.]+)\.dispersion", "Dispersion of {0}"),
+    (r"counts\.([^.]+)", "Counted: {0}"),
+    (r"clusters\.([^.]+)\.icc(?:\.(.+))?", "Intraclass correlation, {0}"),
+    (r"clusters\.([^.]+)\.size", "Patients in each {0}"),
+    (r"clusters\.([^.]+)\.number", "Number of {0}"),
+    (r"clusters\.([^.]+)", "Groups of patients: {0}"),
 )
+
+
+_METHODS = {
+    "mmrm": "MMRM",
+    "clda": "cLDA",
+    "ancova": "ANCOVA",
+    "t_test": "t test",
+    "welch": "Welch",
+    "wilcoxon": "Wilcoxon",
+    "van_elteren": "van Elteren",
+    "reference_based": "reference-based imputation",
+    "multiple_imputation": "multiple imputation",
+    "nested": "nested mixed model",
+    "risk_difference": "risk difference",
+    "fisher": "Fisher",
+    "cmh": "Cochran-Mantel-Haenszel",
+    "logistic": "logistic regression",
+    "g_computation": "g-computation",
+    "log_rank": "log-rank",
+    "cox": "Cox",
+    "kaplan_meier": "Kaplan-Meier",
+    "rmst": "restricted mean time",
+    "negative_binomial": "negative binomial",
+}
 
 
 def name_words(name: str) -> str:
@@ -99,8 +157,7 @@ def path_words(path: str, *, labels: Mapping[str, str] | None = None) -> str:
 
 def method_words(name: str) -> str:
     """Return an analysis's name as it is written: known abbreviations in capitals, a given name as given."""
-    known = {"mmrm": "MMRM", "clda": "cLDA", "ancova": "ANCOVA", "t_test": "t test", "welch": "Welch"}
-    return known.get(name, "reference-based imputation" if name == "reference_based" else name)
+    return _METHODS.get(name, name)
 
 
 def estimand_label(name: str, labels: Mapping[str, str] | None = None) -> str:
@@ -111,7 +168,7 @@ def estimand_label(name: str, labels: Mapping[str, str] | None = None) -> str:
 def is_share(path: str) -> bool:
     """Return whether values of this path are shares, to be shown in percent."""
     parts = path.split(".")
-    return any(part in _SHARES for part in parts[-2:]) or (parts[0] == "analysis" and parts[-1] == "alpha")
+    return any(part in _SHARES for part in parts[-2:]) or (parts[0] in _LEVELS and parts[-1] == "alpha")
 
 
 def value_words(path: str, value: object, *, labels: Mapping[str, str] | None = None) -> str:

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 BPD_GROUP = "bpd"
 
+MECHANISMS = {
+    "mcar": "missing completely at random (MCAR)",
+    "mar": "missing at random (MAR) given the scores seen",
+    "mnar": "missing not at random (MNAR): by scores that are not seen",
+}
+"""What depends on what, in a word."""
+
 
 def allocation(case: Case) -> resolved.Allocation:
     """Return how participants are randomised."""
@@ -43,8 +50,9 @@ def dropout(case: Case) -> resolved.Dropout | None:
         case.ledger.note(("dropout",), None, "nobody leaves: the data are complete")
         return None
     missing = _missing_by(case, given)
-    outcome = given.outcome or case.content.estimands["primary"].outcome
-    case.ledger.note(("dropout", "model"), given.model)
+    primary = case.content.estimands["primary"].outcome
+    outcome = given.outcome or (primary if primary in case.outcomes else case.outcomes[0])
+    case.ledger.note(("dropout", "model"), given.model, MECHANISMS[given.model])
     case.ledger.note(("dropout", "never_starts"), given.never_starts)
     case.ledger.note(("dropout", "outcome"), outcome)
     return resolved.Dropout(
@@ -109,7 +117,7 @@ def _stratum_hazard_ratio(case: Case, given: schema.Dropout) -> FloatArray:
     values = []
     for name, group in zip(case.strata, case.groups, strict=True):
         path = ("dropout", "stratum_hazard_ratio", name)
-        by_evidence = quantity is not None and group == BPD_GROUP and given.model == "mar" and name not in ratios
+        by_evidence = quantity is not None and group == BPD_GROUP and given.model != "mcar" and name not in ratios
         if by_evidence and quantity is not None:
             case.ledger.evidence(path, quantity)
             values.append(float(quantity.value or 1.0))

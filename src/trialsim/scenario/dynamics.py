@@ -128,6 +128,7 @@ def therapies(case: Case, post_sd: FloatArray) -> tuple[resolved.Therapy, ...]:
                 progress=_frozen(linear_progress(case.visits, given.start_day + DAYS_PER_WEEK * onset, end)),
                 start_day=given.start_day,
                 end_day=end,
+                onset_day=given.start_day + DAYS_PER_WEEK * onset,
             )
         )
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,17 +11,21 @@ import numpy as np
 from trialsim import evidence
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case, Measure
+from trialsim.scenario.events import keep_means, strategies
 from trialsim.scenario.mechanisms import count_names
 from trialsim.scenario.methods import METHODS, USUAL_METHOD
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
+    from trialsim.scenario.resolved_events import Event
 
 RELAPSE = 0.5
 """Improvement below which a patient who had improved counts as relapsed, as a share of the baseline score."""
 
 
-def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved.Estimand, ...]:
+def estimands(
+    case: Case, mean: FloatArray, share: FloatArray, happening: Sequence[Event] = ()
+) -> tuple[resolved.Estimand, ...]:
     """Return the questions with their true values, where these are known exactly.
 
     Parameters
@@ -28,6 +33,7 @@ def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved
     case : Case
     mean : ndarray, shape (A, S, V, K), points
     share : ndarray, shape (S,)
+    happening : sequence of Event
     """
     found = []
     for name, given in case.content.estimands.items():
@@ -37,10 +43,12 @@ def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved
         simple = isinstance(given.contrast, tuple) and all(isinstance(side, str) for side in given.contrast)
         counted = given.outcome in case.content.counts
         endpoint = _count_endpoint(case, given) if counted else _endpoint(case, name, given)
+        endpoint = replace(endpoint, events=strategies(case, name, happening))
         names = count_names(case) if counted else case.outcomes
         outcome = names.index(given.outcome)
         interaction = _interaction(case, given)
         exact = endpoint.kind == "score" and endpoint.dropout == "hypothetical"
+        exact = exact and keep_means(happening, endpoint.events)
         difference = np.einsum("a,ask->sk", np.array(weights), mean[:, :, v])
         case.ledger.note(("estimands", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
         found.append(
@@ -57,6 +65,7 @@ def estimands(case: Case, mean: FloatArray, share: FloatArray) -> tuple[resolved
                 hypothesis=_hypothesis(given),
                 interaction=interaction,
                 arm_weights=() if simple else weights,
+                analysis_set=given.analysis_set,
             )
         )
     return tuple(found)

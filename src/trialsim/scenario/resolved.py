@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trialsim.scenario.loading import Scenario
+    from trialsim.scenario.resolved_events import Event, Strategy
 
     FloatArray = NDArray[np.float64]
 
@@ -85,8 +86,9 @@ class Dropout:
 
     Parameters
     ----------
-    model : {'mcar', 'mar'}
-        Completely at random, or with a hazard that depends on the last observed score.
+    model : {'mcar', 'mar', 'mnar'}
+        Completely at random, or with a hazard that depends on the last observed score, or on the one that would be
+        seen next.
     days : tuple of float
         Days, rising, at which the cumulative share missing is given; the last is no earlier than the last visit.
     missing : tuple of float
@@ -94,14 +96,14 @@ class Dropout:
     never_starts : float
         Share of the randomised who leave before any visit after baseline.
     outcome : int
-        Index of the outcome whose last observed score drives the hazard.
+        Index of the outcome whose score drives the hazard.
     score_hazard_ratio_per_sd : float
         Hazard ratio for a score one standard deviation worse; 1 for `mcar`.
     arm_hazard_ratio : ndarray, shape (A,)
     stratum_hazard_ratio : ndarray, shape (S,)
     """
 
-    model: Literal["mcar", "mar"]
+    model: Literal["mcar", "mar", "mnar"]
     days: tuple[float, ...]
     missing: tuple[float, ...]
     never_starts: float
@@ -109,6 +111,28 @@ class Dropout:
     score_hazard_ratio_per_sd: float
     arm_hazard_ratio: FloatArray
     stratum_hazard_ratio: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Intermittent:
+    """Single visits that are missed by who is still in the trial.
+
+    Parameters
+    ----------
+    model : {'mcar', 'mar', 'mnar'}
+        Completely at random, or with a hazard that depends on the last observed score, or on the one that is missed.
+    share : ndarray, shape (V,)
+        Of those still in the trial.
+    outcome : int
+        Index of the outcome whose score drives the hazard.
+    score_hazard_ratio_per_sd : float
+        Hazard ratio for a score one standard deviation worse; 1 for `mcar`.
+    """
+
+    model: Literal["mcar", "mar", "mnar"]
+    share: FloatArray
+    outcome: int
+    score_hazard_ratio_per_sd: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +176,8 @@ class Endpoint:
         Direction of the score, or of the count.
     name : str
         Short words for reports, such as `response`; empty for a score.
+    events : tuple of (str, str)
+        Strategy for each event of the variant, by name.
     """
 
     kind: Literal["score", "binary", "time", "count"] = "score"
@@ -162,6 +188,11 @@ class Endpoint:
     worst: float | None = None
     lower_is_better: bool = True
     name: str = ""
+    events: tuple[tuple[str, Strategy], ...] = ()
+
+    def handled(self, strategy: Strategy) -> tuple[str, ...]:
+        """Return the names of the events that a strategy is for."""
+        return tuple(name for name, own in self.events if own == strategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +297,8 @@ class Estimand:
         Two strata: the estimand is the effect in the first minus that in the second.
     arm_weights : tuple of float
         Weight of each arm's mean where the contrast is more than active minus control; empty where it is that.
+    analysis_set : {'itt', 'mitt', 'per_protocol'}
+        Who is analysed: all randomised, those with at least one infusion, or those with all of them who stopped nothing.
     """
 
     name: str
@@ -280,6 +313,7 @@ class Estimand:
     hypothesis: Hypothesis = Hypothesis()
     interaction: tuple[int, int] | None = None
     arm_weights: tuple[float, ...] = ()
+    analysis_set: Literal["itt", "mitt", "per_protocol"] = "itt"
 
     def weights(self, n_arms: int) -> tuple[float, ...]:
         """Return the weight of each arm's mean in the contrast."""
@@ -321,6 +355,8 @@ class Therapy:
     progress : ndarray, shape (V,)
         Share of that at each visit for a patient who attends all sessions.
     start_day, end_day : float
+    onset_day : float
+        Day from which the effect grows, evenly up to `end_day`.
     """
 
     name: str
@@ -330,6 +366,7 @@ class Therapy:
     progress: FloatArray
     start_day: float
     end_day: float
+    onset_day: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -446,6 +483,10 @@ class Variant:
     infusion_model : InfusionModel or None
         None where the course is spread over the visits by shares.
     therapies : tuple of Therapy
+    events : tuple of Event
+        Each after what it waits for.
+    intermittent : Intermittent or None
+        None where no visit is missed but by who left.
     """
 
     index: int
@@ -476,6 +517,8 @@ class Variant:
     infusion_days: tuple[tuple[float, ...], ...] = ()
     infusion_model: InfusionModel | None = None
     therapies: tuple[Therapy, ...] = ()
+    events: tuple[Event, ...] = ()
+    intermittent: Intermittent | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,13 +13,16 @@ from trialsim.scenario.case import Case, frame
 from trialsim.scenario.correlations import correlations
 from trialsim.scenario.course import Course, course
 from trialsim.scenario.dynamics import infusion_days
+from trialsim.scenario.events import events
 from trialsim.scenario.export import content_hash
+from trialsim.scenario.grouping import check_groups
 from trialsim.scenario.ledger import Ledger
 from trialsim.scenario.loading import Places, Point, Scenario, unique
 from trialsim.scenario.mechanisms import clusters, counts
 from trialsim.scenario.moments import baseline_moments, spread
 from trialsim.scenario.questions import estimands, multiplicity
 from trialsim.scenario.resolved import Provenance, Resolved, Variant
+from trialsim.scenario.variation import intermittent
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -100,7 +103,11 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
     leaving = dropout(case)
     population = case.content.population
     share = np.array([1.0 if stratum.share is None else stratum.share for stratum in population.strata.values()])
-    asked = () if truth.mean is None else estimands(case, truth.mean, share)
+    happening = events(case, truth.sd[:, -1], truth.course.therapies)
+    asked = () if truth.mean is None else estimands(case, truth.mean, share, happening)
+    groups = clusters(case)
+    if not ledger.faults and truth.correlation is not None:
+        check_groups(case, margins, truth[:4], truth.correlation, groups)
     if ledger.faults or truth.correlation is None:
         return ledger, None
     for name, value in zip(case.strata, share.tolist(), strict=True):
@@ -133,12 +140,14 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         dropout=leaving,
         estimands=asked,
         sample_sizes=sample_sizes(case),
-        clusters=clusters(case),
+        clusters=groups,
         counts=counts(case),
         multiplicity=multiplicity(case, asked),
         infusion_days=infusion_days(case),
         infusion_model=truth.course.infusions,
         therapies=truth.course.therapies,
+        events=happening,
+        intermittent=intermittent(case),
     )
     return ledger, variant
 

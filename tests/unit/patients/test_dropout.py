@@ -4,12 +4,17 @@ import numpy as np
 import pytest
 
 from trials import CONTINUOUS, resolve
-from trialsim.patients.dropout import baseline_hazards, missing_by_visit
+from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
+from trialsim.patients.missing import baseline_hazards
 from trialsim.patients.model import build_patient_model
 
 
 def variant(**dropout):
     return resolve(CONTINUOUS, {"dropout": {"model": "mcar", "missing_by": {14: 0.2}, **dropout}}).variants[0]
+
+
+def hazards(asked):
+    return baseline_hazards(build_patient_model(asked)).leaving
 
 
 def test_constant_hazard_between_the_given_days():
@@ -23,24 +28,45 @@ def test_constant_hazard_between_the_given_days():
 
 def test_hazards_at_random_are_the_logarithms_of_staying():
     asked = variant(missing_by={7: 0.1, 14: 0.2})
-    hazards = baseline_hazards(build_patient_model(asked))
     np.testing.assert_allclose(
-        np.exp(-np.cumsum(hazards)), 1 - missing_by_visit(asked.dropout, asked.visits_days), rtol=1e-9
+        np.exp(-np.cumsum(hazards(asked))), 1 - missing_by_visit(asked.dropout, asked.visits_days), rtol=1e-9
     )
 
 
 def test_hazard_ratios_leave_the_overall_share_alone():
     asked = variant(missing_by={14: 0.2}, arm_hazard_ratio={"active": 2.0})
-    hazard = baseline_hazards(build_patient_model(asked)).sum()
+    hazard = hazards(asked).sum()
     share = (np.exp(-hazard) + np.exp(-2 * hazard)) / 2
     assert share == pytest.approx(0.8, abs=2e-4)
 
 
 def test_no_dropout_between_two_visits_is_a_hazard_of_zero():
     asked = variant(missing_by={3: 0.1, 7: 0.1, 14: 0.2})
-    assert baseline_hazards(build_patient_model(asked))[1] == pytest.approx(0.0, abs=1e-12)
+    assert hazards(asked)[1] == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_variant_without_dropout_has_no_hazards():
-    with pytest.raises(ValueError, match="no dropout"):
-        baseline_hazards(build_patient_model(resolve(CONTINUOUS).variants[0]))
+def test_complete_data_have_no_hazards():
+    assert baseline_hazards(build_patient_model(resolve(CONTINUOUS).variants[0])) == (None, None)
+
+
+def test_worse_is_towards_more_symptoms():
+    model = build_patient_model(variant())
+    np.testing.assert_allclose(worse_by(model, np.array([[25.0, 20.0]]), 0, -1), [[1.0, 0.0]], atol=1e-12)
+    np.testing.assert_allclose(worse_by(model, np.array([[10.0]]), 0, 2), [[-1.0]], atol=1e-12)
+    higher = resolve(CONTINUOUS, {"outcomes.score.lower_is_better": False}).variants[0]
+    np.testing.assert_allclose(worse_by(build_patient_model(higher), np.array([[25.0]]), 0, -1), [[-1.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize(("model", "expected"), [("mar", 2.0), ("mnar", 0.5)])
+def test_which_score_counts(model, expected):
+    dropout = variant(model=model, score_hazard_ratio_per_sd=2.0).dropout
+    group = np.zeros((1, 1), dtype=np.intp)
+    ratio = relative_hazard(dropout, np.array([[1.0]]), np.array([[-1.0]]), group, group)
+    assert ratio[0, 0] == pytest.approx(expected)
+
+
+def test_a_hazard_spares_the_share_asked_for():
+    weights, ratio = np.array([1.0, 0.5]), np.array([1.0, 3.0])
+    hazard = solve_hazard(weights, ratio, 0.6)
+    assert (np.exp(-hazard) + 0.5 * np.exp(-3 * hazard)) / 2 == pytest.approx(0.6, rel=1e-10)
+    assert solve_hazard(weights, ratio, 0.75) == 0.0

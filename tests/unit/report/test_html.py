@@ -284,7 +284,7 @@ def test_a_varied_question_is_told_in_general_and_per_variant(summary_maker: Sum
     question = page[page.index('<p class="question">') :].partition("</p>")[0]
     assert "find the effect on QIDS-SR16 or MADRS at day 7 or 14" in question
     assert "<h3>QIDS-SR16 or MADRS at day 7 or 14" in page
-    assert "QIDS-SR16 or MADRS score at day 7 or 14, points" in page
+    assert "QIDS-SR16 score at day 7, points; or MADRS score at day 7, points" in page
     assert "estimands.primary" not in page.partition('id="assumptions"')[0]
     headline = page[page.index('<div class="headline">') :].partition("</div>")[0]
     assert "Day of the visit, primary: 14, Outcome, primary: MADRS" in headline
@@ -311,7 +311,7 @@ def test_a_count_is_told_by_its_own_label(summary_maker: SummaryMaker) -> None:
     resolved = make_resolved(variant={"counts": [{"name": "acts", "label": "Acts of self-harm"}]})
     for variant in resolved["variants"]:
         variant["estimands"] = [{**variant["estimands"][0], "label": "", "endpoint": {"kind": "count"}}]
-    assert labels_of(resolved)["estimands.primary"] == "Acts of self-harm at day 14"
+    assert labels_of(resolved)["estimands.primary"] == "Acts of self-harm up to day 14"
 
 
 def test_a_varied_method_is_not_told_as_its_first(summary_maker: SummaryMaker) -> None:

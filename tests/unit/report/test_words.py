@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from trialsim.report import words
-from trialsim.report.benefit import benefit_points, benefit_words
 
 
 @pytest.mark.parametrize(
@@ -28,6 +27,13 @@ from trialsim.report.benefit import benefit_points, benefit_words
         ("covariance.visits.rho", "Correlation between visits"),
         ("covariance.visits.anchors.14", "Correlation between visits (14)"),
         ("effects.ketamine", "Effect of ketamine"),
+        ("estimands.primary.non_inferiority_margin", "Non-inferiority margin, primary"),
+        ("estimands.primary.intercurrent_events.dropout", "Strategy for leaving, primary"),
+        ("analysis.primary.0.variance", "Standard errors, primary"),
+        ("analysis.primary.delta", "Points added to imputed scores, primary"),
+        ("multiplicity.weights", "Shares of alpha at the start"),
+        ("counts.acts.rate_ratio.ketamine", "Rate ratio of acts, ketamine"),
+        ("clusters.therapy_group.icc", "Intraclass correlation, therapy group"),
         ("something.unheard_of.qids_sr16", "Something, unheard of, QIDS-SR16"),
     ],
 )
@@ -51,6 +57,9 @@ def test_paths(path: str, expected: str) -> None:
         ("a.b", None, "none"),
         ("a.b", "mar", "mar"),
         ("analysis.primary.alpha", 0.01, "1 %"),
+        ("multiplicity.alpha", 0.05, "5 %"),
+        ("analysis.primary.interval", "miettinen_nurminen", "miettinen nurminen"),
+        ("analysis.primary.method", "g_computation", "g-computation"),
         ("analysis.primary.covariance", "compound_symmetry", "compound symmetry"),
         ("analysis.primary.method", "t_test", "t test"),
         ("population.strata.bpd.baseline", "defaults.trd_bpd", "defaults.trd_bpd"),
@@ -93,16 +102,3 @@ def test_lists_of_words() -> None:
     assert words.joined([]) == ""
     assert words.joined(["a"]) == "a"
     assert words.joined(["a", "b", "c"], word="or") == "a, b or c"
-
-
-def test_benefit_is_positive_where_the_active_arm_does_better() -> None:
-    assert benefit_points(-2.0, lower_is_better=True) == 2.0
-    assert benefit_points(-2.0, lower_is_better=False) == -2.0
-    assert math.copysign(1.0, benefit_points(0.0, lower_is_better=True)) == 1.0
-
-
-def test_benefit_in_words_names_who_does_better() -> None:
-    arms = {"active": "ketamine", "control": "midazolam"}
-    assert benefit_words(-2.02, **arms, lower_is_better=True) == "ketamine better than midazolam by 2.02 points"
-    assert benefit_words(-2.02, **arms, lower_is_better=False) == "midazolam better than ketamine by 2.02 points"
-    assert benefit_words(0.001, **arms, lower_is_better=True) == "no difference between ketamine and midazolam"

@@ -86,6 +86,10 @@ CASES = {
         asked("endpoint: {time_to: response}", "{method: cox, covariates: [stratum]}"),
         "a stratified Cox model has no effect of stratum",
     ),
+    "a margin of more than every patient": (
+        asked("endpoint: response, non_inferiority_margin: 10"),
+        "estimands.primary.non_inferiority_margin: a difference of risks is below 1: give the margin as a share, not 10",
+    ),
     "a family of one": (
         (("simulation:", "multiplicity: {method: holm}\nsimulation:"),),
         "multiplicity: one hypothesis alone needs no procedure",

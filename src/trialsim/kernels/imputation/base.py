@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.imputation.groups import Grouped, Model
-from trialsim.kernels.imputation.likelihood import Problem, maximise, refit
+from trialsim.kernels.imputation.likelihood import Problem, maximise
 from trialsim.kernels.imputation.one_step import step_without_each
+from trialsim.kernels.imputation.refits import refit_without_each
 from trialsim.kernels.imputation.sequential import BaseFits, fit_sequential, is_monotone
 
 Array = NDArray[np.float64]
@@ -63,26 +64,25 @@ def _put(fits: BaseFits, rows: Index, part: BaseFits) -> None:
 
 
 def _fit_by_likelihood(grouped: Grouped, model: Model, n_arms: int, *, jackknife: bool, one_step: bool) -> BaseFits:
-    n_replicates, n_rows, n_visits = grouped.y.shape
+    n_rows = grouped.y.shape[1]
     problem = Problem(grouped, model.n_constant, model.by_arm, n_arms)
     whole = problem.products(grouped)
     sigma, information, estimable, converged = maximise(problem, whole)
     if jackknife:
         near, beta, sound = step_without_each(problem, grouped, whole, sigma, information)
-        estimable, done = estimable[:, None] & sound, np.repeat(converged[:, None], n_rows, axis=1)
-        if not one_step:
-            products = problem.without_each(grouped, whole)
-            start = np.where(sound[..., None, None, None], near, sigma[:, None]).reshape(-1, *sigma.shape[1:])
-            estimable = problem.identifiable(products).reshape(done.shape)
-            near, beta, refitted = refit(problem, products, start, np.repeat(information, n_rows, axis=0))
-            done &= refitted.reshape(done.shape)
+        done = np.repeat(converged[:, None], n_rows, axis=1)
+        if one_step:
+            estimable = estimable[:, None] & sound
+        else:
+            start = np.where(sound[..., None, None, None], near, sigma[:, None])
+            estimable = np.repeat(estimable[:, None], n_rows, axis=1)
+            # The refits of a trial are the stack to work on: they share its products and its patterns.
+            for r in np.flatnonzero(converged).tolist():
+                own = grouped.trial(r)
+                part = Problem(own, model.n_constant, model.by_arm, n_arms)
+                fits = refit_without_each(part, own, sigma[r, None], information[r, None], start[r])
+                near[r], beta[r], estimable[r], done[r] = fits
     else:
-        near, beta = sigma, problem.evaluate(sigma, whole).beta
+        near, beta = sigma[:, None], problem.evaluate(sigma, whole).beta[:, None]
         estimable, done = estimable[:, None], converged[:, None]
-    n_fits = done.shape[1]
-    return BaseFits(
-        (beta @ problem.k.T).reshape(n_replicates, n_fits, n_visits, grouped.x.shape[2]),
-        near.reshape(n_replicates, n_fits, *sigma.shape[1:]),
-        estimable,
-        done,
-    )
+    return BaseFits(problem.design.expand_vector(beta), near, estimable, done)

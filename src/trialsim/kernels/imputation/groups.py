@@ -94,6 +94,19 @@ class Grouped(NamedTuple):
             infinite=self.infinite[rows],
         )
 
+    def trial(self, r: int) -> Grouped:
+        """Return one trial with its own groups alone."""
+        one = self.rows(slice(r, r + 1))
+        present = np.unique(one.group[one.included])
+        group = np.where(one.included, np.searchsorted(present, one.group), -1)
+        return one._replace(
+            group=group,
+            arm=self.arm[present],
+            event=self.event[present],
+            seen=self.seen[present],
+            modelled=self.modelled[present],
+        )
+
 
 def group_participants(
     y: Array, x: Array, arm: Index, event: Index, model: Model, included: Flags | None = None

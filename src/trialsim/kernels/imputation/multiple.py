@@ -167,11 +167,11 @@ def _draw_parameters(grouped: Grouped, model: Model, n_arms: int, normals: Norma
     n_draws = normals.scores.shape[1]
     drawn, definite = _draw_covariance(sigma, information, normals.covariance)
     flat = drawn.reshape(-1, *drawn.shape[2:])
-    state = problem.evaluate(flat, type(products)(*(np.repeat(piece, n_draws, axis=0) for piece in products)))
+    state = problem.evaluate(flat, products.take(np.repeat(np.arange(len(drawn)), n_draws)))
     factor, regular = cholesky(state.inverse)
     z = normals.coefficients.reshape(len(flat), -1, 1)
-    beta = (state.beta + (factor @ z)[..., 0]) @ problem.k.T
-    coefficients = beta.reshape(*drawn.shape[:2], sigma.shape[-1], grouped.x.shape[2])
+    beta = problem.design.expand_vector(state.beta + (factor @ z)[..., 0])
+    coefficients = beta.reshape(*drawn.shape[:2], *beta.shape[1:])
     sound = converged & definite & regular.reshape(drawn.shape[:2]).all(axis=1)
     conditions = [grouped.infinite, ~estimable, ~sound]
     reason = np.select(conditions, [INFINITE, NOT_ESTIMABLE, NOT_CONVERGED], SOUND)

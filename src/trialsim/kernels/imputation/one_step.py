@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 
 from trialsim.kernels.factor import cholesky
 from trialsim.kernels.imputation.groups import Grouped
-from trialsim.kernels.imputation.likelihood import Problem, Products
+from trialsim.kernels.imputation.likelihood import Problem
+from trialsim.kernels.mmrm import PatternStatistics
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
 def step_without_each(
-    problem: Problem, grouped: Grouped, whole: Products, sigma: Array, information: Array
+    problem: Problem, grouped: Grouped, whole: PatternStatistics, sigma: Array, information: Array
 ) -> tuple[Array, Array, Flags]:
     """Return Σ and coefficients of every trial without each participant in turn, to the first step.
 
@@ -35,7 +36,7 @@ def step_without_each(
     ----------
     problem : Problem
     grouped : Grouped
-    whole : Products
+    whole : PatternStatistics
         Of the R trials.
     sigma, information : ndarray, shapes (R, S, V, V) and (R, S·m, S·m)
         Optimum and observed information of the trials.
@@ -47,22 +48,23 @@ def step_without_each(
     sound : ndarray of bool, shape (R, N + 1)
         Whether the participant can be left out, and Σ is positive definite.
     """
-    state = problem.evaluate(sigma, whole)
-    s, d = problem.sensitivities(state, whole)
+    theta = problem.likelihood.start(sigma)
+    state = problem.likelihood.evaluate(theta, whole)
+    s, d = problem.likelihood.mean_derivatives(theta, state, whole)
     n_replicates, n_rows, v = grouped.y.shape
     b, size = state.beta.shape[1], d.shape[1]
-    n_basis = size // problem.n_kinds
-    pattern = np.append(problem.pattern_of_group, -1)[grouped.group]
+    pattern = problem.patterns(grouped)
     observed = np.concatenate([problem.observed, np.zeros((1, v), dtype=bool)])[pattern]
     kind = np.append(problem.kind, 0)[pattern]
     trial = np.arange(n_replicates)[:, None]
     w = np.where((pattern >= 0)[..., None, None], state.weights[trial, pattern], 0.0)
-    k = problem.k.reshape(v, -1, b)
-    design = np.einsum("rnq,vqb->rnvb", grouped.x, k) * observed[..., None]
+    k = problem.design.matrix.transpose(1, 0, 2).reshape(-1, v * b)
+    design = (grouped.x @ k).reshape(n_replicates, n_rows, v, b) * observed[..., None]
     r = (grouped.y - (design @ state.beta[:, None, :, None])[..., 0]) * observed
-    u = design @ state.inverse[:, None]
+    u = (design.reshape(n_replicates, -1, b) @ state.inverse).reshape(design.shape)
     both = observed[..., :, None] & observed[..., None, :]
-    q = np.where(both, sigma[trial, kind] - u @ design.swapaxes(-1, -2), np.eye(v))
+    leverage = u @ design.swapaxes(-1, -2)
+    q = np.where(both, sigma[trial, kind] - leverage, np.eye(v))
     _, apart = cholesky(q.reshape(-1, v, v))
     apart = apart.reshape(n_replicates, n_rows)
     inverse = np.linalg.inv(np.where(apart[..., None, None], q, np.eye(v))) * both
@@ -72,17 +74,14 @@ def step_without_each(
     # tr D_j(δδ' + UQ⁻¹U')/2 + s_j'δ over the whole trial, at the coefficients without i
     flat = (change + delta[..., None] * delta[..., None, :]).reshape(n_replicates, n_rows, -1)
     gradient = 0.5 * flat @ d.reshape(n_replicates, size, -1).swapaxes(1, 2) + delta @ s.swapaxes(1, 2)
-    # less the participant's own share
-    left = r + (design @ delta[..., None])[..., 0]
-    wr = (w @ left[..., None])[..., 0]
-    spread = design @ (state.inverse[:, None] + change) @ design.swapaxes(-1, -2)
+    # less the participant's own share, from the residuals and the mean's uncertainty without i
+    pushed = leverage @ inverse
+    wr = (w @ (r[..., None] + pushed @ r[..., None]))[..., 0]
+    spread = leverage + pushed @ leverage
     own = 0.5 * (wr[..., None] * wr[..., None, :] + w @ spread @ w - w)
-    share = problem.elements(own)
-    for a in range(problem.n_kinds):
-        block = slice(a * n_basis, (a + 1) * n_basis)
-        gradient[..., block] -= np.where((kind == a)[..., None], share, 0.0)
-    step = np.linalg.solve(information[:, None], gradient[..., None])[..., 0]
-    moved = problem.step(step.reshape(-1, size)).reshape(n_replicates, n_rows, *sigma.shape[1:])
+    gradient -= problem.gradient_of(own, kind)
+    step = gradient @ np.linalg.inv(information)
+    moved = problem.likelihood.covariance(step.reshape(-1, size)).reshape(n_replicates, n_rows, *sigma.shape[1:])
     # dβ = −A⁻¹ Σ_j s_j dθ_j, with A and s of the trial without i
     own_move = np.take_along_axis(moved, kind[..., None, None, None], axis=2)[:, :, 0]
     pull = step @ s

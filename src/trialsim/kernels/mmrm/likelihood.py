@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from trialsim.kernels.factor import cholesky, solve_lower
 from trialsim.kernels.mmrm.design import Design
+from trialsim.kernels.mmrm.inverses import PatternInverses
 from trialsim.kernels.mmrm.statistics import PatternStatistics
 from trialsim.kernels.mmrm.structures import Structure
 
@@ -51,23 +52,17 @@ class State(NamedTuple):
     inverse : ndarray, shape (R, b, b)
         A⁻¹.
     beta : ndarray, shape (R, b)
-    residual : ndarray, shape (R, P, V, V)
-        R_p.
-    residual_x : ndarray, shape (R, P, V, q)
-        Cross-products of residuals and covariates.
-    spread : ndarray, shape (R, P, V, V)
-        C_p; zero for the ordinary likelihood.
+    scatter : ndarray, shape (R, P, V, V)
+        R_p + C_p; R_p alone for the ordinary likelihood.
     """
 
     loglik: Array
     weights: Array
     inverse: Array
     beta: Array
-    residual: Array
-    residual_x: Array
-    spread: Array
+    scatter: Array
 
-    def take(self, rows: Flags | Index) -> State:
+    def take(self, rows: Flags | Index | slice) -> State:
         """Return some of the replicates."""
         return State(*(piece[rows] for piece in self))
 
@@ -75,6 +70,28 @@ class State(NamedTuple):
         """Overwrite the chosen ones of `rows` with theirs of `other`."""
         for mine, theirs in zip(self, other, strict=True):
             mine[rows[chosen]] = theirs[chosen]
+
+
+class Slope(NamedTuple):
+    """The gradient of the likelihood at Σ.
+
+    Attributes
+    ----------
+    gradient : ndarray, shape (R, m)
+        In θ.
+    g : ndarray, shape (R, P, V, V)
+        In Σ, each pattern's share G_p.
+    m : ndarray, shape (R, P, V, V)
+        W_p (R_p + C_p) W_p.
+    """
+
+    gradient: Array
+    g: Array
+    m: Array
+
+    def take(self, rows: Flags | Index | slice) -> Slope:
+        """Return some of the replicates."""
+        return Slope(*(piece[rows] for piece in self))
 
 
 class Likelihood:
@@ -90,10 +107,19 @@ class Likelihood:
         Restricted likelihood; False for the ordinary one.
     group : ndarray of int, shape (P,), optional
         Group of each pattern; each group has a covariance of its own. One group by default.
+    n_groups : int, optional
+        How many groups there are; by default up to the last that has a pattern.
     """
 
     def __init__(
-        self, observed: Flags, structure: Structure, design: Design, *, reml: bool = True, group: Index | None = None
+        self,
+        observed: Flags,
+        structure: Structure,
+        design: Design,
+        *,
+        reml: bool = True,
+        group: Index | None = None,
+        n_groups: int | None = None,
     ) -> None:
         self._structure = structure
         self._design = design
@@ -101,7 +127,9 @@ class Likelihood:
         self._observed = observed
         self._both = observed[:, :, None] & observed[:, None, :]
         self._group = np.zeros(len(observed), dtype=np.intp) if group is None else group
-        self._members = [np.flatnonzero(self._group == g) for g in range(int(self._group.max(initial=0)) + 1)]
+        self._inverses = PatternInverses(observed, self._group)
+        n_groups = int(self._group.max(initial=0)) + 1 if n_groups is None else n_groups
+        self._members = [np.flatnonzero(self._group == g) for g in range(n_groups)]
         self._n_visits = observed.shape[1]
         self._q = design.matrix.shape[1]
 
@@ -130,39 +158,33 @@ class Likelihood:
     def evaluate(self, theta: Array, stats: PatternStatistics) -> State:
         """Return the likelihood and its pieces at θ (R, m)."""
         weights, log_det, definite = self._weights(self.covariance(theta))
-        factor, regular = cholesky(self._information(weights, stats.xx))
+        information = self._information(weights, stats.xx)
+        factor, regular = cholesky(information)
         definite &= regular
         root = solve_lower(factor, np.eye(factor.shape[1]))
         inverse = root.transpose(0, 2, 1) @ root
-        xwy = np.einsum("rpvw,rpqw->rvq", weights, stats.xy).reshape(len(theta), -1)
-        beta = (inverse @ self._design.reduce_vector(xwy)[..., None])[..., 0]
-        b = self._design.expand_vector(beta)[:, None]
-        fitted = b @ stats.xy
-        bxx = b @ stats.xx
-        residual = stats.yy - fitted - fitted.swapaxes(-1, -2) + bxx @ b.swapaxes(-1, -2)
-        residual *= self._both
-        residual_x = (stats.xy.swapaxes(-1, -2) - bxx) * self._observed[:, :, None]
-        loglik = -0.5 * ((stats.counts * log_det).sum(axis=1) + (weights * residual).sum(axis=(1, 2, 3)))
+        xwy = (weights @ stats.xy.swapaxes(-1, -2)).sum(axis=1).reshape(len(theta), -1)
+        xwy = self._design.reduce_vector(xwy)
+        beta = (inverse @ xwy[..., None])[..., 0]
+        # r'V⁻¹r, written so that rounding of β enters squared.
+        square = (beta * ((information @ beta[..., None])[..., 0] - 2.0 * xwy)).sum(axis=1)
+        square += (weights * stats.yy).sum(axis=(1, 2, 3))
+        loglik = -0.5 * ((stats.counts * log_det).sum(axis=1) + square)
         n_scores = (stats.counts * self._observed.sum(axis=1)).sum(axis=1)
-        spread = np.zeros_like(residual)
         if self._reml:
             loglik -= np.log(np.einsum("rii->ri", factor)).sum(axis=1)
             n_scores = n_scores - factor.shape[1]
-            spread = self._spread(inverse, stats.xx)
         loglik = np.where(definite, loglik - 0.5 * n_scores * np.log(2.0 * np.pi), -np.inf)
-        return State(loglik, weights, inverse, beta, residual, residual_x, spread)
+        return State(loglik, weights, inverse, beta, self._scatter(inverse, beta, stats))
 
     def _weights(self, sigma: Array) -> tuple[Array, Array, Flags]:
         """Return W_p (R, P, V, V), log|Σ_p| (R, P) and whether every Σ is positive definite (R,)."""
         v = self._n_visits
         _, each = cholesky(sigma.reshape(-1, v, v))
         definite: Flags = np.asarray(each.reshape(sigma.shape[:2]).all(axis=1))
-        padded = np.where(self._both, sigma[:, self._group], np.eye(v))
-        padded[~definite] = np.eye(v)
-        factor = np.linalg.cholesky(padded)
-        log_det = np.asarray(2.0 * np.log(np.einsum("rpvv->rpv", factor)).sum(axis=2))
-        root = solve_lower(factor, np.eye(v))
-        return (root.swapaxes(-1, -2) @ root) * self._both, log_det, definite
+        safe = sigma if definite.all() else np.where(definite[:, None, None, None], sigma, np.eye(v))
+        weights, log_det = self._inverses(safe)
+        return weights, log_det, definite
 
     def _information(self, weights: Array, xx: Array) -> Array:
         """K'(Σ_p W_p ⊗ X'X_p)K for weights (R, ..., P, V, V), as (R, ..., b, b)."""
@@ -174,12 +196,20 @@ class Likelihood:
             right = right[:, None]
         return self._design.reduce(np.moveaxis((flat @ right).reshape(*lead, v, v, q, q), -2, -3))
 
-    def _spread(self, inverse: Array, xx: Array) -> Array:
-        """C_p: cross-products of the fitted means' uncertainty, Σ over covariates of A⁻¹ ∘ X'X_p."""
+    def _scatter(self, inverse: Array, beta: Array, stats: PatternStatistics) -> Array:
+        """R_p + C_p: both are quadratic in the coefficients, the one in β, the other in their covariance A⁻¹."""
         v, q = self._n_visits, self._q
-        blocks = self._design.expand(inverse).transpose(0, 1, 3, 2, 4).reshape(-1, v * v, q * q)
-        spread = (blocks @ xx.reshape(len(xx), -1, q * q).swapaxes(1, 2)).reshape(len(xx), v, v, -1)
-        return np.asarray(np.moveaxis(spread, -1, 1) * self._both)
+        square = beta[:, :, None] * beta[:, None, :]
+        if self._reml:
+            square += inverse
+        blocks = self._design.expand(square).transpose(0, 1, 3, 2, 4).reshape(-1, v * v, q * q)
+        scatter = (stats.xx.reshape(len(beta), -1, q * q) @ blocks.swapaxes(1, 2)).reshape(stats.yy.shape)
+        fitted = self._design.expand_vector(beta)[:, None] @ stats.xy
+        scatter += stats.yy
+        scatter -= fitted
+        scatter -= fitted.swapaxes(-1, -2)
+        scatter *= self._both
+        return np.asarray(scatter)
 
     def _kernel(self, left: Array, right: Array, theta: Array) -> Array:
         """Σ_p tr(J_i L_p J_j R_p), shape (R, m, m), for symmetric L and R (R, P, V, V)."""
@@ -213,47 +243,60 @@ class Likelihood:
             bent[:, g * m : (g + 1) * m, g * m : (g + 1) * m] = block
         return bent
 
-    def _gradient(self, state: State, stats: PatternStatistics) -> tuple[Array, Array]:
-        """Return G_p and M_p = W_p (R_p + C_p) W_p, each (R, P, V, V)."""
-        m = state.weights @ (state.residual + state.spread) @ state.weights
-        return 0.5 * (m - stats.counts[..., None, None] * state.weights), m
+    def slope(self, theta: Array, state: State, stats: PatternStatistics) -> Slope:
+        """Return the gradient in θ and its matrices."""
+        m = state.weights @ state.scatter @ state.weights
+        g = 0.5 * (m - stats.counts[..., None, None] * state.weights)
+        return Slope(self._along(g, theta), g, m)
 
-    def scoring(self, theta: Array, state: State, stats: PatternStatistics) -> tuple[Array, Array]:
-        """Return the gradient in θ (R, m) and the expected information (R, m, m)."""
-        g, _ = self._gradient(state, stats)
-        weighted = 0.5 * stats.counts[..., None, None] * state.weights
-        return self._along(g, theta), self._kernel(state.weights, weighted, theta)
+    def expected(self, theta: Array, state: State, stats: PatternStatistics, slope: Slope) -> Array:
+        """Return the expected information of θ without the price of the fixed effects, shape (R, m, m)."""
+        return self._kernel(state.weights, 0.5 * stats.counts[..., None, None] * state.weights, theta)
 
-    def observed(self, theta: Array, state: State, stats: PatternStatistics) -> Array:
+    def held(self, theta: Array, state: State, stats: PatternStatistics, slope: Slope) -> Array:
+        """Return the observed information of θ with the fixed effects and A held, shape (R, m, m)."""
+        direct = self._kernel(state.weights, slope.m - 0.5 * stats.counts[..., None, None] * state.weights, theta)
+        return direct - self.curvature(slope.g, theta)
+
+    def observed(self, theta: Array, state: State, stats: PatternStatistics, slope: Slope | None = None) -> Array:
         """Return the observed information of θ, shape (R, m, m)."""
-        information = np.empty((len(theta), self.n_parameters, self.n_parameters))
+        slope = self.slope(theta, state, stats) if slope is None else slope
+        information = self.held(theta, state, stats, slope)
         for first in range(0, len(theta), _AT_ONCE):
-            rows = np.arange(first, min(first + _AT_ONCE, len(theta)))
-            information[rows] = self._observed_part(theta[rows], state.take(rows), stats.take(rows))
+            rows = slice(first, first + _AT_ONCE)
+            information[rows] -= self._price(theta[rows], state.take(rows), stats.take(rows))
         return information
 
-    def _observed_part(self, theta: Array, state: State, stats: PatternStatistics) -> Array:
-        g, m = self._gradient(state, stats)
-        direct = self._kernel(state.weights, m - 0.5 * stats.counts[..., None, None] * state.weights, theta)
+    def _price(self, theta: Array, state: State, stats: PatternStatistics) -> Array:
+        """Return what estimating the fixed effects takes from the information of θ, shape (R, m, m)."""
         score, change = self.mean_derivatives(theta, state, stats)
-        information = direct - score @ state.inverse @ score.swapaxes(1, 2)
+        price = score @ state.inverse @ score.swapaxes(1, 2)
         if self._reml:
             moved = state.inverse[:, None] @ change
             flat = moved.reshape(*moved.shape[:2], -1)
             turned = moved.swapaxes(-1, -2).reshape(flat.shape)
-            information -= 0.5 * flat @ turned.swapaxes(1, 2)
-        return np.asarray(information - self.curvature(g, theta))
+            price += 0.5 * flat @ turned.swapaxes(1, 2)
+        return np.asarray(price)
 
     def mean_derivatives(self, theta: Array, state: State, stats: PatternStatistics) -> tuple[Array, Array]:
         """Return −∂(X'V⁻¹r)/∂θ, shape (R, m, b), and −∂A/∂θ, shape (R, m, b, b)."""
+        v, q, n = self._n_visits, self._q, len(theta)
+        b = self._design.expand_vector(state.beta)[:, None]
+        weighted_x = state.weights @ (stats.xy.swapaxes(-1, -2) - b @ stats.xx)
         scores, changes = [], []
         for members, jacobian in zip(self._members, self._jacobians(theta), strict=True):
+            m, p = jacobian.shape[1], len(members)
             weights = state.weights[:, members]
-            moved = weights[:, None] @ jacobian[:, :, None] @ weights[:, None]
-            flat = moved.swapaxes(2, 3).reshape(len(theta), -1, len(members) * self._n_visits)
-            score = flat @ state.residual_x[:, members].reshape(len(theta), -1, self._q)
-            scores.append(self._design.reduce_vector(score.reshape(len(theta), jacobian.shape[1], -1)))
-            changes.append(self._information(moved, stats.xx[:, members]))
+            # Σ_p W_ab (W r'X)_cq, then J_bc: from [a, b, c, q] to [(b, c), (a, q)].
+            outer = weights.reshape(n, p, v * v).swapaxes(1, 2) @ weighted_x[:, members].reshape(n, p, v * q)
+            outer = outer.reshape(n, v, v, v, q).transpose(0, 2, 3, 1, 4).reshape(n, v * v, v * q)
+            scores.append(self._design.reduce_vector(jacobian.reshape(-1, m, v * v) @ outer))
+            # W J W as [p, (a, j), d], so that both products are of large matrices.
+            wide = jacobian.transpose(0, 2, 1, 3).reshape(-1, v, m * v)
+            moved = (weights.reshape(n, p * v, v) @ wide).reshape(n, p, v * m, v) @ weights
+            change = moved.reshape(n, p, -1).swapaxes(1, 2) @ stats.xx[:, members].reshape(n, p, q * q)
+            change = change.reshape(n, v, m, v, q, q).transpose(0, 2, 1, 4, 3, 5)
+            changes.append(self._design.reduce(change))
         return np.concatenate(scores, axis=1), np.concatenate(changes, axis=1)
 
     def variance_derivatives(

@@ -1,13 +1,14 @@
 """Restricted maximum likelihood by Newton's method on whole blocks of trials.
 
-For any missingness pattern, covariance structure and design. The first steps use the expected information
-(scoring), the last ones the observed one (Newton). Steps are halved until Σ is positive definite and the
-likelihood does not fall. A replicate stops at its own convergence, so its result does not depend on its
-neighbours in the block.
+For any missingness pattern, covariance structure and design. The first step uses the expected information (scoring),
+the next ones the observed information with the fixed effects held, and the last ones all of it (Newton). Steps are
+halved until Σ is positive definite and the likelihood does not fall. A replicate stops at its own convergence, so its
+result does not depend on its neighbours in the block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from trialsim.kernels.factor import cholesky
 from trialsim.kernels.mmrm.design import Design, design_map
-from trialsim.kernels.mmrm.likelihood import Likelihood, State
+from trialsim.kernels.mmrm.likelihood import Likelihood, Slope, State
 from trialsim.kernels.mmrm.statistics import PatternStatistics
 from trialsim.kernels.mmrm.structures import Structure
 
@@ -27,10 +28,16 @@ Index = NDArray[np.intp]
 
 _MAX_STEPS = 100
 _MAX_HALVINGS = 30
-_NEAR = 1e-3
-"""Newton decrement below which the observed information takes over from the expected one."""
-_CONVERGED = 1e-11
+_NEAR = 1.0
+"""Decrement of the last step below which the information with the coefficients held takes over from the expected."""
+_NEARER = 1e-3
+"""The same for the whole observed information, which costs more."""
+_SLOW = 0.5
+"""Share of the last decrement that is left where the fixed effects matter too much to be held."""
+_CONVERGED = 1e-13
 """Newton decrement below which the step just taken is the last: its error is of the decrement squared."""
+_ROUNDING = 1e-11
+"""What the decrement may stay at, twice in a row, where rounding lets it fall no further."""
 
 
 class RemlFit(NamedTuple):
@@ -102,27 +109,25 @@ def maximise(likelihood: Likelihood, statistics: PatternStatistics, start: Array
     """
     theta = likelihood.start(start)
     state = likelihood.evaluate(theta, statistics)
-    converged = np.zeros(len(theta), dtype=bool)
-    information = np.zeros((len(theta), likelihood.n_parameters, likelihood.n_parameters))
+    n, m = theta.shape
+    converged = np.zeros(n, dtype=bool)
+    information = np.zeros((n, m, m))
+    decrement = np.full(n, np.inf)
     active = np.flatnonzero(np.isfinite(state.loglik))
     for _ in range(_MAX_STEPS):
         if not len(active):
             break
-        stats, here = statistics.take(active), state.take(active)
-        gradient, expected = likelihood.scoring(theta[active], here, stats)
-        step, decrement, definite = direction(expected, gradient)
-        newton = np.flatnonzero(definite & (decrement < _NEAR))
-        if len(newton):
-            observed = likelihood.observed(theta[active[newton]], here.take(newton), stats.take(newton))
-            n_step, n_decrement, n_definite = direction(observed, gradient[newton])
-            newton = newton[n_definite]
-            step[newton], decrement[newton] = n_step[n_definite], n_decrement[n_definite]
-            information[active[newton]] = observed[n_definite]
+        rows = slice(None) if len(active) == n else active
+        stats = statistics.take(rows)
+        here = _Point(theta[rows], state.take(rows), stats, likelihood.slope(theta[rows], state.take(rows), stats))
+        step, now, newton, observed = _steps(likelihood, here, decrement[active])
+        information[active[newton]] = observed
         moved = _line_search(likelihood, theta, state, active, step, stats)
         finished = np.zeros(len(active), dtype=bool)
-        finished[newton] = decrement[newton] < _CONVERGED
+        finished[newton] = (np.maximum(now, decrement[active]) < _ROUNDING)[newton] | (now[newton] < _CONVERGED)
+        decrement[active] = now
         converged[active[finished]] = True
-        active = active[~finished & moved & np.isfinite(decrement)]
+        active = active[~finished & moved & np.isfinite(now)]
     return RemlFit(
         theta,
         likelihood.covariance(theta),
@@ -133,6 +138,53 @@ def maximise(likelihood: Likelihood, statistics: PatternStatistics, start: Array
         converged,
         state,
     )
+
+
+class _Point(NamedTuple):
+    """Where some replicates are, and the gradient there."""
+
+    theta: Array
+    state: State
+    stats: PatternStatistics
+    slope: Slope
+
+    def take(self, rows: Index) -> _Point:
+        """Return some of the replicates; without a copy where it is all of them."""
+        if len(rows) == len(self.theta):
+            return self
+        return _Point(self.theta[rows], self.state.take(rows), self.stats.take(rows), self.slope.take(rows))
+
+
+def _steps(likelihood: Likelihood, here: _Point, last: Array) -> tuple[Array, Array, Index, Array]:
+    """Return steps and their decrements, which of them are Newton's, and the observed information of those.
+
+    The decrement of the last step tells which information to use; before the first, that of a scoring step.
+    """
+    step, decrement = np.zeros_like(here.theta), np.full(len(last), np.inf)
+    first = np.isinf(last)
+    _put_steps(step, decrement, first, here, likelihood.expected)
+    last = np.where(first, decrement, last)
+    newton = last < _NEARER
+    _put_steps(step, decrement, (last < _NEAR) & ~newton, here, likelihood.held)
+    newton |= ~first & (last < _NEAR) & (decrement > _SLOW * last)
+    rows, observed = _put_steps(step, decrement, newton, here, likelihood.observed)
+    _put_steps(step, decrement, np.isinf(decrement), here, likelihood.expected)
+    return step, decrement, rows, observed
+
+
+def _put_steps(
+    step: Array, decrement: Array, chosen: Flags, here: _Point, kind: Callable[..., Array]
+) -> tuple[Index, Array]:
+    """Write the chosen replicates' steps with one kind of information, where that is positive definite; return it."""
+    rows = np.flatnonzero(chosen)
+    if not len(rows):
+        return rows, np.empty((0, step.shape[1], step.shape[1]))
+    part = here.take(rows)
+    information = kind(*part)
+    new, shorter, definite = direction(information, part.slope.gradient)
+    rows = rows[definite]
+    step[rows], decrement[rows] = new[definite], shorter[definite]
+    return rows, information[definite]
 
 
 def direction(information: Array, gradient: Array) -> tuple[Array, Array, Flags]:

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-_AT_ONCE = 32
+_AT_ONCE = 16
 """Replicates worked on together, so that they stay in the processor's cache."""
 
 
@@ -52,7 +52,7 @@ class PatternStatistics(NamedTuple):
         """Participants with at least one observed visit, shape (R,)."""
         return np.asarray(self.counts.sum(axis=1))
 
-    def take(self, replicates: NDArray[np.intp] | Flags) -> PatternStatistics:
+    def take(self, replicates: NDArray[np.intp] | Flags | slice) -> PatternStatistics:
         """Return the statistics of some of the replicates."""
         return self._replace(
             counts=self.counts[replicates],
@@ -92,6 +92,8 @@ def pattern_statistics(
         observed &= included[:, :, None]
     codes = observed @ (1 << np.arange(n_visits))
     present = [int(code) for code in np.flatnonzero(np.bincount(codes.reshape(-1))) if code]
+    place = np.full(1 << n_visits, -1)
+    place[present] = np.arange(len(present))
     moments = np.empty((len(sizes), n_replicates, len(present), q + n_visits, q + n_visits))
     counts = np.empty((len(sizes), n_replicates, len(present)))
     z = np.empty((min(_AT_ONCE, n_replicates), n_participants, q + n_visits))
@@ -102,10 +104,12 @@ def pattern_statistics(
         part[:, :, q:] = np.where(observed[rows], y[rows], 0.0)
         if included is not None:
             part[~included[rows]] = 0.0
-        _segment_moments(part, codes[rows], present, sizes, moments[:, rows], counts[:, rows])
+        which = place[codes[rows]]
+        for s, (start, stop) in enumerate(zip((0, *sizes), sizes, strict=False)):
+            moments[s, rows], counts[s, rows] = pattern_moments(part[:, start:stop], which[:, start:stop], len(present))
     np.cumsum(moments, axis=0, out=moments)
     np.cumsum(counts, axis=0, out=counts)
-    patterns = np.array([[bool(code >> v & 1) for v in range(n_visits)] for code in present])
+    patterns = np.array([[bool(code >> v & 1) for v in range(n_visits)] for code in present], dtype=bool)
     return [
         PatternStatistics(
             observed=patterns.reshape(-1, n_visits),
@@ -118,15 +122,27 @@ def pattern_statistics(
     ]
 
 
-def _segment_moments(
-    z: Array, codes: NDArray[np.intp], present: list[int], sizes: tuple[int, ...], moments: Array, counts: Array
-) -> None:
-    """Fill Z'Z (S, R, P, d, d) and counts (S, R, P) of the participants that each size adds to the one before."""
-    start = 0
-    for s, size in enumerate(sizes):
-        part, code = z[:, start:size], codes[:, start:size]
-        for p, pattern in enumerate(present):
-            inside = code == pattern
-            np.matmul((part * inside[:, :, None]).transpose(0, 2, 1), part, out=moments[s, :, p])
-            counts[s, :, p] = inside.sum(axis=1)
-        start = size
+def pattern_moments(z: Array, pattern: NDArray[np.intp], n_patterns: int) -> tuple[Array, Array]:
+    """Return Z'Z of the participants of each pattern, shape (R, P, d, d), and their numbers, shape (R, P).
+
+    Parameters
+    ----------
+    z : ndarray, shape (R, N, d)
+    pattern : ndarray of int, shape (R, N)
+        Number of each participant's pattern; −1 for none.
+    n_patterns : int
+        Number P of patterns.
+    """
+    n_replicates, n_participants, d = z.shape
+    member = (pattern[:, None] == np.arange(n_patterns)[:, None]).astype(float)
+    by_variable = np.ascontiguousarray(z.transpose(0, 2, 1))
+    # Every participant's products once, lower triangle by rows; then one product of matrices for all patterns.
+    products = np.empty((n_replicates, d * (d + 1) // 2, n_participants))
+    for i in range(d):
+        row = slice(i * (i + 1) // 2, (i + 1) * (i + 2) // 2)
+        np.multiply(by_variable[:, i, None], by_variable[:, : i + 1], out=products[:, row])
+    sums = member @ products.transpose(0, 2, 1)
+    moments = np.empty((n_replicates, n_patterns, d, d))
+    rows, columns = np.tril_indices(d)
+    moments[..., rows, columns] = moments[..., columns, rows] = sums
+    return moments, member.sum(axis=2)

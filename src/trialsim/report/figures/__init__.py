@@ -29,20 +29,27 @@ class DrawnFigure(NamedTuple):
 FIGURE_WORDS: Mapping[str, FigureWords] = {
     "power_curves": FigureWords(
         "Power by number of patients",
-        "Share of simulated trials that find the benefit, by patients randomised, with 95 % Monte Carlo bands. "
-        "Dotted lines mark 80 % and 90 %. Where there is no true difference the dashed line is the type I error, "
-        "beside the significance level.",
+        "Share of simulated trials that find the benefit, or show what is to be shown against the margin, by patients "
+        "randomised, with 95 % Monte Carlo bands. Dotted lines mark 80 % and 90 %. Where every claim is false (no true "
+        "difference, or one that reaches the margin) the dashed line is the type I error, beside the level of the "
+        "test.",
     ),
     "power_heatmap": FigureWords(
         "Where power is enough",
         "Power on the primary outcome in each cell, in percent, with its Monte Carlo standard error. The heavy line "
-        "parts the cells that reach 80 % from those that do not. Hatched cells have no true difference and show the "
-        "type I error.",
+        "parts the cells that reach 80 % from those that do not. Hatched cells have nothing to find and show the type "
+        "I error.",
     ),
     "power_by_outcome": FigureWords(
         "Power for every estimand",
-        "The same curves for each estimand of the trial. Where the lines differ between panels, the outcomes need "
-        "different numbers of patients.",
+        "The same curves for each estimand of the trial and each of its analyses, every one tested alone. Where the "
+        "lines differ between panels, they need different numbers of patients.",
+    ),
+    "families": FigureWords(
+        "Power of hypotheses tested together",
+        "Share of simulated trials that find each true effect within the procedure, any of them and all of them, by "
+        "patients randomised, with 95 % Monte Carlo bands. The dashed line is the family-wise error rate: trials that "
+        "reject any hypothesis without anything to find, beside the level of the family.",
     ),
     "trajectories": FigureWords(
         "Course of the scores",
@@ -60,13 +67,13 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
 NULL_FIGURE_WORDS: Mapping[str, FigureWords] = {
     "power_curves": FigureWords(
         "Type I error by number of patients",
-        "Share of simulated trials that find a difference where there is none, by patients randomised, with 95 % Monte "
-        "Carlo bands, beside the significance level.",
+        "Share of simulated trials that make a false claim (a difference where there is none, or one that reaches the "
+        "margin), by patients randomised, with 95 % Monte Carlo bands, beside the level of the test.",
     ),
     "power_heatmap": FigureWords(
         "Type I error in each cell",
         "Type I error of the primary analysis in each cell, in percent, with its Monte Carlo standard error. There is "
-        "no true difference anywhere.",
+        "nothing to find anywhere.",
     ),
     "power_by_outcome": FigureWords(
         "Type I error for every estimand",
@@ -83,6 +90,7 @@ def standard_figures(
     trajectories: pd.DataFrame | None = None,
     trajectories_note: str = "",
     note: str = "",
+    families: pd.DataFrame | None = None,
 ) -> dict[str, DrawnFigure]:
     """Return all figures that a run allows, by name, in the order of a report.
 
@@ -98,15 +106,18 @@ def standard_figures(
         Said under the trajectories, such as which cell they are from.
     note : str
         Said under every figure.
+    families : DataFrame, optional
+        The summary of hypotheses tested together.
 
     Returns
     -------
     dict of str to DrawnFigure
         `power_curves` and `accuracy` always; `power_heatmap` where something is varied; `power_by_outcome` where
-        there is more than one estimand or method; `trajectories` where given.
+        there is more than one estimand or method; `families` and `trajectories` where given.
     """
     from trialsim.report import style
     from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
+    from trialsim.report.figures.families import draw_families, family_data
     from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
     from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
     from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
@@ -125,6 +136,9 @@ def standard_figures(
     if len(asked) > 1:
         data = power_curve_data(summary, labels=labels)
         drawn["power_by_outcome"] = DrawnFigure(draw_power_curves(data), data)
+    if families is not None:
+        data = family_data(families, summary, labels=labels)
+        drawn["families"] = DrawnFigure(draw_families(data), data)
     if trajectories is not None:
         data = trajectory_data(trajectories)
         drawn["trajectories"] = DrawnFigure(draw_trajectories(data, note=trajectories_note), data)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from trialsim.kernels.montecarlo import Interval, wilson_interval
-from trialsim.report import style
+from trialsim.report import measures, style
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
@@ -26,7 +26,7 @@ from trialsim.report.summary import (
 from trialsim.report.words import joined, percent
 
 COLUMNS = (
-    "row", "n", "alpha", "bias", "bias_low", "bias_high", "coverage", "coverage_low", "coverage_high",
+    "row", "n", "measure", "alpha", "bias", "bias_low", "bias_high", "coverage", "coverage_low", "coverage_high",
 )  # fmt: skip
 LABEL_LETTERS = 34
 """How many letters of a group's name stand in one line."""
@@ -60,7 +60,8 @@ def accuracy_data(
             "row": "\n".join(
                 setting_words({path: row[path]}, labels=labels, skip_names=len(paths) == 1) for path in paths
             ),
-            "n": int(row["n"]), "alpha": float(row["alpha"]), "bias": float(row["bias"]),
+            "n": int(row["n"]), "measure": str(row["measure"]), "alpha": float(row["alpha"]),
+            "bias": float(row["bias"]),
             "bias_low": row["bias"] - Z * row["bias_mcse"], "bias_high": row["bias"] + Z * row["bias_mcse"],
             "coverage": coverage, "coverage_low": covered.low, "coverage_high": covered.high,
         })  # fmt: skip
@@ -90,9 +91,11 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
     with style.styled():
         figure = Figure(figsize=(7.6 if lines == 1 else 9.0, height), layout="constrained")
         bias, coverage = figure.subplots(1, 2, sharey=True)
-        _draw_intervals(bias, frame, places, marks, measure="bias")
+        unit, shown = _in_shown_unit(frame)
+        _draw_intervals(bias, shown, places, marks, measure="bias")
         bias.axvline(0.0, color=style.MUTED, linewidth=1.0)
-        bias.set(title="Bias", xlabel="Mean estimate − truth, points", ylabel=row_heading)
+        bias.set(title="Bias", xlabel=style.wrapped(f"Mean estimate − truth, {unit}", 44))
+        bias.set_ylabel(style.wrapped(row_heading, int(9 * (height - 1.2))))
         _draw_intervals(coverage, frame, places, marks, measure="coverage")
         nominal = sorted(1.0 - alpha for alpha in set(frame["alpha"]))
         for level in nominal:
@@ -100,6 +103,8 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
         coverage.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
         levels = joined([percent(level) for level in nominal], word="or")
         coverage.set(title="Coverage", xlabel=f"Intervals with the truth, % (nominal {levels})")
+        if frame["coverage"].isna().all():
+            _say_no_interval(coverage)
         bias.set_yticks([np.mean([places[group, n] for n in sizes]) for group in groups], list(names.values()))
         bias.invert_yaxis()
         for axes in (bias, coverage):
@@ -108,6 +113,21 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
             figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
         _add_key(figure, marks, note)
     return figure
+
+
+def _in_shown_unit(frame: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Return the unit of the bias and the frame with the bias in it; measures that differ keep their own."""
+    found = list(dict.fromkeys(frame["measure"]))
+    if len(found) > 1:
+        return "in the unit of each measure", frame
+    columns = ["bias", "bias_low", "bias_high"]
+    return measures.unit_of(found[0]), frame.assign(**frame[columns] * measures.factor_of(found[0]))
+
+
+def _say_no_interval(axes: Axes) -> None:
+    axes.set_xlabel("")
+    axes.set_xticks([])
+    axes.text(0.5, 0.5, "This analysis has no interval", transform=axes.transAxes, ha="center", color=style.MUTED)
 
 
 def _places(groups: list[str], sizes: list[int], lines: int) -> dict[tuple[str, int], float]:

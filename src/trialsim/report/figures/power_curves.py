@@ -2,14 +2,15 @@
 
 The leading path is the longest one of numbers; values of the others have panels of their own.
 
-Each line carries its 95 % Wilson band, because a share from a few hundred replicates is not a point. Where the true
-difference is 0 the line is the type I error and has the significance level beside it.
+Each line carries its 95 % Wilson band, because a share from a few hundred replicates is not a point. Where there is
+nothing to find (no true difference, or one that reaches the margin) the line is the type I error and has the level that
+the test is built for beside it: alpha, or alpha / 2 against a margin.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trialsim.report import style
+from trialsim.report.claims import level_name, nominal_level, power_name
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
@@ -32,7 +34,7 @@ from trialsim.report.summary import (
 from trialsim.report.words import path_words, percent, value_words
 
 COLUMNS = (
-    "panel", "line", "line_heading", "n", "null", "alpha", "share", "mcse", "low", "high",
+    "panel", "line", "line_heading", "n", "null", "test", "alpha", "share", "mcse", "low", "high",
 )  # fmt: skip
 TARGETS = (0.8, 0.9)
 TITLE_LETTERS = 34
@@ -65,8 +67,8 @@ def power_curve_data(
     Returns
     -------
     DataFrame
-        Columns `panel`, `line` (value of the leading varied path in words), `line_heading`, `n`, `null`, `alpha`,
-        `share` (power, or type I error where `null`), `mcse`, `low`, `high`.
+        Columns `panel`, `line` (value of the leading varied path in words), `line_heading`, `n`, `null`, `test`,
+        `alpha`, `share` (power, or type I error where `null`), `mcse`, `low`, `high`.
     """
     leading = leading_path(summary)
     others = [path for path in varied_paths(summary) if path != leading]
@@ -83,13 +85,20 @@ def power_curve_data(
                 "panel": f"{title}\n{rest}" if rest else title,
                 "line": value_words(leading, row[leading], labels=labels) if leading else "",
                 "line_heading": heading,
-                "n": int(row["n"]), "null": bool(row["null"]), "alpha": float(row["alpha"]),
+                "n": int(row["n"]), "null": bool(row["null"]), "test": str(row["test"]),
+                "alpha": float(row["alpha"]),
                 "share": share, "mcse": mcse, "low": interval.low, "high": interval.high,
             })  # fmt: skip
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def draw_power_curves(frame: pd.DataFrame, *, targets: Sequence[float] = TARGETS) -> Figure:
+def draw_power_curves(
+    frame: pd.DataFrame,
+    *,
+    targets: Sequence[float] = TARGETS,
+    marks: Mapping[str, style.Mark] | None = None,
+    note: str = "",
+) -> Figure:
     """Return the figure of `frame`, as made by `power_curve_data`.
 
     Parameters
@@ -98,6 +107,11 @@ def draw_power_curves(frame: pd.DataFrame, *, targets: Sequence[float] = TARGETS
         At least one row.
     targets : sequence of float
         Powers at which a reference line is drawn.
+    marks : mapping, optional
+        How each line is drawn, for lines that have no order, in the order of their key. Lines are shades of one colour
+        by default.
+    note : str
+        Said under the figure.
     """
     panels = list(dict.fromkeys(frame["panel"]))
     columns = 1 if len(panels) == 1 else 2 if len(panels) in (2, 4) else 3
@@ -105,10 +119,12 @@ def draw_power_curves(frame: pd.DataFrame, *, targets: Sequence[float] = TARGETS
     small = len(panels) > 1
     titles = [style.wrapped(panel, TITLE_LETTERS if small else 70) for panel in panels]
     title_lines = max(title.count("\n") for title in titles)
-    keyed = _too_long(frame, small=small)
-    key_height = 0.17 * sum(1 + key.count("\n") for key in _key_words(frame, columns)) + 0.3 if keyed else 0.0
+    keyed = marks is not None or _too_long(frame, small=small)
+    marks = marks or _marks(frame)
+    key_height = (
+        0.17 * sum(1 + key.count("\n") for key in _key_words(set(frame["line"]), columns)) + 0.3 if keyed else 0.0
+    )
     size = ((3.7 * columns, (3.0 + 0.16 * title_lines) * rows + 0.4) if small else (7.6, 4.9))  # fmt: skip
-    marks = _marks(frame)
     with style.styled():
         figure = Figure(figsize=(size[0], size[1] + key_height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
@@ -119,8 +135,8 @@ def draw_power_curves(frame: pd.DataFrame, *, targets: Sequence[float] = TARGETS
             axes.set_visible(False)
         _name_axes(frame, grid, panels)
         if keyed:
-            _add_key(figure, frame, columns)
-        style.add_note(figure, _note(frame, keyed=keyed))
+            _add_key(figure, frame, columns, marks)
+        style.add_note(figure, f"{_note(frame, keyed=keyed)} {note}".strip())
     return figure
 
 
@@ -130,7 +146,9 @@ def _name_axes(frame: pd.DataFrame, grid: np.ndarray, panels: Sequence[str]) -> 
     columns = grid.shape[1]
     left = ""
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
-        measure = "Type I error, %" if frame.loc[frame["panel"] == panel, "null"].all() else "Power, %"
+        shown = frame[frame["panel"] == panel]
+        quantity = "Type I error" if shown["null"].all() else power_name(shown["test"])
+        measure = f"{quantity}, %"
         if index % columns == 0 or measure != left:
             axes.set_ylabel(measure)
         left = measure
@@ -152,16 +170,17 @@ def _under_points(lines: Sequence[str], *, small: bool) -> list[str]:
     return [style.wrapped(line, letters) for line in lines]
 
 
-def _key_words(frame: pd.DataFrame, columns: int) -> list[str]:
+def _key_words(lines: Iterable[str], columns: int) -> list[str]:
     """Return the entries of the key, broken into lines that the figure has room for."""
     letters = 44 * columns if columns > 1 else 84
-    return [style.wrapped(str(line), letters) for line in dict.fromkeys(frame["line"])]
+    return [style.wrapped(str(line), letters) for line in lines]
 
 
-def _add_key(figure: Figure, frame: pd.DataFrame, columns: int) -> None:
+def _add_key(figure: Figure, frame: pd.DataFrame, columns: int, marks: Mapping[str, style.Mark]) -> None:
+    lines = [line for line in marks if line in set(frame["line"])]
     handles = [
         figure.axes[0].plot([], [], color=mark.colour, marker=mark.marker, linestyle=mark.dash, label=words)[0]
-        for mark, words in zip(_marks(frame).values(), _key_words(frame, columns), strict=True)
+        for mark, words in zip((marks[line] for line in lines), _key_words(lines, columns), strict=True)
     ]
     figure.legend(
         handles=handles, title=str(frame["line_heading"].iloc[0]), loc="outside upper left", fontsize=8.5,
@@ -265,7 +284,9 @@ def _label_lines(
             [start + 0.012, 1.035, 1.05], [float(end["share"]), height, height], transform=place, clip_on=False,
             color=marks[line].colour, linewidth=0.7,
         )  # fmt: skip
-        null = (", null" if small else ", no effect:\ntype I error") if bool(end["null"]) else ""
+        null = (
+            (", null" if small else f":{' ' if len(line) < 13 else chr(10)}type I error") if bool(end["null"]) else ""
+        )
         axes.annotate(
             f"{line}{null}", xy=(1.06, height), xycoords=place, color=marks[line].colour, fontsize=8.5,
             va="center", ha="left", annotation_clip=False,
@@ -296,14 +317,17 @@ def _draw_references(axes: Axes, frame: pd.DataFrame, targets: Sequence[float]) 
     for target in targets:
         axes.axhline(target, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
         axes.text(0.008, target + 0.008, percent(target), transform=place, fontsize=7.5, color=style.MUTED, va="bottom")
-    alphas = sorted(set(frame.loc[frame["null"], "alpha"]))
+    nulls = frame[frame["null"]]
+    levels = {
+        nominal_level(alpha, test): level_name(test) for alpha, test in zip(nulls["alpha"], nulls["test"], strict=True)
+    }
     scale = axes.get_ylim()[1] / 1.03
     heights = style.spread_labels(
-        [alpha + 0.012 * scale for alpha in alphas], gap=0.035 * scale, low=0.0, high=axes.get_ylim()[1]
+        [level + 0.012 * scale for level in sorted(levels)], gap=0.035 * scale, low=0.0, high=axes.get_ylim()[1]
     )
-    for alpha, height in zip(alphas, heights, strict=True):
-        axes.axhline(alpha, color=style.ALERT, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
-        words = f"α = {percent(alpha)}"
+    for level, height in zip(sorted(levels), heights, strict=True):
+        axes.axhline(level, color=style.ALERT, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
+        words = f"{levels[level]} = {percent(level)}"
         axes.text(0.008, height, words, transform=place, fontsize=7.5, color=style.ALERT, va="bottom")
 
 

@@ -1,7 +1,8 @@
 """Power in every cell of the leading varied path by the number of patients, with the number written in each cell.
 
 A heavy line parts the cells that reach the target from those that do not, so that the answer can be read without
-the colours. Cells where the true difference is 0 show the type I error on a hatched ground instead.
+the colours. Cells with nothing to find (no true difference, or one that reaches the margin) show the type I error on a
+hatched ground instead.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from trialsim.report import style
+from trialsim.report.claims import everywhere_null_note, is_margin, power_name
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
@@ -30,7 +32,7 @@ from trialsim.report.summary import (
 )
 from trialsim.report.words import path_words, percent, value_words
 
-COLUMNS = ("panel", "row", "row_heading", "n", "null", "share", "mcse")
+COLUMNS = ("panel", "row", "row_heading", "n", "null", "test", "share", "mcse")
 TARGET = 0.8
 ROW_LETTERS = 32
 """How many letters of a row's name stand in one line."""
@@ -54,8 +56,8 @@ def power_heatmap_data(
     -------
     DataFrame
         Columns `panel` (values of the other varied paths in words), `row` (value of the leading one, the longest
-        path of numbers), `row_heading`, `n`, `null`, `share` and `mcse`. Empty when the scenario varies nothing, for
-        then there is no second axis.
+        path of numbers), `row_heading`, `n`, `null`, `test`, `share` and `mcse`. Empty when the scenario varies
+        nothing, for then there is no second axis.
     """
     leading = leading_path(summary)
     if leading is None:
@@ -68,7 +70,7 @@ def power_heatmap_data(
             "panel": setting_words({path: row[path] for path in others}, labels=labels),
             "row": value_words(leading, row[leading], labels=labels),
             "row_heading": path_words(leading, labels=labels),
-            "n": int(row["n"]), "null": bool(row["null"]), "share": share, "mcse": mcse,
+            "n": int(row["n"]), "null": bool(row["null"]), "test": str(row["test"]), "share": share, "mcse": mcse,
         })  # fmt: skip
     return pd.DataFrame(records, columns=list(COLUMNS))
 
@@ -118,7 +120,7 @@ def draw_power_heatmap(frame: pd.DataFrame, *, title: str = "", target: float = 
             if index + columns >= len(panels):
                 axes.set_xlabel("Patients randomised")
         if not frame["null"].all():
-            _add_scale(figure, list(grid.flat[: len(panels)]), target)
+            _add_scale(figure, list(grid.flat[: len(panels)]), target, power_name(frame["test"]))
         style.add_note(figure, _note(frame, target))
     return figure
 
@@ -173,21 +175,25 @@ def _draw_border(axes: Axes, reached: np.ndarray) -> None:
                 axes.plot([x - 0.5, x + 0.5], [y + 0.5] * 2, color=style.INK, linewidth=2.4, solid_capstyle="round")
 
 
-def _add_scale(figure: Figure, axes: list[Axes], target: float) -> None:
+def _add_scale(figure: Figure, axes: list[Axes], target: float, name: str) -> None:
     scale = figure.colorbar(
         ScalarMappable(Normalize(0.0, 1.0), style.POWER_MAP), ax=axes, fraction=0.04, pad=0.02, aspect=22
     )
     scale.set_ticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], labels=["0", "20", "40", "60", "80", "100"])
-    scale.set_label("Power, %")
+    scale.set_label(f"{name}, %".replace(" to show ", " to show\n"))
     scale.outline.set_visible(False)
     scale.ax.tick_params(length=0)
     scale.ax.axhline(target, color=style.INK, linewidth=2.0)
 
 
 def _note(frame: pd.DataFrame, target: float) -> str:
-    if frame["null"].all():
-        return "Type I error in %, ± its Monte Carlo standard error; there is no true difference anywhere."
-    parts = [f"Power in %, ± its Monte Carlo standard error. Heavy line: {percent(target)}."]
-    if frame["null"].any():
-        parts.append("Hatched: no true difference, so the number is the type I error.")
+    nulls = frame[frame["null"]]
+    if len(nulls) == len(frame):
+        return f"Type I error in %, ± its Monte Carlo standard error. {everywhere_null_note(nulls['test'])}"
+    name = power_name(frame["test"])
+    parts = [f"{name} in %, ± its Monte Carlo standard error. Heavy line: {percent(target)}."]
+    if len(nulls):
+        margin = any(is_margin(test) for test in nulls["test"])
+        reason = "a true value that reaches the margin" if margin else "no true difference"
+        parts.append(f"Hatched: {reason}, so the number is the type I error.")
     return " ".join(parts)

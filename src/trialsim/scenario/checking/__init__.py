@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialsim.errors import Fault
-from trialsim.scenario.checking import analyses, design, mechanisms, questions, truth
+from trialsim.scenario.checking import analyses, design, mechanisms, questions, truth, variation
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.document import Node
+
+_CHECKS = (
+    *truth.CHECKS,
+    *mechanisms.CHECKS,
+    *variation.CHECKS,
+    *design.CHECKS,
+    *questions.CHECKS,
+    *analyses.CHECKS,
+)
 
 
 def check_meaning(root: Node, parts: Mapping[str, Any]) -> tuple[Fault, ...]:
@@ -22,6 +31,6 @@ def check_meaning(root: Node, parts: Mapping[str, Any]) -> tuple[Fault, ...]:
         The top-level parts that have the right shape; a check that needs another part is left out.
     """
     bench = Bench(root, parts)
-    for check in (*truth.CHECKS, *mechanisms.CHECKS, *design.CHECKS, *questions.CHECKS, *analyses.CHECKS):
+    for check in _CHECKS:
         check(bench)
     return tuple(bench.faults)

@@ -9,6 +9,7 @@ from trialsim.scenario.words import did_you_mean, listed
 
 Path = tuple[str | int, ...]
 
+_RISKS = ("risk_difference", "event_free_difference")
 _KINDS = {"score": "a score", "binary": "a response (yes or no)", "time": "a time to an event", "count": "a count"}
 
 
@@ -69,8 +70,13 @@ def _check_group(bench: Bench, path: Path, analysis: schema.Analysis, name: str)
         return
     if not bench.named("clusters"):
         bench.report((*path, "method"), "a nested analysis needs groups of patients: describe them under clusters")
-    elif analysis.group is not None:
+        return
+    if analysis.group is not None:
         bench.known((*path, "group"), analysis.group, bench.named("clusters"), "cluster")
+    group = bench.clusters.get(analysis.group or next(iter(bench.clusters), ""))
+    if analysis.residual_variance == "by_arm" and group is not None and group.number is not None:
+        message = "groups that hold patients of several arms have one residual variance: leave this out"
+        bench.report((*path, "residual_variance"), message)
     if analysis.df not in (None, "satterthwaite", "kenward-roger"):
         bench.report((*path, "df"), "a nested analysis has satterthwaite or kenward-roger")
 
@@ -87,6 +93,9 @@ def _check_question(bench: Bench, path: Path, analysis: schema.Analysis, estiman
     margin = "non_inferiority_margin" if estimand.non_inferiority_margin is not None else "equivalence_margin"
     if getattr(estimand, margin) is not None and not method.margin:
         bench.report((*path, "method"), f"{name} tests for a difference only, not against a margin")
+    if method.measure in _RISKS and (getattr(estimand, margin) or 0.0) >= 1.0:
+        message = f"a difference of risks is below 1: give the margin as a share, not {getattr(estimand, margin):g}"
+        bench.report(("estimands", path[1], margin), message)
     if estimand.interaction is not None and method.interaction == "none":
         fitting = listed(
             other for other, about in METHODS.items() if about.endpoint == kind and about.interaction != "none"

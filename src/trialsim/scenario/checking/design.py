@@ -58,7 +58,7 @@ def check_dropout(bench: Bench) -> None:
         bench.known((*path, "outcome"), dropout.outcome, bench.outcomes, "outcome")
     if dropout.model == "mcar" and dropout.score_hazard_ratio_per_sd is not None:
         bench.report(
-            (*path, "score_hazard_ratio_per_sd"), "goes with model: mar; with mcar scores play no part", key=True
+            (*path, "score_hazard_ratio_per_sd"), "goes with mar and mnar; with mcar scores play no part", key=True
         )
     bench.keys((*path, "arm_hazard_ratio"), dropout.arm_hazard_ratio or {}, bench.arms, "arm")
     bench.keys((*path, "stratum_hazard_ratio"), dropout.stratum_hazard_ratio or {}, bench.strata, "stratum")

@@ -7,6 +7,17 @@ from collections.abc import Mapping
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.words import number
 
+RESERVED = ("patient", "arm", "assigned", "stratum", "day", "present")
+"""Columns of a trial's data."""
+
+
+def check_names(bench: Bench) -> None:
+    """Check that what is measured, counted or grouped has a column of its own in a trial's data."""
+    for part in ("outcomes", "clusters", "counts"):
+        for name in bench.named(part):
+            if name in RESERVED:
+                bench.report((part, name), f"'{name}' is a column of the data already; choose another name", key=True)
+
 
 def check_clusters(bench: Bench) -> None:
     """Check the arms and outcomes that clusters name, and that their size is given in one way."""
@@ -55,4 +66,4 @@ def check_therapies(bench: Bench) -> None:
             bench.report((*path, "onset_weeks"), f"must be below weeks, {number(therapy.weeks)}")
 
 
-CHECKS = (check_clusters, check_counts, check_therapies)
+CHECKS = (check_names, check_clusters, check_counts, check_therapies)

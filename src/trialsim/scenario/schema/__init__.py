@@ -22,10 +22,10 @@ from trialsim.scenario.schema.choices import (
     Simulation,
 )
 from trialsim.scenario.schema.content import Content
+from trialsim.scenario.schema.events import Event, IntercurrentEvents
 from trialsim.scenario.schema.questions import (
     Criterion,
     Estimand,
-    IntercurrentEvents,
     TimeTo,
 )
 from trialsim.scenario.schema.truth import (
@@ -47,11 +47,13 @@ from trialsim.scenario.schema.truth import (
     VisitCorrelation,
 )
 from trialsim.scenario.schema.values import Section, kind_of
+from trialsim.scenario.schema.variation import Attendance, Heterogeneity, Intermittent, Missing, Raters
 
 __all__ = [
     "Allocation",
     "Analysis",
     "Arm",
+    "Attendance",
     "Cluster",
     "Content",
     "Count",
@@ -61,16 +63,21 @@ __all__ = [
     "Dropout",
     "Effect",
     "Estimand",
+    "Event",
     "Grid",
+    "Heterogeneity",
     "InfusionModel",
     "IntercurrentEvents",
+    "Intermittent",
     "Method",
+    "Missing",
     "Moments",
     "Multiplicity",
     "OneOrMoreAnalyses",
     "Outcome",
     "OutcomePair",
     "Population",
+    "Raters",
     "SampleSize",
     "Schedule",
     "Section",

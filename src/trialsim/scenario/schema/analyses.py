@@ -88,7 +88,7 @@ class Analysis(Section):
         None, description="What an imputation assumes of those who left; default: jump_to_reference."
     )
     delta: Number | None = Field(
-        None, description="Points added to every score of the active arms that is imputed after leaving; worse where positive is worse."
+        None, description="Points added to every score of the active arms that is imputed after leaving."
     )
     imputations: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = Field(
         None, description="Number of multiple imputations; default: 25."

@@ -17,6 +17,7 @@ from trialsim.scenario.schema.choices import (
     Schedule,
     Simulation,
 )
+from trialsim.scenario.schema.events import Event
 from trialsim.scenario.schema.questions import (
     Estimand,
 )
@@ -39,6 +40,9 @@ from trialsim.scenario.schema.values import (
     Section,
     Text,
     kind_of,
+)
+from trialsim.scenario.schema.variation import (
+    Missing,
 )
 
 
@@ -66,6 +70,10 @@ class Content(Section):
     )
     covariance: Covariance = Field(default_factory=lambda: Covariance())
     dropout: Dropout | None = Field(None, description="Who leaves; without it the data are complete.")
+    missing: Missing | None = Field(None, description="Visits missed by who has not left; without it there are none.")
+    events: dict[Name, Event | None] = Field(
+        default_factory=dict, max_length=20, description="What happens to patients after randomisation, by name."
+    )
     clusters: dict[Name, Cluster] = Field(
         default_factory=dict, max_length=5, description="Groups of patients: therapy groups, sites, therapists."
     )

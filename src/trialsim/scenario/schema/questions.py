@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
+from trialsim.scenario.schema.events import AnalysisSet, IntercurrentEvents
 from trialsim.scenario.schema.values import (
     Day,
     Label,
@@ -75,15 +76,6 @@ Contrast = Annotated[
 ]
 
 
-class IntercurrentEvents(Section):
-    """How an estimand deals with what happens after randomisation (ICH E9 R1)."""
-
-    dropout: Literal["hypothetical", "composite", "while_on_treatment"] = Field(
-        "hypothetical",
-        description="Leaving the trial: as if nobody had left; leaving is a failure; or the last value before leaving.",
-    )
-
-
 class Estimand(Section):
     """A question of the trial."""
 
@@ -100,7 +92,13 @@ class Estimand(Section):
         "such as {time_to: relapse, from: 14}.",
     )
     intercurrent_events: IntercurrentEvents = Field(
-        default_factory=lambda: IntercurrentEvents(), description="Strategies for events after randomisation."
+        default_factory=lambda: IntercurrentEvents(),
+        description="Strategies for dropout and for events by name; default of an event: treatment_policy.",
+    )
+    analysis_set: AnalysisSet = Field(
+        "itt",
+        description="Who is analysed: all randomised (itt), those with at least one infusion (mitt), or those with all "
+        "infusions who stopped nothing (per_protocol).",
     )
     failure_score: Literal["baseline", "worst"] | None = Field(
         None, description="Score of who left, where leaving is a failure; default: baseline."

@@ -222,13 +222,16 @@ class Covariance(Section):
 class Dropout(Section):
     """Who leaves the trial."""
 
-    model: Literal["mcar", "mar"] = Field("mar", description="mcar: at random; mar: by the last observed score.")
+    model: Literal["mcar", "mar", "mnar"] = Field(
+        "mar",
+        description="mcar: at random; mar: by the last observed score; mnar: by the score that would be seen next.",
+    )
     missing_by: dict[DayKey, Annotated[Share, Field(lt=1)]] | None = Field(
         None, min_length=1, description="Cumulative share of the randomised missing by each day."
     )
     never_starts: Annotated[Share, Field(lt=1)] = Field(0.0, description="Share who never start, part of missing_by.")
     outcome: Name | None = Field(None, description="Outcome that drives dropout; default: the primary one.")
-    score_hazard_ratio_per_sd: Positive | None = Field(None, description="Hazard ratio for a score one SD worse (mar).")
+    score_hazard_ratio_per_sd: Positive | None = Field(None, description="Hazard ratio for a score one SD worse (mar, mnar).")
     arm_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per arm; default 1.")
     stratum_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per stratum.")
 

@@ -1,0 +1,197 @@
+"""A real trial's data, checked against its scenario and put in the form that analyses take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.analysis.contract import Observed
+from trialsim.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from trialsim.scenario import Variant
+    from trialsim.scenario.resolved import Cluster
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+MAXIMUM_FAULTS = 20
+
+
+def read_trial(data: pd.DataFrame | str | Path, variant: Variant) -> Observed:
+    """Return one trial as a block of one.
+
+    Parameters
+    ----------
+    data : DataFrame, str or Path
+        Long, as `trialsim cohort` writes it.
+    variant : Variant
+        Says which columns there must be.
+
+    Raises
+    ------
+    InputError
+        With every fault found, by line where the data came from a file.
+    """
+    frame, source = _read(data)
+    return _observed(frame, source, variant)
+
+
+def _read(data: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str | None]:
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data.reset_index(drop=True), None
+    source = str(data)
+    try:
+        return pd.read_csv(data, dtype={"patient": str, "arm": str, "stratum": str}), source
+    except FileNotFoundError:
+        raise InputError([Fault("", "there is no such file", file=source)]) from None
+    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        raise InputError([Fault("", f"is not a readable CSV file in UTF-8: {error}", file=source)]) from None
+
+
+class _Checker:
+    """Collects faults, with the line of the file a row came from."""
+
+    def __init__(self, source: str | None) -> None:
+        self.source = source
+        self.faults: list[Fault] = []
+
+    def add(self, column: str, message: str, row: int | None = None) -> None:
+        line = None if row is None or self.source is None else row + 2
+        place = f"row {row}: {column}" if row is not None and self.source is None else column
+        self.faults.append(Fault(place, message, line=line, file=self.source))
+
+    def stop(self) -> None:
+        """Raise what was found, if anything."""
+        if len(self.faults) > MAXIMUM_FAULTS:
+            more = len(self.faults) - MAXIMUM_FAULTS
+            self.faults = [*self.faults[:MAXIMUM_FAULTS], Fault("", f"and {more} more like these", line=10**9)]
+        if self.faults:
+            raise InputError(self.faults)
+
+
+def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Observed:
+    checker = _Checker(source)
+    for column in _columns(variant):
+        if column not in frame.columns:
+            checker.add(column, f"no such column; the columns are {', '.join(map(str, frame.columns))}")
+    checker.stop()
+    days = [0.0, *(float(day) for day in variant.visits_days)]
+    day = _codes_of_days(frame, days, checker)
+    codes = {"arm": _codes(frame, "arm", variant.arms, checker), "stratum": np.zeros(len(frame), dtype=np.intp)}
+    if len(variant.strata) > 1:
+        codes["stratum"] = _codes(frame, "stratum", variant.strata, checker)
+    codes |= {one.name: _groups(frame, one, codes["arm"], checker) for one in variant.clusters}
+    scores = [_scores(frame, variant, k, checker) for k in range(len(variant.outcomes))]
+    values = np.stack([*scores, *(_events(frame, one.name, day, checker) for one in variant.counts)], axis=1)
+    checker.stop()
+    patients, person = np.unique(frame["patient"].astype(str).to_numpy(), return_inverse=True)
+    for row in np.flatnonzero(frame.assign(_day=day).duplicated(["patient", "_day"])):
+        checker.add("day", f"patient {frame['patient'].iloc[row]} has two rows for this day; keep one", int(row))
+    of_patient = {name: _constant(frame, name, code, person, checker) for name, code in codes.items()}
+    grid = np.full((len(patients), len(days), values.shape[1]), np.nan)
+    grid[person, day] = values
+    for k, outcome in enumerate(variant.outcomes):
+        lost = patients[np.isnan(grid[:, 0, k])]
+        if len(lost):
+            words = ", ".join(lost[:5]) + (" and others" if len(lost) > 5 else "")
+            checker.add(outcome, f"no score on day 0 for patient {words}; the analyses need the baseline")
+    checker.stop()
+    n_outcomes = len(variant.outcomes)
+    return Observed(
+        of_patient["arm"],
+        of_patient["stratum"],
+        len(variant.arms),
+        len(variant.strata),
+        grid[None, :, 0, :n_outcomes],
+        grid[None, :, 1:, :n_outcomes],
+        np.asarray(variant.visits_days),
+        counts=grid[None, :, 1:, n_outcomes:] if variant.counts else None,
+        groups={one.name: of_patient[one.name] for one in variant.clusters},
+    )
+
+
+def _columns(variant: Variant) -> list[str]:
+    """Return the columns that must be there."""
+    names = ["patient", "arm", "day", *variant.outcomes]
+    if len(variant.strata) > 1:
+        names.append("stratum")
+    return [*names, *(count.name for count in variant.counts), *(cluster.name for cluster in variant.clusters)]
+
+
+def _constant(frame: pd.DataFrame, name: str, codes: Index, person: Index, checker: _Checker) -> Index:
+    """Return what must be the same in all rows of a patient, shape (1, patients)."""
+    first = np.zeros(int(person.max(initial=-1)) + 1, dtype=np.intp)
+    first[person[::-1]] = codes[::-1]
+    for row in np.flatnonzero(codes != first[person]):
+        checker.add(name, f"patient {frame['patient'].iloc[row]} has another {name} before", int(row))
+    return first[None]
+
+
+def _codes(frame: pd.DataFrame, column: str, names: tuple[str, ...], checker: _Checker) -> Index:
+    index = {name: code for code, name in enumerate(names)}
+    codes = np.array([index.get(str(value).strip(), -1) for value in frame[column]], dtype=np.intp)
+    for row in np.flatnonzero(codes < 0):
+        checker.add(column, f"'{frame[column].iloc[row]}' is none of {', '.join(names)}", int(row))
+    return codes
+
+
+def _codes_of_days(frame: pd.DataFrame, days: list[float], checker: _Checker) -> Index:
+    import pandas as pd
+
+    values = pd.to_numeric(frame["day"], errors="coerce").to_numpy(dtype=float)
+    codes = np.array([days.index(value) if value in days else -1 for value in values], dtype=np.intp)
+    known = ", ".join(f"{day:g}" for day in days)
+    for row in np.flatnonzero(codes < 0):
+        checker.add("day", f"'{frame['day'].iloc[row]}' is no visit of the scenario ({known})", int(row))
+    return codes
+
+
+def _scores(frame: pd.DataFrame, variant: Variant, k: int, checker: _Checker) -> Array:
+    import pandas as pd
+
+    name, scale = variant.outcomes[k], variant.scales[k]
+    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    wrong = (np.isnan(values) & frame[name].notna().to_numpy()) | np.isinf(values)
+    for row in np.flatnonzero(wrong):
+        checker.add(name, f"'{frame[name].iloc[row]}' is not a score", int(row))
+    if scale is not None:
+        with np.errstate(invalid="ignore"):
+            outside = (values < scale.minimum - 1e-9) | (values > scale.maximum + 1e-9)
+        for row in np.flatnonzero(outside & ~wrong):
+            checker.add(name, f"{values[row]:g} is outside the scale, {scale.minimum:g} to {scale.maximum:g}", int(row))
+    return np.asarray(values)
+
+
+def _events(frame: pd.DataFrame, name: str, day: Index, checker: _Checker) -> Array:
+    """Return the events since the visit before; what stands beside the baseline is not looked at."""
+    import pandas as pd
+
+    values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    with np.errstate(invalid="ignore"):
+        whole = (values >= 0.0) & (values == np.floor(values)) & np.isfinite(values)
+    for row in np.flatnonzero(~whole & frame[name].notna().to_numpy() & (day > 0)):
+        checker.add(name, f"'{frame[name].iloc[row]}' is not a number of events (a whole number, 0 or more)", int(row))
+    return np.asarray(values)
+
+
+def _groups(frame: pd.DataFrame, cluster: Cluster, arm: Index, checker: _Checker) -> Index:
+    """Return the group of every row, counted from 0; −1 where none is given."""
+    given = frame[cluster.name].notna().to_numpy()
+    labels = np.array([str(value).strip() for value in frame[cluster.name]], dtype=str)
+    given = given & (labels != "")
+    codes = np.full(len(frame), -1, dtype=np.intp)
+    codes[given] = np.unique(labels[given], return_inverse=True)[1]
+    for row in np.flatnonzero(given & (arm >= 0) & ~np.isin(arm, cluster.arms)):
+        patient, of = frame["patient"].iloc[row], frame["arm"].iloc[row]
+        checker.add(
+            cluster.name, f"patient {patient} is in arm {of}, which has no such groups; leave it empty", int(row)
+        )
+    return codes

@@ -1,0 +1,51 @@
+"""`trialsim plot`: figures of simulated patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+
+MOST_PATIENTS = 10_000
+
+
+def plot(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="cohort", click_type=click.Choice(["cohort"]), help="What is drawn: the patients of one trial.",
+            show_default=False,
+        ),
+    ],  # fmt: skip
+    file: ScenarioFile,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="FOLDER", help="Folder. [default: outputs/<name of FILE>_cohort]", show_default=False
+        ),
+    ] = None,
+    n: Annotated[
+        int, typer.Option("--n", metavar="N", min=20, max=MOST_PATIENTS, help="Patients randomised.")
+    ] = 2000,
+    settings: Settings = None,
+) -> None:
+    """Draw one large simulated cohort of a scenario.
+
+    Mean courses, distributions of scores before and after, correlations, and dissociation where it is simulated,
+    each as PNG and SVG with the data behind it as CSV.
+    """
+    from trialsim import api
+    from trialsim.cli.folders import write_into
+    from trialsim.report.figure_files import figure_files
+
+    scenario = api.load(file, settings=parse_settings(settings))
+    if scenario.varied:
+        typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
+    figures = api.plot_cohort(scenario, n=n)
+    folder = out or Path("outputs") / f"{file.stem}_cohort"
+    write_into(folder, figures.files())
+    typer.echo(f"Wrote {folder}: {', '.join(figures)}, each as .png, .svg and .csv")

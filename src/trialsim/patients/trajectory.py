@@ -1,0 +1,91 @@
+"""The scores of a block of trials, made visit by visit where something happens on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.patients.clusters import draw_shared, memberships
+from trialsim.patients.mechanisms import Mechanism, State, mechanisms_of
+from trialsim.patients.model import PatientModel
+from trialsim.patients.scores import LatentCourse, draw_latent
+from trialsim.streams import Streams
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+def run_course(
+    model: PatientModel,
+    streams: Streams,
+    stratum: Index,
+    arm: Index,
+    *,
+    purpose: str = "score",
+    alone: bool = False,
+    without: Iterable[str] = (),
+) -> State:
+    """Return what happened to a block's participants, had nobody left.
+
+    Parameters
+    ----------
+    model : PatientModel
+    streams : Streams
+    stratum, arm : ndarray of int, shape (R, N)
+    purpose : str
+        Under which the scores are drawn.
+    alone : bool
+        Leave out what the members of a group share: each patient taken alone is the same in law.
+    without : iterable of str
+        Events that do not happen.
+    """
+    n_replicates, n_participants = stratum.shape
+    latent = draw_latent(model, n_participants, n_replicates, streams, purpose)
+    groups = memberships(model.variant, arm)
+    shared = None
+    if model.groups is not None and not alone:
+        shared = draw_shared(model.variant, model.groups, groups, arm, streams)
+    course = LatentCourse(model, latent, stratum, arm, shared)
+    state = _start(model, streams, stratum, arm, groups, course.baseline())
+    mechanisms = mechanisms_of(model.variant, without=without)
+    for mechanism in mechanisms:
+        mechanism.begin(state)
+        mechanism.after(state, -1)
+    for visit in range(state.scores.shape[2]):
+        state.scores[:, :, visit] = course.scores(visit, _shift(mechanisms, state, visit))
+        for mechanism in mechanisms:
+            mechanism.after(state, visit)
+    return state
+
+
+def _start(
+    model: PatientModel, streams: Streams, stratum: Index, arm: Index, groups: dict[str, Index], baseline: Array
+) -> State:
+    variant = model.variant
+    shape = (*stratum.shape, len(variant.visits_days))
+    most = max((len(days) for days in variant.infusion_days), default=0)
+    planned = np.array([[i < len(days) for i in range(most)] for days in variant.infusion_days], dtype=bool)
+    planned = planned.reshape(len(variant.arms) if most else 0, most)
+    return State(
+        model,
+        streams,
+        stratum,
+        arm,
+        groups,
+        baseline,
+        np.empty((*shape, len(variant.outcomes))),
+        planned[arm] if most else np.zeros((*stratum.shape, 0), dtype=bool),
+        np.isin(arm, [a for therapy in variant.therapies for a in therapy.arms]),
+        np.ones(shape, dtype=bool),
+    )
+
+
+def _shift(mechanisms: Sequence[Mechanism], state: State, visit: int) -> Array | None:
+    total = None
+    for mechanism in mechanisms:
+        part = mechanism.shift(state, visit)
+        if part is not None:
+            total = part if total is None else total + part
+    return total

@@ -1,0 +1,285 @@
+"""Events after randomisation, as the engine takes them: hazards, what they wait for, and what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trialsim import evidence
+from trialsim.scenario import schema
+from trialsim.scenario.arrangement import MECHANISMS
+from trialsim.scenario.case import Case
+from trialsim.scenario.known_events import KnownEvent, known_event
+from trialsim.scenario.resolved_events import Event, Strategy
+
+if TYPE_CHECKING:
+    from trialsim.scenario.resolved import FloatArray, Therapy
+
+USUAL_RESPONSE = 0.5
+"""Share of the baseline score that a response improves by, where the instrument does not say."""
+
+CROSS_WORLD = (
+    "those who would not have the event under either arm: nobody is seen under both, so that who they are rests on "
+    "the model of the patients (a cross-world assumption); the analysis takes those observed without the event"
+)
+"""What a principal stratum assumes."""
+
+
+def events(case: Case, post_sd: FloatArray, therapies: Sequence[Therapy]) -> tuple[Event, ...]:
+    """Return the events of a scenario, each after what it waits for.
+
+    Parameters
+    ----------
+    case : Case
+    post_sd : ndarray, shape (S, K), points
+    therapies : sequence of Therapy
+    """
+    return in_order([_event(case, name, post_sd, therapies) for name in case.content.events])
+
+
+def in_order(found: Sequence[Event]) -> tuple[Event, ...]:
+    """Return events with those that stop infusions or therapy first, and none before the one it waits for."""
+    waiting = sorted(found, key=lambda event: not (event.stops_infusions or event.stops_therapy))
+    names = {event.name for event in found}
+    placed: list[Event] = []
+    while waiting:
+        done = {event.name for event in placed}
+        ready = [one for one in waiting if one.only_after not in names or one.only_after in done]
+        if not ready:  # a circle is told by the checks
+            ready = waiting
+        placed.append(ready[0])
+        waiting.remove(ready[0])
+    return tuple(placed)
+
+
+def strategies(case: Case, estimand: str, happening: Sequence[Event]) -> tuple[tuple[str, Strategy], ...]:
+    """Return the strategy of an estimand for each event, by name; treatment policy where nothing is said."""
+    written = case.content.estimands[estimand].intercurrent_events.events
+    found: list[tuple[str, Strategy]] = []
+    for event in happening:
+        strategy: Strategy = written.get(event.name, "treatment_policy")
+        path = ("estimands", estimand, "intercurrent_events", event.name)
+        case.ledger.note(path, strategy, CROSS_WORLD if strategy == "principal_stratum" else "")
+        found.append((event.name, strategy))
+    return tuple(found)
+
+
+def keep_means(happening: Sequence[Event], handled: Sequence[tuple[str, Strategy]]) -> bool:
+    """Return whether the mean scores asked for are those that the scenario gives: what happens does not move them."""
+    strategy = dict(handled)
+    return all(
+        strategy[event.name] == "hypothetical"
+        or (strategy[event.name] == "treatment_policy" and not event.changes_scores)
+        for event in happening
+    )
+
+
+def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Therapy]) -> Event:
+    given, known = case.content.events[name] or schema.Event(), known_event(name)
+    outcome = given.outcome or driving_outcome(case)
+    after = known.only_after if given.only_after is None else given.only_after
+    path = ("events", name)
+    case.ledger.note((*path, "outcome"), outcome)
+    case.ledger.note((*path, "depends_on"), given.depends_on, MECHANISMS["mar" if given.depends_on == "last" else "mnar"])
+    case.ledger.note((*path, "from_day"), given.from_day)
+    case.ledger.note((*path, "only_after"), after)
+    until, per_day = _hazard(case, name, given, known, therapies)
+    stops = {
+        key: getattr(known, key) if getattr(given, key) is None else getattr(given, key)
+        for key in ("stops_infusions", "stops_therapy", "ends_follow_up")
+    }
+    for key, value in stops.items():
+        case.ledger.note((*path, key), value)
+    return Event(
+        name=name,
+        label=given.label or name.replace("_", " "),
+        hazard_until=until,
+        per_day=per_day,
+        outcome=case.outcomes.index(outcome),
+        score_hazard_ratio_per_sd=_number(
+            case, name, given.score_hazard_ratio_per_sd, "score_hazard_ratio_per_sd", known.score_hazard_ratio_per_sd, 1.0
+        ),
+        depends_on=given.depends_on,
+        from_day=given.from_day,
+        until_day=given.until_day,
+        only_after=after,
+        response=_response(case, outcome),
+        therapy_hazard_ratio=_by_therapy(case, name, given, known, therapies),
+        infusion_hazard_ratio=_while_infused(case, name, given, known),
+        effect=_effect(case, name, given, known, post_sd),
+        lasts_days=given.lasts_days,
+        return_to_baseline=_number(
+            case, name, given.return_to_baseline, "return_to_baseline", known.return_to_baseline, 0.0
+        ),
+        **stops,
+    )
+
+
+def driving_outcome(case: Case) -> str:
+    """Return the outcome that drives what happens where none is named: that of the primary estimand, or the first."""
+    primary = case.content.estimands["primary"].outcome
+    return primary if primary in case.outcomes else case.outcomes[0]
+
+
+def _number(case: Case, name: str, value: float | None, key: str, source: str, usual: float) -> float:
+    path = ("events", name, key)
+    if value is None and source:
+        quantity = evidence.get(source)
+        case.ledger.evidence(path, quantity)
+        return float(quantity.value or 0.0)
+    case.ledger.note(path, usual if value is None else value)
+    return usual if value is None else value
+
+
+def _response(case: Case, outcome: str) -> float:
+    measure = case.measures[case.outcomes.index(outcome)]
+    try:
+        return float(evidence.instrument(measure.instrument).response or USUAL_RESPONSE)
+    except evidence.UnknownEvidenceError:
+        return USUAL_RESPONSE
+
+
+# Hazards -----------------------------------------------------------------------------------------------------
+
+
+def _hazard(
+    case: Case, name: str, given: schema.Event, known: KnownEvent, therapies: Sequence[Therapy]
+) -> tuple[tuple[float, ...], FloatArray]:
+    """Return the days at which pieces of the hazard end, and the hazards, shape (A, S, pieces)."""
+    possible = given.arms or case.arms
+    if name == "leave_therapy" and given.arms is None:
+        possible = tuple(case.arms[a] for therapy in therapies for a in therapy.arms)
+    case.ledger.note(("events", name, "arms"), list(possible))
+    inside = np.array([arm in possible for arm in case.arms], dtype=float)[:, None, None]
+    if given.share_by is None and (given.per_day is not None or known.per_day):
+        rate = _per_day(case, name, given, known)
+        return (case.visits[-1],), _frozen(rate[:, :, None] * inside)
+    shares = _shares(case, name, given, therapies)
+    days = tuple(sorted({day for one in shares.values() for day in one}))
+    hazards = np.zeros((len(case.arms), len(case.strata), len(days)))
+    for a, arm in enumerate(case.arms):
+        hazards[a] = piecewise_hazards(shares.get(arm, {days[-1]: 0.0}), days, given.from_day)
+    return days, _frozen(hazards * inside)
+
+
+def _per_day(case: Case, name: str, given: schema.Event, known: KnownEvent) -> FloatArray:
+    """Return the hazard by arm and stratum, shape (A, S)."""
+    path = ("events", name, "per_day")
+    if given.per_day is None:
+        quantity = evidence.get(known.per_day)
+        case.ledger.evidence(path, quantity)
+        return np.full((len(case.arms), len(case.strata)), float(quantity.value or 0.0))
+    case.ledger.note(path, given.per_day)
+    rates: Any = given.per_day
+    if isinstance(rates, Mapping) and any(key in case.arms for key in rates):
+        return np.array([case.by_stratum(rates.get(arm, 0.0)) for arm in case.arms], dtype=float)
+    return np.tile(np.array(case.by_stratum(rates), dtype=float), (len(case.arms), 1))
+
+
+def _shares(
+    case: Case, name: str, given: schema.Event, therapies: Sequence[Therapy]
+) -> dict[str, dict[float, float]]:
+    """Return the share to whom an event has happened by each day, by arm."""
+    path = ("events", name, "share_by")
+    if given.share_by is not None:
+        case.ledger.note(path, given.share_by)
+        by_arm: Any = given.share_by
+        if not any(isinstance(value, Mapping) for value in by_arm.values()):
+            by_arm = dict.fromkeys(case.arms, by_arm)
+        return {arm: {float(day): share for day, share in one.items()} for arm, one in by_arm.items()}
+    found = {}
+    for a, arm in enumerate(case.arms):
+        if name == "leave_therapy":
+            quantity, ends = evidence.get("defaults.dbt.treatment_dropout"), [t.end_day for t in therapies if a in t.arms]
+            day = ends[0] if ends else None
+        else:
+            kind = "ketamine" if case.arm(a).infusion == "ketamine" else "control"
+            quantity, day = evidence.get(f"defaults.safety.stops_for_adverse_event.{kind}"), 14.0
+        if day is not None:
+            found[arm] = {day: float(quantity.value or 0.0)}
+            case.ledger.evidence((*path, arm, f"{day:g}"), quantity)
+    return found
+
+
+def piecewise_hazards(shares: Mapping[float, float], days: Sequence[float], from_day: float) -> list[float]:
+    """Return constant hazards that lead to given shares.
+
+    Parameters
+    ----------
+    shares : mapping of float to float
+        Cumulative share by day, below 1, not falling.
+    days : sequence of float
+        Rising; where the pieces end.
+    from_day : float
+        Nothing happens before.
+
+    Returns
+    -------
+    list of float
+        One for each piece, per day: minus the logarithm of the share that is left falls evenly between the days given,
+        and goes on as in the last piece.
+    """
+    known = sorted(shares)
+    at = np.array([from_day, *known])
+    gone = np.array([0.0, *(-np.log1p(-shares[day]) for day in known)])
+    slopes = np.diff(gone) / np.diff(at)
+    middles = [(max(start, from_day) + end) / 2.0 for start, end in pairwise((0.0, *days))]
+    piece = np.clip(np.searchsorted(at, middles, side="right") - 1, 0, len(slopes) - 1)
+    return [float(slope) for slope in slopes[piece]]
+
+
+def _by_therapy(
+    case: Case, name: str, given: schema.Event, known: KnownEvent, therapies: Sequence[Therapy]
+) -> tuple[float, ...]:
+    ratios = []
+    for therapy in therapies:
+        path = ("events", name, "hazard_ratio", therapy.name)
+        if given.hazard_ratio is None and known.therapy_hazard_ratio:
+            quantity = evidence.get(known.therapy_hazard_ratio)
+            case.ledger.evidence(path, quantity)
+            ratios.append(float(quantity.value or 1.0))
+        else:
+            ratios.append((given.hazard_ratio or {}).get(therapy.name, 1.0))
+            case.ledger.note(path, ratios[-1])
+    return tuple(ratios)
+
+
+def _while_infused(case: Case, name: str, given: schema.Event, known: KnownEvent) -> FloatArray:
+    """Return the hazard ratio while infusions go on, by arm."""
+    path = ("events", name, "infusion_hazard_ratio")
+    ratio = given.infusion_hazard_ratio
+    if isinstance(ratio, Mapping):
+        case.ledger.note(path, ratio)
+        return _frozen([ratio.get(arm, 1.0) for arm in case.arms])
+    if ratio is None and known.infusion_hazard_ratio:
+        quantity = evidence.get(known.infusion_hazard_ratio)
+        case.ledger.evidence(path, quantity, note="in arms with ketamine")
+        ratio = float(quantity.value or 1.0)
+    else:
+        ratio = 1.0 if ratio is None else ratio
+        case.ledger.note(path, ratio)
+    return _frozen([ratio if case.arm(a).infusion == "ketamine" else 1.0 for a in range(len(case.arms))])
+
+
+def _effect(case: Case, name: str, given: schema.Event, known: KnownEvent, post_sd: FloatArray) -> FloatArray:
+    """Return the points added to scores, shape (S, K)."""
+    effect = np.zeros((len(case.strata), len(case.measures)))
+    if given.effect is None and known.effect:
+        quantity = evidence.get(known.effect)
+        benefit = np.array([1.0 if measure.lower_is_better else -1.0 for measure in case.measures])
+        case.ledger.evidence(("events", name, "effect"), quantity, note="in standard deviations of every score")
+        return _frozen(float(quantity.value or 0.0) * post_sd * benefit)
+    for k, outcome in enumerate(case.outcomes):
+        points = (given.effect or {}).get(outcome, 0.0)
+        effect[:, k] = case.by_stratum(points)
+        case.ledger.note(("events", name, "effect", outcome), points)
+    return _frozen(effect)
+
+
+def _frozen(values: object) -> FloatArray:
+    array = np.array(values, dtype=np.float64) + 0.0
+    array.flags.writeable = False
+    return array
