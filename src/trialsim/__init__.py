@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from trialsim.api import open_run as open_run
     from trialsim.api import plot_cohort as plot_cohort
     from trialsim.api import replay as replay
-    from trialsim.api import replays as replays
+    from trialsim.api import replayable as replayable
     from trialsim.api import run as run
     from trialsim.api import tipping_point as tipping_point
 
@@ -38,7 +38,7 @@ __all__ = [
     "open_run",
     "plot_cohort",
     "replay",
-    "replays",
+    "replayable",
     "run",
     "tipping_point",
 ]

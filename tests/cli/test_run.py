@@ -11,7 +11,9 @@ import time
 
 import pytest
 
+import trialsim as trialsim_api
 from cli.conftest import ENVIRONMENT, console_script, content_of
+from trialsim.errors import RefusedError
 
 QUICK = ("run", "scenarios/quick_start.yaml", "--replicates", "20", "--set", "sample_size=[40, 60]", "--workers", "1")
 FILES = {"report.html", "manifest.json", "run.json", "summary.csv", "summary.parquet", "estimates.parquet"}
@@ -104,6 +106,53 @@ def test_json_and_quiet(command):
     assert done.stderr == ""
     silent = command(*QUICK, *out, "--quiet")
     assert silent.stdout == silent.stderr == ""
+
+
+TOGETHER = """
+estimands:
+  primary:   {outcome: qids_sr16, visit: 14, contrast: [ketamine, midazolam]}
+  responded: {outcome: qids_sr16, visit: 14, contrast: [ketamine, midazolam], endpoint: response}
+  not_worse: {outcome: qids_sr16, visit: 7, contrast: [ketamine, midazolam], non_inferiority_margin: 1.0}
+multiplicity: {method: fixed_sequence}
+vary: {effects.ketamine.points.qids_sr16: [-3, 0, 4]}
+"""
+
+
+def test_hypotheses_tested_together_are_told_everywhere(command, folder):
+    lines = (folder / "scenarios" / "quick_start.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = "".join(line for line in lines if not line.startswith(("estimands:", "  primary:")))
+    (folder / "together.yaml").write_text(kept + TOGETHER, encoding="utf-8")
+    asked = ("run", "together.yaml", "--replicates", "20", "--set", "sample_size=[40, 60]", "--workers", "1")
+    told = command(*asked, "--out", "together").stdout
+    assert "Hypotheses tested together" in told
+    table = told[told.index("Hypotheses tested together") :]
+    headings = [line.split() for line in table.splitlines() if line.startswith("N ")]
+    assert headings[0] == ["N", "Tested", "primary", "responded", "not_worse", "any", "all"]
+    assert headings[-1] == ["N", "Tested", "primary", "responded", "not_worse", "any", "all", "any", "null"]
+    numbers = [line for line in table.splitlines() if "±" in line]
+    assert [sum(how in line for line in numbers) for how in ("alone", "together")] == [6, 6]
+    content = json.loads(command(*asked, "--out", "together", "--json").stdout)
+    assert [row["n"] for row in content["families"]] == [40, 60] * 3
+    assert content["families"][0]["hypotheses"] == "primary, responded, not_worse"
+    place = folder / "together"
+    assert {path.name for path in place.iterdir() if path.is_file()} == FILES | {"families.csv", "families.parquet"}
+    assert {path.suffix for path in (place / "figures").glob("families.*")} == {".png", ".svg", ".csv"}
+    run = trialsim_api.open_run(place)
+    assert run.families is not None
+    assert len(run.families) == 6
+    assert "any true effect" in [text.get_text() for text in run.plot_families().legends[0].get_texts()]
+    before = content_of(place)
+    (place / "report.html").unlink()
+    command(*asked, "--out", "together", "--quiet")
+    assert content_of(place) == before
+
+
+def test_a_run_without_a_procedure_says_so(command, folder):
+    command(*QUICK, "--out", "alone", "--quiet")
+    run = trialsim_api.open_run(folder / "alone")
+    assert run.families is None
+    with pytest.raises(RefusedError, match="tested alone"):
+        run.plot_families()
 
 
 def test_a_folder_with_other_files_is_left_alone(command, folder):

@@ -70,6 +70,12 @@ class Observed:
         Events between a visit and the one before, by count; NaN where not followed.
     groups : mapping of str to ndarray of int, shape (R, N)
         Group of every participant by name of the clusters; -1 for none.
+    event_visit : mapping of str to ndarray of int, shape (R, N)
+        First visit on or after each event; V where none was seen, as of those who had left before.
+    treated : ndarray of bool, shape (R, N), or None
+        Who was given at least one infusion (or started, where an arm has none); None is everybody.
+    adherent : ndarray of bool, shape (R, N), or None
+        Who was given all infusions and stopped nothing; None is everybody.
     """
 
     arm: Index
@@ -82,6 +88,9 @@ class Observed:
     included: Flags | None = None
     counts: Array | None = None
     groups: Mapping[str, Index] = field(default_factory=dict)
+    event_visit: Mapping[str, Index] = field(default_factory=dict)
+    treated: Flags | None = None
+    adherent: Flags | None = None
 
 
 class Estimates(NamedTuple):

@@ -19,6 +19,8 @@ def ladder(analysis: Analysis) -> tuple[str, ...]:
     """Return the covariances to try in turn: the one asked for, then what is simpler than it."""
     if analysis.fallback == "none":
         return (analysis.covariance,)
+    if analysis.fallback != "default":
+        return tuple(dict.fromkeys((analysis.covariance, *analysis.fallback)))
     start = LADDER.index(analysis.covariance) + 1 if analysis.covariance in LADDER else len(LADDER) - 1
     return tuple(dict.fromkeys((analysis.covariance, *LADDER[start:])))
 
@@ -55,6 +57,8 @@ def analyse_clda(observed: Observed, estimand: Estimand, analysis: Analysis, siz
     `analyse_mmrm`; stratum is crossed with visit.
     """
     baseline = observed.baseline[:, :, None, estimand.outcome]
+    if observed.included is not None:
+        baseline = np.where(observed.included[:, :, None], baseline, np.nan)
     y = np.concatenate([baseline, visit_scores(observed, estimand)], axis=2)
     x, weights = linear_model(observed, estimand, analysis)
     n_visits, q = y.shape[2], x.shape[2]

@@ -10,6 +10,7 @@ import numpy as np
 
 from trialsim.analysis.ancova import analyse_ancova
 from trialsim.analysis.contract import REASONS, Estimates, Observed, wald_estimates
+from trialsim.analysis.endpoints import analysis_set
 from trialsim.analysis.mmrm import analyse_clda, analyse_mmrm
 from trialsim.analysis.multiple_imputation import analyse_multiple_imputation
 from trialsim.analysis.nested import analyse_nested
@@ -64,6 +65,7 @@ def analyse(observed: Observed, estimand: Estimand, analysis: Analysis, sizes: t
         Increasing.
     """
     method = METHODS[analysis.method]
+    observed = analysis_set(observed, estimand)
     if estimand.interaction is None or methods.METHODS[analysis.method].interaction == "model":
         return method(observed, estimand, analysis, sizes)
     inside = replace(estimand, interaction=None)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
-    from trialsim.api.replays import ReplayResult, replay, replays
+    from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.runs import Run, load, open_run, run
     from trialsim.api.tipping import TippingPoint, tipping_point
 
@@ -25,7 +25,7 @@ __all__ = [
     "open_run",
     "plot_cohort",
     "replay",
-    "replays",
+    "replayable",
     "run",
     "tipping_point",
 ]
@@ -38,7 +38,7 @@ _HOME = {
     "mmrm": "repeated_measures",
     "ReplayResult": "replays",
     "replay": "replays",
-    "replays": "replays",
+    "replayable": "replays",
     "Run": "runs",
     "load": "runs",
     "open_run": "runs",

@@ -1,7 +1,8 @@
-"""The synthetic patients of one simulated trial as a table."""
+"""The synthetic patients of one simulated trial, as a table and in figures."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from trialsim.errors import Fault, InputError
@@ -10,13 +11,21 @@ from trialsim.scenario import Scenario, resolve
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
     from trialsim.patients.cohort import Cohort
-    from trialsim.scenario import Variant
+    from trialsim.report.figures.cohort import Drawing
+    from trialsim.scenario import Resolved, Variant
 
 
-def cohort(scenario: Scenario, *, n: int | None = None, replicate: int = 0) -> pd.DataFrame:
+DRAWN_PATIENTS = 2000
+"""Patients of the cohort that is drawn, unless asked otherwise."""
+
+
+def cohort(
+    scenario: Scenario, *, n: int | None = None, replicate: int = 0, potential_outcomes: bool = False
+) -> pd.DataFrame:
     """Return one simulated trial of a scenario's base values, one row per patient and day.
 
     Parameters
@@ -27,38 +36,138 @@ def cohort(scenario: Scenario, *, n: int | None = None, replicate: int = 0) -> p
         Patients; the largest sample size by default.
     replicate : int
         Which simulated trial; the first n patients are those of the run.
+    potential_outcomes : bool
+        Show each patient in every arm, with the same draws: one row per patient, arm and day. In the world of an arm
+        all patients have it, and groups are formed among all of them.
 
     Returns
     -------
     DataFrame
-        patient, stratum, arm, one column for each kind of groups (numbered from 1; empty for who is in none), day, one
-        column for each outcome (points) and each count (events since the visit before), empty once the patient has
-        left, and present (whether the patient is still there).
+        patient, stratum, arm, with potential outcomes `assigned` (the arm that the patient was randomised to), one
+        column for each kind of groups (numbered from 1; empty for who is in none), day, one column for each outcome
+        (points) and each count (events since the visit before), empty once the patient has left, `<event>_day` for
+        each event (empty where none was seen before the patient left), infusions_given (where an estimand's analysis
+        set needs it), and present (whether the patient is still there).
     """
     import numpy as np
     import pandas as pd
 
-    from trialsim.engine.block import draw_block
+    from trialsim.engine.block import patient_source
     from trialsim.streams import BLOCK_SIZE, Streams
 
+    resolved, size = _asked(scenario, n)
+    variant = resolved.variants[0]
+    trial = _trial(resolved, size, replicate)
+    if not potential_outcomes:
+        return _table(trial, variant)
+    block, row = divmod(replicate, BLOCK_SIZE)
+    source, streams = patient_source(variant, resolved.hash), Streams(resolved.seed, block)
+    stratum = source.enrol(streams, size)
+    worlds = []
+    for arm in range(len(variant.arms)):
+        world = source.follow(streams, stratum, np.full_like(stratum, arm)).trial(row, size)
+        worlds.append(_table(world, variant, assigned=trial.arm[0]))
+    return pd.concat(worlds, ignore_index=True).sort_values("patient", kind="stable", ignore_index=True)
+
+
+def plot_cohort(scenario: Scenario, *, n: int = DRAWN_PATIENTS, replicate: int = 0) -> CohortFigures:
+    """Return figures of one simulated trial of a scenario's base values.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What it varies is left aside.
+    n : int
+        Patients; the first of them are those of a smaller trial.
+    replicate : int
+        Which simulated trial.
+
+    Returns
+    -------
+    CohortFigures
+        Mean courses, distributions before and after, correlations, and dissociation where it is simulated.
+    """
+    from trialsim.report.figures.cohort import cohort_figures
+
+    resolved, size = _asked(scenario, n)
+    trial = _trial(resolved, size, replicate)
+    return CohortFigures(cohort_figures(resolved.variants[0], trial, title=resolved.title))
+
+
+class CohortFigures(Mapping[str, "Figure"]):
+    """Figures of a simulated cohort by name, drawn when looked at.
+
+    Parameters
+    ----------
+    drawings : mapping of str to (DataFrame, callable)
+        The data of each figure, and what draws it.
+    """
+
+    def __init__(self, drawings: Mapping[str, Drawing]) -> None:
+        self._drawings = dict(drawings)
+
+    def __getitem__(self, name: str) -> Figure:
+        """Return a figure."""
+        data, draw = self._drawings[name]
+        return draw(data)
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names of the figures, in reading order."""
+        return iter(self._drawings)
+
+    def __len__(self) -> int:
+        """Return how many figures there are."""
+        return len(self._drawings)
+
+    @property
+    def data(self) -> dict[str, pd.DataFrame]:
+        """What each figure draws."""
+        return {name: data for name, (data, _) in self._drawings.items()}
+
+    def files(self) -> dict[str, bytes]:
+        """Return every figure as PNG, SVG and CSV: their content by file name."""
+        from trialsim.report.figure_files import figure_files
+
+        return figure_files(self._drawings)
+
+
+def _asked(scenario: Scenario, n: int | None) -> tuple[Resolved, int]:
+    """Return the scenario at its base values with its numbers, and how many patients are wanted."""
     if n is not None and n < 1:
         raise InputError([Fault("n", f"must be 1 or more; got {n}")])
     resolved = resolve(scenario.at_base())
-    variant = resolved.variants[0]
-    size = n or max(variant.sample_sizes)
+    return resolved, n or max(resolved.variants[0].sample_sizes)
+
+
+def _trial(resolved: Resolved, size: int, replicate: int) -> Cohort:
+    """Return the first patients of a replicate as the run has them, a cohort with R = 1."""
+    from trialsim.engine.block import draw_block
+    from trialsim.streams import BLOCK_SIZE, Streams
+
     block, row = divmod(replicate, BLOCK_SIZE)
-    trial = draw_block(variant, resolved.hash, Streams(resolved.seed, block), size).trial(row, size)
+    return draw_block(resolved.variants[0], resolved.hash, Streams(resolved.seed, block), size).trial(row, size)
+
+
+def _table(trial: Cohort, variant: Variant, *, assigned: NDArray[np.intp] | None = None) -> pd.DataFrame:
+    """Return the rows of a cohort with R = 1, patients in order and days rising within."""
+    import numpy as np
+    import pandas as pd
+
+    size = trial.arm.shape[1]
     days = np.array([0.0, *variant.visits_days])
     scores = np.concatenate([trial.baseline[0][:, None], trial.observed[0]], axis=1)
     present = np.concatenate([np.ones((size, 1), dtype=bool), trial.present[0]], axis=1)
+    arms = np.asarray(variant.arms)
     columns = {
         "patient": np.repeat(np.arange(1, size + 1), len(days)),
         "stratum": np.repeat(np.asarray(variant.strata)[trial.stratum[0]], len(days)),
-        "arm": np.repeat(np.asarray(variant.arms)[trial.arm[0]], len(days)),
+        "arm": np.repeat(arms[trial.arm[0]], len(days)),
+        **({} if assigned is None else {"assigned": np.repeat(arms[assigned], len(days))}),
         **{name: _whole(np.repeat(group[0] + 1.0, len(days)), empty=0.0) for name, group in trial.groups.items()},
         "day": np.tile(days, size),
         **{name: scores[..., k].reshape(-1) for k, name in enumerate(variant.outcomes)},
         **_events(trial, variant),
+        **{name: np.repeat(days_of, len(days)) for name, days_of in _happened(trial, variant).items()},
         "present": present.reshape(-1),
     }
     return pd.DataFrame(columns)
@@ -73,6 +182,22 @@ def _events(trial: Cohort, variant: Variant) -> dict[str, pd.api.extensions.Exte
         return {}
     events = np.concatenate([np.full_like(seen[0][:, :1], np.nan), seen[0]], axis=1)
     return {count.name: _whole(events[..., c].reshape(-1)) for c, count in enumerate(variant.counts)}
+
+
+def _happened(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]:
+    """Return the days of events, rounded up so that no visit comes between, and the infusions given, by patient."""
+    import numpy as np
+
+    from trialsim.engine.block import seen_events
+
+    n_visits = len(variant.visits_days)
+    columns = {
+        f"{name}_day": np.where(visit[0] < n_visits, np.ceil(1000.0 * trial.event_day[name][0]) / 1000.0, np.nan)
+        for name, visit in seen_events(trial).items()
+    }
+    if trial.infusions is not None and any(estimand.analysis_set != "itt" for estimand in variant.estimands):
+        columns["infusions_given"] = trial.infusions[0].astype(np.float64)
+    return columns
 
 
 def _whole(values: NDArray[np.float64], *, empty: float | None = None) -> pd.api.extensions.ExtensionArray:

@@ -21,9 +21,10 @@ def analyse(data: pd.DataFrame | str | Path, scenario: Scenario) -> pd.DataFrame
     ----------
     data : DataFrame, str or Path
         Long: one row per patient and day, with columns patient, arm, day, stratum (where the scenario has more than
-        one), one for each outcome, one for each count (events since the visit before) and one for each kind of groups
-        (any label; empty for who is in none), as `trialsim cohort` writes them. Day 0 is the baseline; a score that
-        was not taken is empty, or its row is absent.
+        one), one for each outcome, one for each count (events since the visit before), one for each kind of groups
+        (any label; empty for who is in none), `<event>_day` for each event (empty where it did not happen) and
+        infusions_given where an analysis set needs it, as `trialsim cohort` writes them. Day 0 is the baseline; a score
+        that was not taken is empty, or its row is absent.
     scenario : Scenario
         What it varies is left aside.
 

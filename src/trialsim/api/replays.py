@@ -107,7 +107,7 @@ def replay(name: str, *, replicates: int | None = None, seed: int | None = None)
     Parameters
     ----------
     name : str
-        Such as ``danayan2023``; `replays` lists them.
+        Such as ``danayan2023``; `replayable` lists them.
     replicates : int, optional
         Simulated studies, 2 or more; 2,000 by default.
     seed : int, optional
@@ -125,7 +125,7 @@ def replay(name: str, *, replicates: int | None = None, seed: int | None = None)
     return ReplayResult(replay_frame(done), replicate_frame(done), done)
 
 
-def replays() -> dict[str, str]:
+def replayable() -> dict[str, str]:
     """Return the studies that can be replayed: names and titles."""
     from trialsim.engine.replay import replay_names, replay_scenario
 

@@ -22,6 +22,9 @@ Index = NDArray[np.intp]
 
 MAXIMUM_FAULTS = 20
 
+INFUSIONS_GIVEN = "infusions_given"
+"""Column of the number of infusions that a patient was given."""
+
 
 def read_trial(data: pd.DataFrame | str | Path, variant: Variant) -> Observed:
     """Return one trial as a block of one.
@@ -90,12 +93,16 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
         codes["stratum"] = _codes(frame, "stratum", variant.strata, checker)
     codes |= {one.name: _groups(frame, one, codes["arm"], checker) for one in variant.clusters}
     scores = [_scores(frame, variant, k, checker) for k in range(len(variant.outcomes))]
+    happened = {event.name: _event_days(frame, event.name, checker) for event in variant.events}
+    given = _infusions_given(frame, variant, checker)
     values = np.stack([*scores, *(_events(frame, one.name, day, checker) for one in variant.counts)], axis=1)
     checker.stop()
     patients, person = np.unique(frame["patient"].astype(str).to_numpy(), return_inverse=True)
     for row in np.flatnonzero(frame.assign(_day=day).duplicated(["patient", "_day"])):
         checker.add("day", f"patient {frame['patient'].iloc[row]} has two rows for this day; keep one", int(row))
     of_patient = {name: _constant(frame, name, code, person, checker) for name, code in codes.items()}
+    event_days = {name: _one_day(frame, f"{name}_day", one, person, checker) for name, one in happened.items()}
+    infusions = None if given is None else _one_day(frame, INFUSIONS_GIVEN, given, person, checker)
     grid = np.full((len(patients), len(days), values.shape[1]), np.nan)
     grid[person, day] = values
     for k, outcome in enumerate(variant.outcomes):
@@ -115,6 +122,8 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
         np.asarray(variant.visits_days),
         counts=grid[None, :, 1:, n_outcomes:] if variant.counts else None,
         groups={one.name: of_patient[one.name] for one in variant.clusters},
+        event_visit={name: np.searchsorted(variant.visits_days, days_of) for name, days_of in event_days.items()},
+        **_as_planned(variant, of_patient["arm"], event_days, infusions),
     )
 
 
@@ -123,7 +132,61 @@ def _columns(variant: Variant) -> list[str]:
     names = ["patient", "arm", "day", *variant.outcomes]
     if len(variant.strata) > 1:
         names.append("stratum")
+    names += [f"{event.name}_day" for event in variant.events]
+    if _needs_infusions(variant):
+        names.append(INFUSIONS_GIVEN)
     return [*names, *(count.name for count in variant.counts), *(cluster.name for cluster in variant.clusters)]
+
+
+def _needs_infusions(variant: Variant) -> bool:
+    return any(estimand.analysis_set != "itt" for estimand in variant.estimands)
+
+
+def _event_days(frame: pd.DataFrame, name: str, checker: _Checker) -> Array:
+    """Return the day of an event in every row; infinite where it is empty."""
+    return _numbers(frame, f"{name}_day", "a day (0 or later), or empty where it did not happen", checker)
+
+
+def _infusions_given(frame: pd.DataFrame, variant: Variant, checker: _Checker) -> Array | None:
+    if not _needs_infusions(variant):
+        return None
+    return _numbers(frame, INFUSIONS_GIVEN, "a number of infusions (0 or more)", checker, empty=0.0)
+
+
+def _numbers(frame: pd.DataFrame, column: str, what: str, checker: _Checker, *, empty: float = np.inf) -> Array:
+    import pandas as pd
+
+    values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    given = frame[column].notna().to_numpy()
+    with np.errstate(invalid="ignore"):
+        wrong = given & ~(np.isfinite(values) & (values >= 0.0))
+    for row in np.flatnonzero(wrong):
+        checker.add(column, f"'{frame[column].iloc[row]}' is not {what}", int(row))
+    return np.where(given, values, empty)
+
+
+def _one_day(frame: pd.DataFrame, column: str, values: Array, person: Index, checker: _Checker) -> Array:
+    """Return a number that must be the same in all rows of a patient, shape (1, patients)."""
+    first = np.zeros(int(person.max(initial=-1)) + 1)
+    first[person[::-1]] = values[::-1]
+    for row in np.flatnonzero(values != first[person]):
+        checker.add(column, f"patient {frame['patient'].iloc[row]} has another {column} before", int(row))
+    return first[None]
+
+
+def _as_planned(
+    variant: Variant, arm: Index, event_days: dict[str, Array], infusions: Array | None
+) -> dict[str, NDArray[np.bool_]]:
+    """Return who was treated at all, and who as planned, where an analysis set needs it."""
+    if infusions is None:
+        return {}
+    planned = np.array([len(days) for days in variant.infusion_days])[arm]
+    treated = (planned == 0) | (infusions > 0)
+    adherent = treated & (infusions >= planned)
+    for event in variant.events:
+        if event.stops_infusions or event.stops_therapy:
+            adherent &= event_days[event.name] > variant.visits_days[-1]
+    return {"treated": treated, "adherent": adherent}
 
 
 def _constant(frame: pd.DataFrame, name: str, codes: Index, person: Index, checker: _Checker) -> Index:

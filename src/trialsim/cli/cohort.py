@@ -39,6 +39,12 @@ def cohort(
             "--replicate", metavar="N", min=0, max=LAST_REPLICATE, help="Which simulated trial, counted from 0."
         ),
     ] = 0,
+    potential_outcomes: Annotated[
+        bool,
+        typer.Option(
+            "--potential-outcomes", help="Show every patient in every arm (column arm; the one drawn is assigned)."
+        ),
+    ] = False,
     settings: Settings = None,
 ) -> None:
     """Write the patients of one simulated trial as CSV.
@@ -51,8 +57,8 @@ def cohort(
     scenario = api.load(file, settings=parse_settings(settings))
     if scenario.varied:
         typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
-    frame = api.cohort(scenario, n=n, replicate=replicate)
-    target = out or Path("outputs") / f"{file.stem}_cohort.csv"
+    frame = api.cohort(scenario, n=n, replicate=replicate, potential_outcomes=potential_outcomes)
+    target = out or Path("outputs") / f"{file.stem}_{'potential_outcomes' if potential_outcomes else 'cohort'}.csv"
     # 15 digits tell all scores of a scale apart and write whole numbers as such.
     write_own(target, frame.to_csv(index=False, lineterminator="\n", float_format="%.15g"))
     typer.echo(f"Wrote {target}: {frame['patient'].nunique():,} patients, {len(frame):,} rows")

@@ -5,22 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.errors import Fault, InputError
 
 MOST_PATIENTS = 10_000
+DRAWN = ("cohort",)
 
 
 def plot(
     what: Annotated[
-        str,
-        typer.Argument(
-            metavar="cohort", click_type=click.Choice(["cohort"]), help="What is drawn: the patients of one trial.",
-            show_default=False,
-        ),
-    ],  # fmt: skip
+        str, typer.Argument(metavar="WHAT", help="cohort: the patients of one simulated trial.", show_default=False)
+    ],
     file: ScenarioFile,
     out: Annotated[
         Path | None,
@@ -28,19 +25,18 @@ def plot(
             "--out", metavar="FOLDER", help="Folder. [default: outputs/<name of FILE>_cohort]", show_default=False
         ),
     ] = None,
-    n: Annotated[
-        int, typer.Option("--n", metavar="N", min=20, max=MOST_PATIENTS, help="Patients randomised.")
-    ] = 2000,
+    n: Annotated[int, typer.Option("--n", metavar="N", min=20, max=MOST_PATIENTS, help="Patients randomised.")] = 2000,
     settings: Settings = None,
 ) -> None:
-    """Draw one large simulated cohort of a scenario.
+    """Draw simulated patients: one large cohort of a scenario.
 
     Mean courses, distributions of scores before and after, correlations, and dissociation where it is simulated,
     each as PNG and SVG with the data behind it as CSV.
     """
+    if what not in DRAWN:
+        raise InputError([Fault("WHAT", f"{what!r} cannot be drawn; write `trialsim plot {DRAWN[0]} FILE`")])
     from trialsim import api
     from trialsim.cli.folders import write_into
-    from trialsim.report.figure_files import figure_files
 
     scenario = api.load(file, settings=parse_settings(settings))
     if scenario.varied:

@@ -35,7 +35,9 @@ def replay(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option("--seed", metavar="N", min=0, help="Seed of all draws. [default: the study's own]", show_default=False),
+        typer.Option(
+            "--seed", metavar="N", min=0, help="Seed of all draws. [default: the study's own]", show_default=False
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -58,7 +60,7 @@ def replay(
     from trialsim import api
 
     if listed:
-        _print_names(api.replays(), as_json=as_json)
+        _print_names(api.replayable(), as_json=as_json)
         return
     if name is None:
         raise InputError([Fault("NAME", "is missing; `trialsim replay --list` shows what can be replayed")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +17,9 @@ from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.patients.cohort import Cohort, PatientSource
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
+
+Flags = NDArray[np.bool_]
+Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +93,9 @@ def draw_block(variant: Variant, key: str, streams: Streams, n_participants: int
 
 
 def blinded(variant: Variant, cohort: Cohort) -> Observed:
-    """Return what the analyst sees of a cohort."""
+    """Return what the analyst sees of a cohort: events up to the first visit missed by those who left."""
+    event_visit = seen_events(cohort)
+    treated, adherent = _as_planned(variant, cohort, event_visit)
     return Observed(
         cohort.arm,
         cohort.stratum,
@@ -100,7 +106,33 @@ def blinded(variant: Variant, cohort: Cohort) -> Observed:
         np.asarray(variant.visits_days),
         counts=cohort.observed_counts,
         groups=cohort.groups,
+        event_visit=event_visit,
+        treated=treated,
+        adherent=adherent,
     )
+
+
+def seen_events(cohort: Cohort) -> dict[str, Index]:
+    """Return the first visit touched by each event, shape (R, N); V where none was seen before the patient left."""
+    n_visits = cohort.present.shape[2]
+    left = np.where(cohort.present, np.arange(1, n_visits + 1), 0).max(axis=2)
+    return {name: np.where(visit <= left, visit, n_visits) for name, visit in cohort.event_visit.items()}
+
+
+def _as_planned(
+    variant: Variant, cohort: Cohort, event_visit: Mapping[str, Index]
+) -> tuple[Flags | None, Flags | None]:
+    """Return who was treated at all, and who was as planned; None where no estimand asks."""
+    asked = any(estimand.analysis_set != "itt" for estimand in variant.estimands)
+    if not asked or cohort.infusions is None or cohort.started is None:
+        return None, None
+    planned = np.array([len(days) for days in variant.infusion_days])[cohort.arm]
+    treated = np.where(planned > 0, cohort.infusions > 0, cohort.started)
+    adherent = treated & (cohort.infusions == planned)
+    for event in variant.events:
+        if event.name in event_visit and (event.stops_infusions or event.stops_therapy):
+            adherent &= event_visit[event.name] == len(variant.visits_days)
+    return treated, adherent
 
 
 def compute_block(variant: Variant, key: str, seed: int, block: int) -> list[CellBlock]:

@@ -10,11 +10,12 @@ groups of them share: it changes no patient taken alone, and so no true value.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trialsim.analysis.contract import FAILED, Observed
 from trialsim.analysis.registry import analyse
@@ -26,6 +27,8 @@ from trialsim.patients.cohort import Cohort, PatientSource
 from trialsim.scenario.methods import benefit_sign
 from trialsim.scenario.resolved import Estimand, Variant
 from trialsim.streams import BLOCK_SIZE, Streams
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 TRUTH_SEED = -1
 """No scenario can have it: the patients that the truth is known from are in no simulated trial."""
@@ -44,6 +47,27 @@ class Truth(NamedTuple):
 Truths = Mapping[Hypothesis, Truth]
 
 
+class World(NamedTuple):
+    """What happens to the patients whom an estimand is about.
+
+    Attributes
+    ----------
+    arms : tuple of int
+        In which every patient takes part.
+    leaving : bool
+        Whether patients leave as they would in each arm; otherwise everybody is seen to the end.
+    without : tuple of str
+        Events that do not happen.
+    spared : tuple of (str, int)
+        Events that the patients would have in no arm by a visit: a principal stratum.
+    """
+
+    arms: tuple[int, ...]
+    leaving: bool
+    without: tuple[str, ...] = ()
+    spared: tuple[tuple[str, int], ...] = ()
+
+
 def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
     """Return the true value of every hypothesis of a variant.
 
@@ -59,19 +83,36 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
         If an analysis fails on patients who are all seen under both arms.
     """
     found = {}
-    worlds: dict[tuple[int, int, bool], Observed] = {}
+    worlds: dict[World, Observed] = {}
     for hypothesis in hypotheses(variant):
         estimand = variant.estimands[hypothesis.estimand]
         known = _known(variant, estimand, hypothesis.analysis)
         if known is not None:
             found[hypothesis] = Truth(known, 0.0)
             continue
-        leaving = estimand.endpoint.dropout != "hypothetical"
-        pair = (estimand.active, estimand.control, leaving)
-        if pair not in worlds:
-            worlds[pair] = both_worlds(variant, patient_source(variant, key), estimand, leaving=leaving)
-        found[hypothesis] = _by_analysis(worlds[pair], estimand, hypothesis.analysis)
+        world = world_of(variant, estimand)
+        if world not in worlds:
+            worlds[world] = both_worlds(variant, patient_source(variant, key), world)
+        found[hypothesis] = _by_analysis(worlds[world], _within(estimand, world), hypothesis.analysis)
     return found
+
+
+def _within(estimand: Estimand, world: World) -> Estimand:
+    """Return an estimand with the arms of a world counted from 0."""
+    weights = tuple(estimand.arm_weights[arm] for arm in world.arms) if estimand.arm_weights else ()
+    active, control = (world.arms.index(arm) for arm in (estimand.active, estimand.control))
+    return replace(estimand, active=active, control=control, arm_weights=weights, analysis_set="itt")
+
+
+def world_of(variant: Variant, estimand: Estimand) -> World:
+    """Return the world that an estimand is about."""
+    endpoint = estimand.endpoint
+    return World(
+        tuple(a for a, weight in enumerate(estimand.weights(len(variant.arms))) if weight != 0.0),
+        endpoint.dropout != "hypothetical",
+        endpoint.handled("hypothetical"),
+        tuple((name, estimand.visit) for name in endpoint.handled("principal_stratum")),
+    )
 
 
 def _known(variant: Variant, estimand: Estimand, position: int) -> float | None:
@@ -112,44 +153,63 @@ def is_null(truth: Truth, variant: Variant, hypothesis: Hypothesis) -> bool:
     return -benefit_sign(estimand.endpoint, estimand.analyses[hypothesis.analysis].measure) * truth.value >= reach
 
 
-def both_worlds(variant: Variant, source: PatientSource, estimand: Estimand, *, leaving: bool) -> Observed:
-    """Return large trials in which every patient takes part twice, once in each arm.
+def both_worlds(variant: Variant, source: PatientSource, world: World) -> Observed:
+    """Return large trials in which every patient takes part several times, once in each arm.
 
     Parameters
     ----------
     variant : Variant
     source : PatientSource
-    estimand : Estimand
-        Names the arms.
-    leaving : bool
-        Whether patients leave as they would in each arm; otherwise everybody is seen to the end.
+    world : World
 
     Returns
     -------
     Observed
-        R trials of twice `PATIENTS_PER_TRIAL`.
+        R trials of `PATIENTS_PER_TRIAL` for each arm of the world, which are counted from 0.
     """
     streams = Streams(TRUTH_SEED, 0)
     stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
-    worlds = []
-    for arm in (estimand.active, estimand.control):
-        cohort = source.follow(streams, stratum, np.full_like(stratum, arm), alone=True)
-        worlds.append(blinded(variant, cohort if leaving else _staying(cohort)))
-    first, second = worlds
-    counted = first.counts is not None and second.counts is not None
+    found = []
+    for position, arm in enumerate(world.arms):
+        cohort = source.follow(streams, stratum, np.full_like(stratum, arm), alone=True, without=world.without)
+        seen = blinded(variant, cohort if world.leaving else _staying(variant, cohort))
+        found.append(replace(seen, arm=np.full_like(stratum, position), n_arms=len(world.arms)))
+    whole = _side_by_side(found)
+    if not world.spared:
+        return whole
+    spared = [one.event_visit[name] > visit for one in found for name, visit in world.spared]
+    return replace(whole, included=np.tile(np.logical_and.reduce(spared), len(found)))
+
+
+def _side_by_side(parts: Sequence[Observed]) -> Observed:
+    """Return trials with the patients of all parts; treatment as planned is no part of a true value."""
+
+    def joined(arrays: Sequence[NDArray[Kind]]) -> NDArray[Kind]:
+        return np.concatenate(arrays, axis=1)
+
+    counts = [part.counts for part in parts if part.counts is not None]
+    first = parts[0]
     return replace(
         first,
-        arm=np.concatenate([first.arm, second.arm], axis=1),
-        stratum=np.concatenate([first.stratum, second.stratum], axis=1),
-        baseline=np.concatenate([first.baseline, second.baseline], axis=1),
-        scores=np.concatenate([first.scores, second.scores], axis=1),
-        counts=np.concatenate([first.counts, second.counts], axis=1) if counted else None,
-        groups={name: np.concatenate([first.groups[name], second.groups[name]], axis=1) for name in first.groups},
+        arm=joined([part.arm for part in parts]),
+        stratum=joined([part.stratum for part in parts]),
+        baseline=joined([part.baseline for part in parts]),
+        scores=joined([part.scores for part in parts]),
+        counts=joined(counts) if counts else None,
+        groups={name: joined([part.groups[name] for part in parts]) for name in first.groups},
+        event_visit={name: joined([part.event_visit[name] for part in parts]) for name in first.event_visit},
+        treated=None,
+        adherent=None,
     )
 
 
-def _staying(cohort: Cohort) -> Cohort:
-    return replace(cohort, present=np.ones_like(cohort.present))
+def _staying(variant: Variant, cohort: Cohort) -> Cohort:
+    """Return a cohort in which everybody is seen to the end, or to what ends the follow-up."""
+    present = np.ones_like(cohort.present)
+    for event in variant.events:
+        if event.ends_follow_up and event.name in cohort.event_visit:
+            present &= np.arange(present.shape[2]) < cohort.event_visit[event.name][..., None]
+    return replace(cohort, present=present)
 
 
 def _by_analysis(observed: Observed, estimand: Estimand, position: int) -> Truth:
@@ -161,7 +221,7 @@ def _by_analysis(observed: Observed, estimand: Estimand, position: int) -> Truth
     if (found.status == FAILED).any():
         raise RunError(
             f"The true value of estimand {estimand.name} by {analysis.name} cannot be found: the analysis fails "
-            f"even on {2 * PATIENTS_PER_TRIAL} patients who are all seen ({found.rungs[int(found.rung.max())]}). Its "
+            f"even on {observed.arm.shape[1]} patients who are all seen ({found.rungs[int(found.rung.max())]}). Its "
             "endpoint may be met by nobody or by everybody."
         )
     if np.abs(found.estimate - found.estimate[0]).max() < NULL_TOLERANCE:

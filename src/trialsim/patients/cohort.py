@@ -14,6 +14,7 @@ from trialsim.patients.missing import baseline_hazards, draw_presence
 from trialsim.patients.model import build_patient_model
 from trialsim.patients.population import draw_strata
 from trialsim.patients.trajectory import run_course
+from trialsim.patients.treatment import infusions_given, started
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import BLOCK_SIZE, Streams
 
@@ -45,6 +46,10 @@ class Cohort:
         When it happened; infinite where it did not.
     records : mapping of str to ndarray
         What else was recorded: guesses, CADSS by infusion, sessions attended.
+    infusions : ndarray of int, shape (R, N), or None
+        How many were given; None in a cohort made by hand.
+    started : ndarray of bool, shape (R, N), or None
+        Who started treatment.
     """
 
     stratum: Index
@@ -57,6 +62,8 @@ class Cohort:
     event_visit: Mapping[str, Index] = field(default_factory=dict)
     event_day: Mapping[str, Array] = field(default_factory=dict)
     records: Mapping[str, Array] = field(default_factory=dict)
+    infusions: Index | None = None
+    started: Flags | None = None
 
     @property
     def observed_counts(self) -> Array | None:
@@ -82,6 +89,8 @@ class Cohort:
             _of(self.event_visit, part),
             _of(self.event_day, part),
             _of(self.records, part),
+            None if self.infusions is None else self.infusions[part],
+            None if self.started is None else self.started[part],
         )
 
 
@@ -133,6 +142,8 @@ class PatientSource:
             {name: _first_visit_after(day, model.variant) for name, day in state.event_day.items()},
             state.event_day,
             state.records,
+            infusions_given(state, present & state.followed),
+            started(state),
         )
 
 

@@ -134,11 +134,23 @@ def bsl23_items(score: ArrayLike, uniforms: Array) -> Items:
     return _share_out(points, weights, places)
 
 
-def qids_total(items: ArrayLike) -> NDArray[np.int64]:
-    """Return the QIDS-SR16 total of items (..., 16): the worst of 1-4, 6-9 and 15-16, plus items 5 and 10-14."""
+def qids_domains(items: ArrayLike) -> NDArray[np.int64]:
+    """Return the nine domains (..., 9) of QIDS-SR16 items (..., 16), in the order of `QIDS_DOMAINS`.
+
+    Sleep, appetite and weight, and psychomotor change are the worst of items 1-4, 6-9 and 15-16.
+    """
     scores = np.asarray(items, dtype=np.int64)
-    maxima = [scores[..., first:last].max(axis=-1) for first, last in ((0, 4), (5, 9), (14, 16))]
-    return np.asarray(sum(maxima) + scores[..., 4] + scores[..., 9:14].sum(axis=-1))
+    domains = np.empty((*scores.shape[:-1], len(QIDS_DOMAINS)), dtype=np.int64)
+    for domain, (first, last) in {_SLEEP: (0, 4), _APPETITE: (5, 9), _PSYCHOMOTOR: (14, 16)}.items():
+        domains[..., domain] = scores[..., first:last].max(axis=-1)
+    for domain, item in _SINGLE.items():
+        domains[..., domain] = scores[..., item - 1]
+    return domains
+
+
+def qids_total(items: ArrayLike) -> NDArray[np.int64]:
+    """Return the QIDS-SR16 total of items (..., 16): the sum of the nine domains."""
+    return np.asarray(qids_domains(items).sum(axis=-1))
 
 
 def bsl23_score(items: ArrayLike) -> Array:

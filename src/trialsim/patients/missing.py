@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
 from trialsim.patients.model import PatientModel
 from trialsim.patients.trajectory import run_course
-from trialsim.scenario.resolved import Dropout, Intermittent
+from trialsim.scenario.resolved import Dropout
+from trialsim.scenario.resolved_variation import Intermittent
 from trialsim.streams import Streams
 
 Array = NDArray[np.float64]

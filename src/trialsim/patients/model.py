@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.copula import latent_correlation
 from trialsim.kernels.margins import BoundedMargins, fit_bounded_margins, hermite_coefficients
+from trialsim.patients.characteristics import CharacteristicModel, build_characteristics
 from trialsim.patients.clusters import GroupEffects, build_group_effects
+from trialsim.patients.entry import selection_of
 from trialsim.scenario.resolved import Variant
+from trialsim.scenario.selection import Selection
 
 Array = NDArray[np.float64]
 
@@ -27,11 +30,15 @@ class PatientModel:
     margins : tuple of (BoundedMargins or None)
         One for each outcome, batch shape (A, S, V).
     factor : ndarray, shape (A, S, J, J)
-        Lower Cholesky factors of the latent correlations; J = K (V + 1), baselines first.
+        Lower Cholesky factors of the latent correlations, but for what selection at entry looks at; J = K (V + 1),
+        baselines first.
     groups : GroupEffects or None
         What groups of patients share; None where there are none.
     slope : ndarray, shape (A, S, V, K), points
         By how much the mean score rises with the latent normals, to first order.
+    selection : Selection or None
+        Who passes screening and run-in; None where nobody is turned away.
+    characteristics : tuple of CharacteristicModel
     """
 
     variant: Variant
@@ -40,6 +47,8 @@ class PatientModel:
     factor: Array
     groups: GroupEffects | None
     slope: Array
+    selection: Selection | None = None
+    characteristics: tuple[CharacteristicModel, ...] = ()
 
 
 def build_patient_model(variant: Variant) -> PatientModel:
@@ -52,7 +61,7 @@ def build_patient_model(variant: Variant) -> PatientModel:
     Raises
     ------
     InputError
-        If groups of patients would share more than their scores can.
+        If groups of patients, or what selection looks at, would share more than their scores can.
     """
     n_arms, n_strata, n_visits, _ = variant.mean.shape
     baseline_margins: list[BoundedMargins | None] = []
@@ -69,13 +78,23 @@ def build_patient_model(variant: Variant) -> PatientModel:
     target = np.broadcast_to(variant.correlation, (n_arms, *variant.correlation.shape))
     ordered = _all_margins(baseline_margins, margins, n_arms, n_visits)
     latent = latent_correlation(target, ordered)
+    groups = build_group_effects(variant, latent, ordered)
+    own = latent if groups is None else groups.factor @ np.swapaxes(groups.factor, -1, -2)
+    selection = selection_of(variant, own, ordered)
+    if selection is not None:
+        known = selection.loading @ np.swapaxes(selection.loading, -1, -2)
+        latent = latent - known
+        if groups is not None:
+            groups = replace(groups, factor=np.asarray(np.linalg.cholesky(own - known), dtype=np.float64))
     return PatientModel(
         variant,
         tuple(baseline_margins),
         tuple(margins),
         np.asarray(np.linalg.cholesky(latent), dtype=np.float64),
-        build_group_effects(variant, latent, ordered),
+        groups,
         _slopes(variant, margins),
+        selection,
+        build_characteristics(variant, baseline_margins),
     )
 
 

@@ -41,7 +41,12 @@ def draw_latent(model: PatientModel, n_participants: int, n_replicates: int, str
 
 
 def scores_in_arms(
-    model: PatientModel, latent: Array, strata: Index, arms: Index, shared: Array | None = None
+    model: PatientModel,
+    latent: Array,
+    strata: Index,
+    arms: Index,
+    shared: Array | None = None,
+    admitted: Array | None = None,
 ) -> tuple[Array, Array]:
     """Return baseline and later scores of participants in given arms, to whom nothing happens besides.
 
@@ -54,6 +59,8 @@ def scores_in_arms(
     shared : ndarray, shape (C, K, N, R), optional
         What the groups of everybody add, of `clusters.draw_shared`; without it patients are on their own, with the
         same margins and the same correlations within a patient.
+    admitted : ndarray, shape (E, N, R), optional
+        What participants were selected by, of `entry.admit`; needed where the model has a selection.
 
     Returns
     -------
@@ -62,7 +69,7 @@ def scores_in_arms(
     scores : ndarray, shape (R, N, V, K), points
         Had nobody left.
     """
-    course = LatentCourse(model, latent, strata, arms, shared)
+    course = LatentCourse(model, latent, strata, arms, shared, admitted)
     visits = range(len(model.variant.visits_days))
     return course.baseline(), np.stack([course.scores(v) for v in visits], axis=2)
 
@@ -72,13 +79,21 @@ class LatentCourse:
 
     Parameters
     ----------
-    model, latent, strata, arms, shared
+    model, latent, strata, arms, shared, admitted
         As of `scores_in_arms`.
     """
 
     def __init__(
-        self, model: PatientModel, latent: Array, strata: Index, arms: Index, shared: Array | None = None
+        self,
+        model: PatientModel,
+        latent: Array,
+        strata: Index,
+        arms: Index,
+        shared: Array | None = None,
+        admitted: Array | None = None,
     ) -> None:
+        if (model.selection is None) != (admitted is None):
+            raise ValueError("what participants were selected by is needed where a model selects, and only there")
         self._model = model
         n_arms, n_strata = model.variant.mean.shape[:2]
         flat = latent.reshape(len(latent), -1)
@@ -92,10 +107,17 @@ class LatentCourse:
                 if len(inside):
                     self._members.append((arm, stratum, inside))
                     self._z[:, inside] = _latent_scores(model, flat, shared, inside, arm, stratum)
+                    if model.selection is not None and admitted is not None:
+                        known = admitted.reshape(len(admitted), -1)[:, inside]
+                        self._z[:, inside] += model.selection.loading[arm, stratum] @ known
 
     def baseline(self) -> Array:
         """Return the baseline scores, shape (R, N, K), points."""
         return self._at(-1, None)
+
+    def latent_baseline(self, outcome: int) -> Array:
+        """Return the latent normals of the baseline scores of an outcome, shape (R, N)."""
+        return np.ascontiguousarray(self._z[outcome].reshape(self._shape).T)
 
     def scores(self, visit: int, shift: Array | None = None) -> Array:
         """Return the scores at a visit, shape (R, N, K), points.

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.patients.characteristics import draw_characteristic
 from trialsim.patients.clusters import draw_shared, memberships
+from trialsim.patients.entry import admit, record_baseline
 from trialsim.patients.mechanisms import Mechanism, State, mechanisms_of
 from trialsim.patients.model import PatientModel
 from trialsim.patients.scores import LatentCourse, draw_latent
@@ -47,8 +49,18 @@ def run_course(
     shared = None
     if model.groups is not None and not alone:
         shared = draw_shared(model.variant, model.groups, groups, arm, streams)
-    course = LatentCourse(model, latent, stratum, arm, shared)
-    state = _start(model, streams, stratum, arm, groups, course.baseline())
+    admission = None
+    if model.selection is not None:
+        admission = admit(model.variant, model.selection, model.baseline_margins, streams, stratum)
+    course = LatentCourse(model, latent, stratum, arm, shared, None if admission is None else admission.latent)
+    baseline = course.baseline()
+    if admission is not None:
+        baseline = record_baseline(model.variant, baseline, admission.inflated)
+    state = _start(model, streams, stratum, arm, groups, baseline)
+    state.records.update({} if admission is None else admission.records)
+    for one in model.characteristics:
+        severity = course.latent_baseline(one.given.outcome)
+        state.records[one.given.name] = draw_characteristic(one, severity, streams, stratum)
     mechanisms = mechanisms_of(model.variant, without=without)
     for mechanism in mechanisms:
         mechanism.begin(state)

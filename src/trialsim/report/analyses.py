@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trialsim.report.words import joined, number, percent
@@ -84,12 +84,17 @@ def analysis_words(analysis: Mapping[str, Any], estimand: Mapping[str, Any] | No
         )
     parts.append(_level_words(analysis, str((asked.get("hypothesis") or {}).get("kind", "superiority"))))
     if method in _LONGITUDINAL:
-        parts.append(
-            "simpler covariance structures tried in turn where a fit does not converge"
-            if analysis["fallback"] == "default"
-            else "no other covariance tried where a fit does not converge"
-        )
+        parts.append(_fallback_words(analysis["fallback"]))
     return "; ".join(parts)
+
+
+def _fallback_words(fallback: str | Sequence[str]) -> str:
+    if fallback == "none":
+        return "no other covariance tried where a fit does not converge"
+    named = "simpler covariance structures"
+    if not isinstance(fallback, str):
+        named = joined([name.replace("_", " ") for name in fallback])
+    return f"{named} tried in turn where a fit does not converge"
 
 
 def _setting_words(analysis: Mapping[str, Any]) -> list[str]:

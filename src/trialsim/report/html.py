@@ -81,7 +81,7 @@ def render_report(
     primary = hypotheses(summary)[0]
     table = power_table(summary, hypothesis=primary, labels=labels)
     own = _own_settings(provenance, paths)
-    alphas = sorted(set(rows_of(summary, primary)["alpha"]))
+    levels = sorted({cell.level for row in table.rows for cell in row.cells if cell})
     found = answers(table, own_settings=own)
     replicates = int(summary["replicates"].max())
     context = {
@@ -106,11 +106,11 @@ def render_report(
         "rungs": _rungs(rungs, labels),
         "replicates": f"{replicates:,}",
         "mcse_power": fixed(100 * mcse_proportion(TARGET, replicates), 2),
-        "mcse_alpha": joined([fixed(100 * mcse_proportion(alpha, replicates), 2) for alpha in alphas], word="or"),
-        "alpha": joined([percent(alpha) for alpha in alphas], word="or"),
+        "mcse_alpha": joined([fixed(100 * mcse_proportion(level, replicates), 2) for level in levels], word="or"),
+        "alpha": joined([percent(level) for level in levels], word="or"),
         "statement": sample_size_statement(resolved, summary, found, primary),
         "manifest": list(_flat(manifest)),
-        "together": _together(families, summary, resolved, labels),
+        "together": _together(families, summary, primary, resolved, labels),
         "margins": any(is_margin(str(test)) for test in summary["test"]),
         "limitations": limitations(
             summary,
@@ -146,7 +146,11 @@ def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str])
 
 
 def _together(
-    families: pd.DataFrame | None, summary: pd.DataFrame, resolved: Mapping[str, Any], labels: Mapping[str, str]
+    families: pd.DataFrame | None,
+    summary: pd.DataFrame,
+    primary: Hypothesis,
+    resolved: Mapping[str, Any],
+    labels: Mapping[str, str],
 ) -> dict[str, Any] | None:
     """Return what the section on hypotheses tested together says; None where each is tested alone."""
     if families is None:
@@ -154,7 +158,9 @@ def _together(
     tables = family_tables(families, summary, labels=labels)
     return {
         "procedures": procedure_words(resolved, labels),
-        "tables": [(table, f"{CAPTION} {NULL_CAPTION}" if table.null else CAPTION) for table in tables],
+        "caption": f"{CAPTION} {NULL_CAPTION}" if any(table.null for table in tables) else CAPTION,
+        "tables": tables,
+        "primary": bool(rows_of(summary, primary)["adjusted_power"].notna().any()),
     }
 
 

@@ -1,4 +1,4 @@
-"""A replayed study in words: a table of what was published beside what simulated patients show, and what to make of it."""
+"""A replayed study in words: what was published beside what simulated patients show, and what to make of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from trialsim import evidence
-from trialsim.engine.replay import Found, Replay, Target
+from trialsim.engine.replay import Replay
+from trialsim.engine.replay_quantities import Found, Target
 from trialsim.kernels.montecarlo import mcse_mean, mcse_proportion, wilson_interval
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
@@ -38,7 +39,7 @@ _WORDS = {
     "remission": "remission",
 }
 
-_PUBLISHED_WORDS = {"difference": "none", "standardised_change": "large"}
+_PUBLISHED_WORDS = {"difference": "not significant", "standardised_change": "large"}
 """What was published in words, by kind."""
 
 
@@ -153,7 +154,9 @@ def findings(replayed: Replay, frame: pd.DataFrame) -> list[str]:
     }
     targets = [found.target for found in replayed.found]
     said = [_drug_words(replayed, rows[target.name]) for target in targets if target.kind == "change"]
-    compared = [target for target in targets if target.mark == "check" and not math.isnan(rows[target.name]["published"])]
+    compared = [
+        target for target in targets if target.mark == "check" and not math.isnan(rows[target.name]["published"])
+    ]
     return said[:1] + [_check_words(rows[target.name], target) for target in compared]
 
 

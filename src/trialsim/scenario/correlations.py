@@ -14,6 +14,7 @@ from trialsim.kernels.correlation import (
     visit_correlation,
     worst_pair,
 )
+from trialsim.kernels.lability import with_lability
 from trialsim.scenario import schema
 from trialsim.scenario.case import Case
 from trialsim.scenario.ledger import known_quantity
@@ -49,15 +50,36 @@ def correlations(case: Case, baseline_correlation: FloatArray) -> FloatArray | N
     visits = _between_visits(case)
     if len(case.ledger.faults) > n_faults or visits is None or np.isnan(baseline_correlation).any():
         return None
-    joint = joint_correlation(baseline, later, visits, baseline_correlation)
+    joint = _labile(case, joint_correlation(baseline, later, visits, baseline_correlation), visits)
     if case.content.covariance.repair == "nearest":
         roomy = is_positive_definite(joint, min_eigenvalue=_ROOM)
         return joint if roomy.all() else _repaired(case, joint)
     possible = is_positive_definite(joint)
     if possible.all():
         return joint
-    _blame(case, baseline, later, visits, joint[int(np.argmin(possible))])
+    if len(case.ledger.faults) == n_faults:
+        _blame(case, baseline, later, visits, joint[int(np.argmin(possible))])
     return None
+
+
+def _labile(case: Case, joint: FloatArray, visits: FloatArray) -> FloatArray:
+    """Return the joint correlations with those between visits lowered in the strata whose scores are more labile."""
+    given = case.content.lability
+    if given is None:
+        return joint
+    factor = np.array([given.get(stratum, 1.0) for stratum in case.strata])
+    for stratum, value in zip(case.strata, factor.tolist(), strict=True):
+        case.ledger.note(("lability", stratum), value)
+    changed = with_lability(joint, visits, factor)
+    lost = is_positive_definite(joint) & ~is_positive_definite(changed)
+    if case.content.covariance.repair == "none":
+        for s in np.flatnonzero(lost):
+            message = (
+                f"with {number(factor[s])} the correlations cannot all hold (their matrix is not positive definite): "
+                "take one nearer to 1 (repair: nearest takes the nearest possible matrix)"
+            )
+            case.ledger.fault(("lability", case.strata[s]), message)
+    return changed
 
 
 def _between_outcomes(case: Case) -> tuple[FloatArray, FloatArray]:

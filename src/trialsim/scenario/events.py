@@ -83,7 +83,9 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
     after = known.only_after if given.only_after is None else given.only_after
     path = ("events", name)
     case.ledger.note((*path, "outcome"), outcome)
-    case.ledger.note((*path, "depends_on"), given.depends_on, MECHANISMS["mar" if given.depends_on == "last" else "mnar"])
+    case.ledger.note(
+        (*path, "depends_on"), given.depends_on, MECHANISMS["mar" if given.depends_on == "last" else "mnar"]
+    )
     case.ledger.note((*path, "from_day"), given.from_day)
     case.ledger.note((*path, "only_after"), after)
     until, per_day = _hazard(case, name, given, known, therapies)
@@ -100,7 +102,12 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         per_day=per_day,
         outcome=case.outcomes.index(outcome),
         score_hazard_ratio_per_sd=_number(
-            case, name, given.score_hazard_ratio_per_sd, "score_hazard_ratio_per_sd", known.score_hazard_ratio_per_sd, 1.0
+            case,
+            name,
+            given.score_hazard_ratio_per_sd,
+            "score_hazard_ratio_per_sd",
+            known.score_hazard_ratio_per_sd,
+            1.0,
         ),
         depends_on=given.depends_on,
         from_day=given.from_day,
@@ -179,9 +186,7 @@ def _per_day(case: Case, name: str, given: schema.Event, known: KnownEvent) -> F
     return np.tile(np.array(case.by_stratum(rates), dtype=float), (len(case.arms), 1))
 
 
-def _shares(
-    case: Case, name: str, given: schema.Event, therapies: Sequence[Therapy]
-) -> dict[str, dict[float, float]]:
+def _shares(case: Case, name: str, given: schema.Event, therapies: Sequence[Therapy]) -> dict[str, dict[float, float]]:
     """Return the share to whom an event has happened by each day, by arm."""
     path = ("events", name, "share_by")
     if given.share_by is not None:
@@ -193,8 +198,8 @@ def _shares(
     found = {}
     for a, arm in enumerate(case.arms):
         if name == "leave_therapy":
-            quantity, ends = evidence.get("defaults.dbt.treatment_dropout"), [t.end_day for t in therapies if a in t.arms]
-            day = ends[0] if ends else None
+            quantity = evidence.get("defaults.dbt.treatment_dropout")
+            day = next((therapy.end_day for therapy in therapies if a in therapy.arms), None)
         else:
             kind = "ketamine" if case.arm(a).infusion == "ketamine" else "control"
             quantity, day = evidence.get(f"defaults.safety.stops_for_adverse_event.{kind}"), 14.0

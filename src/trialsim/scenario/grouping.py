@@ -39,7 +39,7 @@ def check_groups(
     """
     if not clusters:
         return
-    scores = _scores(case, margins, moments)
+    scores = score_margins(case, margins, moments)
     n_arms, n_visits = moments[2].shape[0], moments[2].shape[2]
     latent = latent_correlation(np.broadcast_to(correlation, (n_arms, *correlation.shape)), scores)
     icc = np.stack([by_score(cluster, n_visits) for cluster in clusters])
@@ -70,7 +70,7 @@ def too_large(error: GroupError, clusters: Sequence[Cluster], outcomes: Sequence
     )
 
 
-def _scores(
+def score_margins(
     case: Case, margins: Margins, moments: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 ) -> list[BoundedMargins | None]:
     """Return the margin of each of the J scores, batch shape (A, S); None for continuous ones."""

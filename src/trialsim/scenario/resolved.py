@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trialsim.scenario.loading import Scenario
+    from trialsim.scenario.resolved_entry import Entry
     from trialsim.scenario.resolved_events import Event, Strategy
+    from trialsim.scenario.resolved_variation import Attendance, Heterogeneity, Intermittent, Raters
 
     FloatArray = NDArray[np.float64]
 
@@ -114,28 +116,6 @@ class Dropout:
 
 
 @dataclass(frozen=True, slots=True)
-class Intermittent:
-    """Single visits that are missed by who is still in the trial.
-
-    Parameters
-    ----------
-    model : {'mcar', 'mar', 'mnar'}
-        Completely at random, or with a hazard that depends on the last observed score, or on the one that is missed.
-    share : ndarray, shape (V,)
-        Of those still in the trial.
-    outcome : int
-        Index of the outcome whose score drives the hazard.
-    score_hazard_ratio_per_sd : float
-        Hazard ratio for a score one standard deviation worse; 1 for `mcar`.
-    """
-
-    model: Literal["mcar", "mar", "mnar"]
-    share: FloatArray
-    outcome: int
-    score_hazard_ratio_per_sd: float
-
-
-@dataclass(frozen=True, slots=True)
 class Criterion:
     """When a score counts as met.
 
@@ -226,8 +206,8 @@ class Analysis:
         Any of 'baseline' and 'stratum'.
     alpha : float
         Two-sided level.
-    fallback : {'default', 'none'}
-        Whether simpler covariance structures are tried when a fit does not converge.
+    fallback : {'default', 'none'} or tuple of str
+        Whether, or which, simpler covariance structures are tried when a fit does not converge.
     name : str
         What it is called in the results; no two of an estimand share it.
     variance : {'constant', 'hc2', 'hc3'}
@@ -260,7 +240,7 @@ class Analysis:
     df: str
     covariates: tuple[str, ...]
     alpha: float
-    fallback: Literal["default", "none"]
+    fallback: Literal["default", "none"] | tuple[str, ...]
     name: str
     variance: Literal["constant", "hc2", "hc3"] = "constant"
     strategy: str = "none"
@@ -298,7 +278,7 @@ class Estimand:
     arm_weights : tuple of float
         Weight of each arm's mean where the contrast is more than active minus control; empty where it is that.
     analysis_set : {'itt', 'mitt', 'per_protocol'}
-        Who is analysed: all randomised, those with at least one infusion, or those with all of them who stopped nothing.
+        All randomised, those given at least one infusion, or those given all of them who stopped nothing.
     """
 
     name: str
@@ -353,10 +333,12 @@ class Therapy:
     effect : ndarray, shape (A, S, K), points
         What it adds by its end, with any synergy; 0 in other arms.
     progress : ndarray, shape (V,)
-        Share of that at each visit for a patient who attends all sessions.
+        Share of that at each visit for a patient who goes on.
     start_day, end_day : float
     onset_day : float
         Day from which the effect grows, evenly up to `end_day`.
+    attendance : Attendance or None
+        None where everybody attends alike; otherwise `effect` is that of the average attendance.
     """
 
     name: str
@@ -367,6 +349,7 @@ class Therapy:
     start_day: float
     end_day: float
     onset_day: float = 0.0
+    attendance: Attendance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +470,12 @@ class Variant:
         Each after what it waits for.
     intermittent : Intermittent or None
         None where no visit is missed but by who left.
+    heterogeneity : Heterogeneity or None
+        None where the drug's effect is the same for everybody of a stratum, on average.
+    raters : Raters or None
+        None where raters do not differ.
+    entry : Entry or None
+        None where everybody enters and nothing is known of them but their scores.
     """
 
     index: int
@@ -519,6 +508,9 @@ class Variant:
     therapies: tuple[Therapy, ...] = ()
     events: tuple[Event, ...] = ()
     intermittent: Intermittent | None = None
+    heterogeneity: Heterogeneity | None = None
+    raters: Raters | None = None
+    entry: Entry | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ from trialsim.scenario.case import Case, frame
 from trialsim.scenario.correlations import correlations
 from trialsim.scenario.course import Course, course
 from trialsim.scenario.dynamics import infusion_days
+from trialsim.scenario.entry import entry
 from trialsim.scenario.events import events
 from trialsim.scenario.export import content_hash
 from trialsim.scenario.grouping import check_groups
@@ -22,7 +23,7 @@ from trialsim.scenario.mechanisms import clusters, counts
 from trialsim.scenario.moments import baseline_moments, spread
 from trialsim.scenario.questions import estimands, multiplicity
 from trialsim.scenario.resolved import Provenance, Resolved, Variant
-from trialsim.scenario.variation import intermittent
+from trialsim.scenario.variation import heterogeneity, intermittent, raters, with_attendance
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -104,7 +105,11 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
     population = case.content.population
     share = np.array([1.0 if stratum.share is None else stratum.share for stratum in population.strata.values()])
     happening = events(case, truth.sd[:, -1], truth.course.therapies)
-    asked = () if truth.mean is None else estimands(case, truth.mean, share, happening)
+    who, entered = None, truth.mean
+    if not ledger.faults and truth.correlation is not None:
+        who, entered = entry(case, margins, truth[:4], truth.correlation)
+    asked = () if truth.mean is None else estimands(case, entered, share, happening)
+    severity = raters(case, truth.sd, share)
     groups = clusters(case)
     if not ledger.faults and truth.correlation is not None:
         check_groups(case, margins, truth[:4], truth.correlation, groups)
@@ -145,9 +150,12 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         multiplicity=multiplicity(case, asked),
         infusion_days=infusion_days(case),
         infusion_model=truth.course.infusions,
-        therapies=truth.course.therapies,
+        therapies=with_attendance(case, truth.course.therapies),
         events=happening,
         intermittent=intermittent(case),
+        entry=who,
+        raters=severity,
+        heterogeneity=heterogeneity(case, truth.mean, truth.sd, share, truth.course.infusions),
     )
     return ledger, variant
 

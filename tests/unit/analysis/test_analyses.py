@@ -183,3 +183,5 @@ def test_the_ladder_goes_from_what_was_asked_to_what_is_simpler():
     assert ladder(analysis("mmrm", covariance="ar1")) == ("ar1", "compound_symmetry")
     assert ladder(analysis("mmrm", covariance="compound_symmetry")) == ("compound_symmetry",)
     assert ladder(analysis("mmrm", fallback="none")) == ("unstructured",)
+    own = analysis("mmrm", fallback=("heterogeneous_compound_symmetry", "ar1"))
+    assert ladder(own) == ("unstructured", "heterogeneous_compound_symmetry", "ar1")

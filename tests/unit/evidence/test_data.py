@@ -12,7 +12,7 @@ import pytest
 from trialsim import evidence
 from trialsim.evidence import store
 
-OUTCOMES = ("bsl23", "gad7", "madrs", "qids_si", "qids_sr16", "sds")
+OUTCOMES = ("bsl23", "cssrs_ideation", "gad7", "madrs", "qids_si", "qids_sr16", "sds")
 GROUPS = ("bpd", "no_bpd")
 
 

@@ -49,7 +49,9 @@ def test_shares_by_day_are_for_those_days_only():
 
 
 def test_hazards_at_random_are_minus_the_logarithms_of_coming():
-    model = build_patient_model(resolve(CONTINUOUS, {"missing": {"intermittent": {"share": {3: 0.1, 14: 0.25}}}}).variants[0])
+    model = build_patient_model(
+        resolve(CONTINUOUS, {"missing": {"intermittent": {"share": {3: 0.1, 14: 0.25}}}}).variants[0]
+    )
     found = baseline_hazards(model)
     assert found.leaving is None
     np.testing.assert_allclose(found.missing, [-np.log(0.9), 0.0, -np.log(0.75)], rtol=1e-9)

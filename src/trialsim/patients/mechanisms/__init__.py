@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from trialsim.patients.mechanisms.attendance import SessionsAttended
 from trialsim.patients.mechanisms.base import Mechanism, State
+from trialsim.patients.mechanisms.events import Events
+from trialsim.patients.mechanisms.heterogeneity import VaryingEffect
+from trialsim.patients.mechanisms.infusions import InfusionsNotGiven
+from trialsim.patients.mechanisms.raters import Severity
+from trialsim.patients.mechanisms.therapy import TherapyStopped
 from trialsim.scenario.resolved import Variant
 
 __all__ = ["Mechanism", "State", "mechanisms_of"]
@@ -19,4 +25,19 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = ()) -> tuple[Mec
     without : iterable of str
         Names of events that do not happen: the world of a hypothetical strategy.
     """
-    return ()
+    off = frozenset(without)
+    events = tuple(event for event in variant.events if event.name not in off)
+    found: list[Mechanism] = []
+    if events:
+        found.append(Events(events))
+    if variant.infusion_model is not None and events:
+        found.append(InfusionsNotGiven(variant.infusion_model))
+    if any(event.stops_therapy for event in events):
+        found.append(TherapyStopped([therapy for therapy in variant.therapies if therapy.attendance is None]))
+    if any(therapy.attendance is not None for therapy in variant.therapies):
+        found.append(SessionsAttended(variant.therapies))
+    if variant.heterogeneity is not None:
+        found.append(VaryingEffect(variant.heterogeneity))
+    if variant.raters is not None:
+        found.append(Severity(variant.raters))
+    return tuple(found)

@@ -74,7 +74,9 @@ def draw_families(frame: pd.DataFrame) -> Figure:
     marks[ALL] = style.Mark(style.INK, style.MARKERS[5], style.DASHES[2])
     marks[ERROR] = style.Mark(style.ALERT, style.MARKERS[0], style.DASHES[1])
     # The family's error rate is held at its own alpha, whatever its members test.
-    return draw_power_curves(frame.assign(test="superiority"), marks=marks, note="Within the procedure.")
+    return draw_power_curves(
+        frame.assign(test="superiority"), marks=marks, note="Within the procedure.", error_name="Family-wise error"
+    )
 
 
 def _lines(

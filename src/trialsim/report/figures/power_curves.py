@@ -98,6 +98,7 @@ def draw_power_curves(
     targets: Sequence[float] = TARGETS,
     marks: Mapping[str, style.Mark] | None = None,
     note: str = "",
+    error_name: str = "Type I error",
 ) -> Figure:
     """Return the figure of `frame`, as made by `power_curve_data`.
 
@@ -112,6 +113,8 @@ def draw_power_curves(
         by default.
     note : str
         Said under the figure.
+    error_name : str
+        What the shares of null lines are called.
     """
     panels = list(dict.fromkeys(frame["panel"]))
     columns = 1 if len(panels) == 1 else 2 if len(panels) in (2, 4) else 3
@@ -133,21 +136,21 @@ def draw_power_curves(
             axes.set_title(title, fontsize=9.5 if small else None)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
-        _name_axes(frame, grid, panels)
+        _name_axes(frame, grid, panels, error_name)
         if keyed:
             _add_key(figure, frame, columns, marks)
         style.add_note(figure, f"{_note(frame, keyed=keyed)} {note}".strip())
     return figure
 
 
-def _name_axes(frame: pd.DataFrame, grid: np.ndarray, panels: Sequence[str]) -> None:
+def _name_axes(frame: pd.DataFrame, grid: np.ndarray, panels: Sequence[str], error_name: str) -> None:
     """Name the vertical axis where it is not that of the panel on the left, the other one at the foot of a column."""
     several_sizes = frame["n"].nunique() > 1
     columns = grid.shape[1]
     left = ""
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         shown = frame[frame["panel"] == panel]
-        quantity = "Type I error" if shown["null"].all() else power_name(shown["test"])
+        quantity = error_name if shown["null"].all() else power_name(shown["test"])
         measure = f"{quantity}, %"
         if index % columns == 0 or measure != left:
             axes.set_ylabel(measure)

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from trialsim.engine.replay import Found, Replay
+from trialsim.engine.replay import Replay
+from trialsim.engine.replay_quantities import Found
 from trialsim.report import style
 from trialsim.report.replay import replay_frame
 
@@ -99,7 +100,7 @@ def _edges(found: Found) -> NDArray[np.float64]:
         return np.linspace(low, high, MOST_BINS + 1) if high > low else np.array([low - 0.5, low + 0.5])
     places = max(1, math.ceil((round((high - low) / found.lattice) + 1) / MOST_BINS))
     bins = math.ceil((round((high - low) / found.lattice) + 1) / places)
-    return low - found.lattice / 2 + found.lattice * places * np.arange(bins + 1)
+    return np.asarray(low - found.lattice / 2 + found.lattice * places * np.arange(bins + 1), dtype=np.float64)
 
 
 def _draw_panel(axes: Axes, frame: pd.DataFrame, marks: dict[Any, style.Mark]) -> None:
@@ -118,7 +119,7 @@ def _draw_panel(axes: Axes, frame: pd.DataFrame, marks: dict[Any, style.Mark]) -
     axes.set_xlabel(f"{'% of patients' if is_share else first['unit']}   [{first['mark']}]")
     if is_share:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
-    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
     axes.set_ylim(0, 108 * float(frame["share"].max()))
 

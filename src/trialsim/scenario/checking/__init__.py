@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialsim.errors import Fault
-from trialsim.scenario.checking import analyses, design, mechanisms, questions, truth, variation
+from trialsim.scenario.checking import analyses, design, entry, events, mechanisms, questions, truth, variation
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.document import Node
 
@@ -14,8 +14,10 @@ _CHECKS = (
     *truth.CHECKS,
     *mechanisms.CHECKS,
     *variation.CHECKS,
+    *entry.CHECKS,
     *design.CHECKS,
     *questions.CHECKS,
+    *events.CHECKS,
     *analyses.CHECKS,
 )
 

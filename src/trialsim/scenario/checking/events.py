@@ -125,7 +125,7 @@ def _check_doing(bench: Bench, path: Path, name: str, event: schema.Event) -> No
     stops_infusions = known.stops_infusions if event.stops_infusions is None else event.stops_infusions
     if stops_infusions and bench.course is not None and bench.course.infusion_model is None:
         message = (
-            "stopping infusions changes nothing without a model of their effect: give course.infusion_model "
+            "an infusion_model is needed for stopped infusions to matter: give course.infusion_model "
             "({} takes its numbers from the catalogue)"
         )
         bench.report(path if event.stops_infusions is None else (*path, "stops_infusions"), message, key=True)
@@ -153,8 +153,6 @@ def check_strategies(bench: Bench) -> None:
                 bench.report((*path, event), f"no event of that name is modelled{hint}", key=True)
         for event in names:
             _check_strategy(bench, path, asked, event, written.get(event, "treatment_policy"))
-        if asked.failure_score is not None and bench.kind_of(asked) == "score":
-            _check_failure(bench, estimand, asked)
 
 
 def _check_strategy(bench: Bench, path: Path, asked: schema.Estimand, event: str, strategy: str) -> None:
@@ -173,13 +171,6 @@ def _check_strategy(bench: Bench, path: Path, asked: schema.Estimand, event: str
         bench.report(place, message if event in asked.intercurrent_events.events else f"{event}: {message}")
     elif ends and kind == "time" and strategy == "treatment_policy":
         bench.report(place, f"nothing is seen after {event}: composite, hypothetical or principal_stratum is needed")
-
-
-def _check_failure(bench: Bench, estimand: str, asked: schema.Estimand) -> None:
-    used = {asked.intercurrent_events.dropout, *asked.intercurrent_events.events.values()}
-    if "composite" not in used:
-        message = "goes with a composite strategy: no leaving or event is a failure"
-        bench.report(("estimands", estimand, "failure_score"), message, key=True)
 
 
 CHECKS = (check_events, check_strategies)

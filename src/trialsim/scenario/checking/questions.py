@@ -71,7 +71,8 @@ def _check_endpoint(bench: Bench, path: Path, estimand: schema.Estimand) -> None
     for place, criterion in _criteria(path, endpoint):
         if sum(value is not None for value in criterion.model_dump().values()) != 1:
             bench.report(place, "exactly one of reduction, lost_reduction, at_most and at_least is needed", key=True)
-    if estimand.failure_score is not None and (endpoint not in (None, "score") or strategy != "composite"):
+    fails = "composite" in (strategy, *estimand.intercurrent_events.events.values())
+    if estimand.failure_score is not None and (endpoint not in (None, "score") or not fails):
         message = "goes with a score as the endpoint and intercurrent_events: {dropout: composite}"
         bench.report((*path, "failure_score"), message, key=True)
     if bench.dropout is None and strategy != "hypothetical":

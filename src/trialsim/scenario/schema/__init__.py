@@ -22,6 +22,7 @@ from trialsim.scenario.schema.choices import (
     Simulation,
 )
 from trialsim.scenario.schema.content import Content
+from trialsim.scenario.schema.entry import Characteristics, Eligibility, RunIn
 from trialsim.scenario.schema.events import Event, IntercurrentEvents
 from trialsim.scenario.schema.questions import (
     Criterion,
@@ -54,6 +55,7 @@ __all__ = [
     "Analysis",
     "Arm",
     "Attendance",
+    "Characteristics",
     "Cluster",
     "Content",
     "Count",
@@ -62,6 +64,7 @@ __all__ = [
     "Criterion",
     "Dropout",
     "Effect",
+    "Eligibility",
     "Estimand",
     "Event",
     "Grid",
@@ -78,6 +81,7 @@ __all__ = [
     "OutcomePair",
     "Population",
     "Raters",
+    "RunIn",
     "SampleSize",
     "Schedule",
     "Section",

@@ -110,8 +110,17 @@ class Analysis(Section):
         None, description="Whether a log-rank test or Cox model is stratified; default: yes where there are strata."
     )
     alpha: Annotated[float, Field(strict=True, gt=0, lt=1)] = Field(0.05, description="Two-sided level.")
-    fallback: Literal["default", "none"] | None = Field(
-        None, description="default: simpler covariance structures are tried when an MMRM does not converge."
+    fallback: (
+        Annotated[
+            Annotated[Literal["default", "none"], Tag("as:text")]
+            | Annotated[Annotated[Row[CovarianceName], Field(min_length=1)], Tag("as:list")],
+            BY_KIND,
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Covariance structures tried in turn when an MMRM does not converge; default: heterogeneous_toeplitz, "
+        "heterogeneous_ar1, compound_symmetry.",
     )
 
 

@@ -41,9 +41,7 @@ from trialsim.scenario.schema.values import (
     Text,
     kind_of,
 )
-from trialsim.scenario.schema.variation import (
-    Missing,
-)
+from trialsim.scenario.schema.variation import Heterogeneity, Lability, Missing, Raters
 
 
 class Content(Section):
@@ -70,6 +68,13 @@ class Content(Section):
     )
     covariance: Covariance = Field(default_factory=lambda: Covariance())
     dropout: Dropout | None = Field(None, description="Who leaves; without it the data are complete.")
+    heterogeneity: Heterogeneity | None = Field(
+        None, description="How the drug's effect differs between people; without it it does not."
+    )
+    lability: Lability | None = Field(
+        None, description="By stratum: factor on the part of a person's scores that changes from visit to visit."
+    )
+    raters: Raters | None = Field(None, description="Raters who differ in severity; without it they do not.")
     missing: Missing | None = Field(None, description="Visits missed by who has not left; without it there are none.")
     events: dict[Name, Event | None] = Field(
         default_factory=dict, max_length=20, description="What happens to patients after randomisation, by name."

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from trialsim.scenario.schema.entry import Characteristics, Eligibility, RunIn
 from trialsim.scenario.schema.values import (
     ChangeByStratum,
     Correlation,
@@ -25,6 +26,7 @@ from trialsim.scenario.schema.values import (
     Share,
     kind_of,
 )
+from trialsim.scenario.schema.variation import Attendance, EffectSd
 
 
 class Moments(Section):
@@ -57,6 +59,11 @@ class Population(Section):
     strata_by: Literal["share", "quota"] = Field(
         "share", description="share: every participant's stratum is drawn; quota: exact proportions."
     )
+    characteristics: Characteristics | None = Field(
+        None, description="What participants bring along; without it nothing is drawn."
+    )
+    eligibility: Eligibility | None = Field(None, description="A cut-off on a screening score; without it all enter.")
+    run_in: RunIn | None = Field(None, description="A placebo run-in whose responders are not randomised.")
 
 
 class Grid(Section):
@@ -179,6 +186,9 @@ class Therapy(Section):
     onset_weeks: Annotated[float, Field(strict=True, ge=0, le=520)] | None = Field(
         None, description="Weeks without any effect; from then on it grows evenly."
     )
+    attendance: Attendance | None = Field(
+        None, description="Sessions attended; without it everybody has the effect of the therapy alike."
+    )
     synergy: Number | None = Field(
         None, description="Share by which the effect is larger in arms with ketamine (0: effects add up)."
     )
@@ -231,7 +241,9 @@ class Dropout(Section):
     )
     never_starts: Annotated[Share, Field(lt=1)] = Field(0.0, description="Share who never start, part of missing_by.")
     outcome: Name | None = Field(None, description="Outcome that drives dropout; default: the primary one.")
-    score_hazard_ratio_per_sd: Positive | None = Field(None, description="Hazard ratio for a score one SD worse (mar, mnar).")
+    score_hazard_ratio_per_sd: Positive | None = Field(
+        None, description="Hazard ratio for a score one SD worse (mar, mnar)."
+    )
     arm_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per arm; default 1.")
     stratum_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per stratum.")
 
@@ -248,6 +260,11 @@ class Cluster(Section):
     )
     icc: IccByOutcome = Field(
         description="Intraclass correlation of scores after baseline, for all outcomes or by outcome."
+    )
+    effect_sd: EffectSd | None = Field(
+        None,
+        description="SD between groups of the drug's effect: in SDs of the scores, or in points by outcome; with "
+        "number.",
     )
     label: Label | None = Field(None, description="Words shown for these groups.")
 

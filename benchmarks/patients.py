@@ -1,0 +1,79 @@
+"""Trials generated a second on one core for scenarios/all_outcomes.yaml: seven scales, seven visits, N = 200."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from trialsim.designs.allocation import allocate
+from trialsim.engine.block import draw_block, patient_source
+from trialsim.patients.scores import LatentCourse, draw_latent
+from trialsim.scenario import Resolved, load, resolve
+from trialsim.streams import BLOCK_SIZE, Streams
+
+SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "all_outcomes.yaml"
+
+
+class Clock:
+    """Processor seconds by the name of the work: other programs on the machine do not count."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+
+    @contextmanager
+    def of(self, name: str) -> Iterator[None]:
+        """Measure what is done inside."""
+        start = time.process_time()
+        yield
+        self.seconds.setdefault(name, []).append(time.process_time() - start)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--n", type=int, default=200, help="patients in a trial")
+    options = parser.parse_args()
+    resolved = resolve(load(SCENARIO))
+    draw_block(resolved.variants[0], resolved.hash, Streams(resolved.seed, 0), options.n)  # builds the patient model
+    clock = Clock()
+    for block in range(options.repeats):
+        measure(clock, resolved, Streams(resolved.seed, block), options.n)
+    print(f"{SCENARIO.name}, N = {options.n}, one core, blocks of {BLOCK_SIZE} trials\n")
+    print(f"{'':28}{'median ms a block':>20}{'trials a second':>18}")
+    for name, times in clock.seconds.items():
+        middle = float(np.median(times))
+        print(f"{name:28}{1e3 * middle:20.1f}{BLOCK_SIZE / middle:18,.0f}")
+
+
+def measure(clock: Clock, resolved: Resolved, streams: Streams, n: int) -> None:
+    """Generate one block whole, then its parts one by one."""
+    variant = resolved.variants[0]
+    source = patient_source(variant, resolved.hash)
+    with clock.of("whole, with dropout"):
+        draw_block(variant, resolved.hash, streams, n)
+    with clock.of("strata and allocation"):
+        stratum = source.enrol(streams, n)
+        arm = allocate(variant.allocation, stratum, variant.strata, streams)
+    with clock.of("independent normals"):
+        latent = draw_latent(source.model, n, BLOCK_SIZE, streams, "score")
+    with clock.of("their correlations"):
+        course = LatentCourse(source.model, latent, stratum, arm)
+    with clock.of("put on the scales"):
+        course.baseline()
+        for visit in range(len(variant.visits_days)):
+            course.scores(visit)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+r"""Sessions of a therapy that are attended, and what that makes of its effect.
+
+A patient goes to each session with a probability p of their own, beta distributed with mean m, until they stop: at an
+exponential time with hazard h from the first session on, or when an event ends their therapy. With A(t) the sessions
+attended of those planned before t, as a share, the therapy's effect at t is
+
+.. math:: E\,\pi(t)\,\frac{A(t)}{\bar A(t)}, \qquad \bar A(t) = m\,\frac{1}{n_t} \sum_{t_j < t} e^{-h (t_j - t_1)},
+
+where E π(t) is the effect that the scenario asks for. It is thus that of the average attendance, stopping of that kind
+included, as in trials that analyse everybody as randomised; what is added here has mean 0. Events come on top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import betaincinv
+
+from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.events import THERAPY_UNTIL
+from trialsim.scenario.resolved import Therapy
+from trialsim.scenario.resolved_variation import Attendance
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+SESSIONS = "sessions"
+"""Record of the sessions attended up to the last visit; 0 for who has no therapy."""
+
+
+class SessionsAttended:
+    """Makes the effect of therapies go by the sessions attended.
+
+    Parameters
+    ----------
+    therapies : sequence of Therapy
+        Those with an attendance.
+    """
+
+    def __init__(self, therapies: Sequence[Therapy]) -> None:
+        self._therapies = [(therapy, therapy.attendance) for therapy in therapies if therapy.attendance is not None]
+        self._came: list[Flags] = []
+
+    def begin(self, state: State) -> None:
+        """Draw to which sessions everybody would go, and when they would stop."""
+        until = state.records.get(THERAPY_UNTIL, np.full(state.shape, np.inf))
+        for therapy, attendance in self._therapies:
+            inside = np.isin(state.arm, therapy.arms)
+            self._came.append(_willing(state, therapy.name, attendance) & inside[..., None])
+            until = np.where(inside, np.minimum(until, _stopping(state, therapy.name, attendance)), until)
+        state.records[THERAPY_UNTIL] = until
+        state.records[SESSIONS] = np.zeros(state.shape, dtype=np.intp)
+
+    def shift(self, state: State, visit: int) -> Array | None:
+        """Return what the sessions attended add to or take from the average effect, shape (R, N, K), points."""
+        total = None
+        for (therapy, attendance), came in zip(self._therapies, self._came, strict=True):
+            planned = _planned(attendance, state.day(visit))
+            if not planned or therapy.progress[visit] == 0.0:
+                continue
+            share = _attended(state, attendance, came, planned) / planned
+            excess = share / average_attendance(attendance, planned) - 1.0
+            part = (therapy.progress[visit] * excess)[..., None] * therapy.effect[state.arm, state.stratum]
+            total = part if total is None else total + part
+        return total
+
+    def after(self, state: State, visit: int) -> None:
+        """Let patients stop in the interval up to the next visit; after the last visit, count sessions."""
+        last = state.scores.shape[2] - 1
+        if visit < last:
+            state.in_therapy &= state.records[THERAPY_UNTIL] > state.day(visit + 1)
+            return
+        for (_, attendance), came in zip(self._therapies, self._came, strict=True):
+            state.records[SESSIONS] += _attended(state, attendance, came, _planned(attendance, state.day(last)))
+
+
+def average_attendance(attendance: Attendance, planned: int) -> float:
+    """Return the mean share attended of the first sessions planned, Ā.
+
+    Parameters
+    ----------
+    attendance : Attendance
+    planned : int
+        At least 1.
+    """
+    elapsed = np.asarray(attendance.session_days[:planned]) - attendance.session_days[0]
+    return float(attendance.mean * np.exp(-attendance.stop_hazard_per_day * elapsed).mean())
+
+
+def _planned(attendance: Attendance, day: float) -> int:
+    """Return how many sessions are planned before a day: a visit on the day of a session comes first."""
+    return int(np.searchsorted(attendance.session_days, day, side="left"))
+
+
+def _attended(state: State, attendance: Attendance, came: Flags, planned: int) -> NDArray[np.intp]:
+    """Return how many of the first sessions planned everybody attended, shape (R, N)."""
+    days = np.asarray(attendance.session_days[:planned])
+    return np.asarray((came[..., :planned] & (days < state.records[THERAPY_UNTIL][..., None])).sum(axis=2))
+
+
+def _willing(state: State, name: str, attendance: Attendance) -> Flags:
+    """Return which sessions everybody would go to had they not stopped, shape (R, N, J)."""
+    first = attendance.concentration * attendance.mean
+    share = betaincinv(first, attendance.concentration - first, state.uniform("attendance", name))
+    return np.stack([state.uniform("session", name, f"day {day:g}") < share for day in attendance.session_days], axis=2)
+
+
+def _stopping(state: State, name: str, attendance: Attendance) -> Array:
+    """Return the day from which everybody would go to no more sessions, shape (R, N); infinite for never."""
+    uniform = state.uniform("therapy_stop", name)
+    if attendance.stop_hazard_per_day == 0.0:
+        return np.full(state.shape, np.inf)
+    return np.asarray(attendance.session_days[0] - np.log1p(-uniform) / attendance.stop_hazard_per_day)

@@ -1,0 +1,252 @@
+r"""Events after randomisation: when they happen, and what they do to the scores that follow.
+
+Between two visits an event comes at time :math:`t` with hazard
+
+.. math:: \lambda(t)\;\mathrm{HR}_{score}^{z}\;\prod_j \mathrm{HR}_j(t),
+
+:math:`\lambda` that of the arm and stratum, z the score that drives it, in standard deviations worse than the average
+at its visit, and :math:`\mathrm{HR}_j` those of therapies and of infusions while they go on. All are constant in
+pieces, so that the time is the inverse of the cumulative hazard at :math:`-\log(1 - u)`, u one uniform number of the
+participant, the event and the interval.
+
+An event that depends on the last score seen is drawn before the next visit, and does its work from that visit on. One
+that depends on the score about to be seen is drawn with that score and works from the visit after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.patients.dropout import worse_by
+from trialsim.patients.mechanisms.base import State
+from trialsim.scenario.known_events import RESPONSE
+from trialsim.scenario.resolved_events import Event
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+THERAPY_UNTIL = "therapy_until_day"
+"""Record of the day on which a participant stopped the therapy; infinite for who did not."""
+
+_TOLERANCE = 1e-9
+"""Of a comparison of scores, in points."""
+
+
+class Factor(NamedTuple):
+    """A hazard ratio that holds for a time.
+
+    Attributes
+    ----------
+    begin, end : ndarray, broadcastable to (R, N), days
+    ratio : ndarray, broadcastable to (R, N)
+    """
+
+    begin: Array
+    end: Array
+    ratio: Array
+
+
+class Events:
+    """The events of a variant.
+
+    Parameters
+    ----------
+    events : sequence of Event
+        Each after what it waits for.
+    """
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = tuple(events)
+        self._lost: dict[str, Array] = {}
+        self._responded = np.zeros(0)
+
+    def begin(self, state: State) -> None:
+        """Start with nothing having happened."""
+        for event in self._events:
+            state.event_day[event.name] = np.full(state.shape, np.inf)
+            self._lost[event.name] = np.zeros((*state.shape, state.baseline.shape[2]))
+        if any(event.stops_therapy for event in self._events):
+            state.records[THERAPY_UNTIL] = np.full(state.shape, np.inf)
+        self._responded = np.full((*state.shape, state.baseline.shape[2]), np.inf)
+
+    def shift(self, state: State, visit: int) -> Array | None:
+        """Return what events that have happened add at a visit, shape (R, N, K), points."""
+        day, total = state.day(visit), None
+        for event in self._events:
+            if not (event.effect.any() or event.return_to_baseline):
+                continue
+            when = state.event_day[event.name]
+            past = when <= (day if event.depends_on == "last" else state.day(visit - 1))
+            if not past.any():
+                continue
+            lasting = past if event.lasts_days is None else past & (day <= when + event.lasts_days)
+            part = lasting[..., None] * event.effect[state.stratum] + past[..., None] * self._lost[event.name]
+            total = part if total is None else total + part
+        return total
+
+    def after(self, state: State, visit: int) -> None:
+        """Draw what happens around a visit: by its scores before it, then by them up to the next."""
+        last = state.scores.shape[2] - 1
+        self._note_response(state, visit)
+        if visit >= 0:
+            self._happen(state, [event for event in self._events if event.depends_on == "current"], visit, visit)
+        if visit < last:
+            self._happen(state, [event for event in self._events if event.depends_on == "last"], visit + 1, visit)
+
+    def _happen(self, state: State, events: Sequence[Event], visit: int, seen: int) -> None:
+        """Let events happen in the interval before a visit, driven by the scores seen at another."""
+        if not events:
+            return
+        for event in events:
+            when = state.event_day[event.name]
+            new = np.where(np.isinf(when), self._draw(state, event, visit, seen), when)
+            state.event_day[event.name] = new
+        self._cancel_after_the_end(state)
+        for event in events:
+            self._act(state, event, visit, seen)
+
+    def _draw(self, state: State, event: Event, visit: int, seen: int) -> Array:
+        """Return the day of an event in the interval before a visit, shape (R, N); infinite for none."""
+        start, end = state.day(visit - 1), state.day(visit)
+        uniform = state.uniform("event", event.name, f"day {end:g}")
+        begin = np.full(state.shape, max(start, event.from_day))
+        if event.only_after == RESPONSE:
+            begin = np.maximum(begin, self._responded[..., event.outcome])
+        elif event.only_after:
+            begin = np.maximum(begin, state.event_day.get(event.only_after, np.full(state.shape, np.inf)))
+        stop = end if event.until_day is None else min(end, event.until_day)
+        when = first_time(-np.log1p(-uniform), begin, stop, _score_ratio(state, event, seen), factors(state, event))
+        return np.where(_ended(self._events, state) < start, np.inf, when)
+
+    def _cancel_after_the_end(self, state: State) -> None:
+        """Take away what would have happened after the follow-up ended."""
+        ended = _ended(self._events, state)
+        if np.isinf(ended).all():
+            return
+        for event in self._events:
+            when = state.event_day[event.name]
+            state.event_day[event.name] = np.where(when > ended, np.inf, when)
+
+    def _act(self, state: State, event: Event, visit: int, seen: int) -> None:
+        when = state.event_day[event.name]
+        new = (when > state.day(visit - 1)) & (when <= state.day(visit))
+        if not new.any():
+            return
+        if event.return_to_baseline:
+            self._lost[event.name][new] = event.return_to_baseline * _improvement(state, seen)[new]
+        if event.stops_infusions and state.received.shape[2]:
+            state.received &= ~(new[..., None] & (infusion_days(state) > when[..., None]))
+        if event.stops_therapy:
+            state.in_therapy &= ~new
+            state.records[THERAPY_UNTIL] = np.minimum(state.records[THERAPY_UNTIL], np.where(new, when, np.inf))
+        if event.ends_follow_up:
+            state.followed &= ~(when[..., None] <= np.asarray(state.variant.visits_days))
+
+    def _note_response(self, state: State, visit: int) -> None:
+        """Keep the day of the first response of every outcome that an event waits for."""
+        if visit < 0:
+            return
+        for event in self._events:
+            if event.only_after != RESPONSE:
+                continue
+            k = event.outcome
+            gain = _gain(state, visit)[..., k]
+            met = gain >= event.response * np.abs(state.baseline[..., k]) - _TOLERANCE
+            first = met & np.isinf(self._responded[..., k])
+            self._responded[..., k] = np.where(first, state.day(visit), self._responded[..., k])
+
+
+def first_time(drawn: Array, begin: Array, stop: float, ratio: Array, pieces: Sequence[Factor]) -> Array:
+    """Return when a cumulative hazard reaches what was drawn, shape (R, N), days; infinite where it does not.
+
+    Parameters
+    ----------
+    drawn : ndarray, shape (R, N)
+        Exponentially distributed with mean 1.
+    begin : ndarray, shape (R, N), days
+        Who cannot have the event begins late.
+    stop : float
+        Last day.
+    ratio : ndarray, broadcastable to (R, N)
+        Hazard ratio that holds throughout.
+    pieces : sequence of Factor
+        What multiplies a hazard of 1 a day, each for a time.
+    """
+    begin = np.minimum(begin, stop)
+    ends = [np.broadcast_to(np.clip(day, begin, stop), begin.shape) for one in pieces for day in (one.begin, one.end)]
+    bounds = np.sort(np.stack([begin, *ends, np.full_like(begin, stop)], axis=-1), axis=-1)
+    found, left = np.full(begin.shape, np.inf), drawn
+    for i in range(bounds.shape[-1] - 1):
+        from_day, to_day = bounds[..., i], bounds[..., i + 1]
+        rate = np.broadcast_to(ratio, begin.shape)
+        for one in pieces:
+            rate = np.where((one.begin <= from_day) & (from_day < one.end), one.ratio, 1.0) * rate
+        length = to_day - from_day
+        with np.errstate(divide="ignore", invalid="ignore"):
+            hit = np.isinf(found) & (left < rate * length)
+            found = np.where(hit, np.minimum(from_day + left / rate, to_day), found)
+        left = left - rate * length
+    return found
+
+
+def factors(state: State, event: Event) -> list[Factor]:
+    """Return what the hazard of an event is made of, but for the score: its pieces, then therapies and infusions."""
+    ends = (*event.hazard_until[:-1], np.inf)
+    starts = (-np.inf, *event.hazard_until[:-1])
+    found = [
+        Factor(np.array(start), np.array(end), event.per_day[state.arm, state.stratum, i])
+        for i, (start, end) in enumerate(zip(starts, ends, strict=True))
+    ]
+    for therapy, ratio in zip(state.variant.therapies, event.therapy_hazard_ratio, strict=True):
+        if ratio != 1.0:
+            until = state.records.get(THERAPY_UNTIL, np.array(np.inf))
+            found.append(
+                Factor(np.array(therapy.start_day), until, np.where(np.isin(state.arm, therapy.arms), ratio, 1.0))
+            )
+    if (event.infusion_hazard_ratio != 1.0).any() and state.received.shape[2]:
+        last = np.where(state.received, infusion_days(state), -np.inf).max(axis=2)
+        found.append(Factor(np.array(-np.inf), last, event.infusion_hazard_ratio[state.arm]))
+    return found
+
+
+def infusion_days(state: State) -> Array:
+    """Return the days of each participant's planned infusions, shape (R, N, I); infinite where an arm has fewer."""
+    planned = state.variant.infusion_days
+    days = np.full((len(planned), state.received.shape[2]), np.inf)
+    for arm, own in enumerate(planned):
+        days[arm, : len(own)] = own
+    return np.asarray(days[state.arm])
+
+
+def _score_ratio(state: State, event: Event, seen: int) -> Array:
+    if event.score_hazard_ratio_per_sd == 1.0:
+        return np.ones(())
+    score = (state.baseline if seen < 0 else state.scores[:, :, seen])[..., event.outcome]
+    return np.asarray(event.score_hazard_ratio_per_sd ** worse_by(state.model, score, event.outcome, seen))
+
+
+def _gain(state: State, visit: int) -> Array:
+    """Return the improvement of every score since baseline, shape (R, N, K), points; negative where it is worse."""
+    if visit < 0:
+        return np.zeros_like(state.baseline)
+    better = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)
+    return np.asarray(better * (state.baseline - state.scores[:, :, visit]))
+
+
+def _improvement(state: State, visit: int) -> Array:
+    """Return what would take every score that has improved back to its baseline, shape (R, N, K), points."""
+    better = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)
+    return np.asarray(better * np.maximum(_gain(state, visit), 0.0))
+
+
+def _ended(events: Sequence[Event], state: State) -> Array:
+    """Return the day on which follow-up ended, shape (R, N); infinite where it did not."""
+    ended = np.full(state.shape, np.inf)
+    for event in events:
+        if event.ends_follow_up:
+            ended = np.minimum(ended, state.event_day[event.name])
+    return ended

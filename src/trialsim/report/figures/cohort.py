@@ -1,0 +1,50 @@
+"""The figures of one simulated cohort: courses, distributions, correlations, and dissociation where it is simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from trialsim.engine.example import trajectories
+from trialsim.patients.cohort import Cohort
+from trialsim.report.figures.cohort_correlations import correlation_data, draw_correlations
+from trialsim.report.figures.cohort_dissociation import RECORD, dissociation_data, draw_dissociation
+from trialsim.report.figures.cohort_distributions import distribution_data, draw_distributions
+from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
+from trialsim.scenario import Variant
+
+Drawing = tuple[pd.DataFrame, Callable[[pd.DataFrame], Figure]]
+
+
+def cohort_figures(variant: Variant, trial: Cohort, *, title: str) -> dict[str, Drawing]:
+    """Return the data of each figure and what draws it, by name, in reading order.
+
+    Parameters
+    ----------
+    variant : Variant
+    trial : Cohort
+        With R = 1.
+    title : str
+        Set above every figure.
+
+    Returns
+    -------
+    dict of str to (DataFrame, callable)
+        `trajectories`, `distributions` and `correlations`; `dissociation` where the cohort has a record of it.
+    """
+    n = trial.arm.shape[1]
+    words = {"title": title, "note": f"{n:,} simulated patients of one trial."}
+    figures: dict[str, Drawing] = {
+        "trajectories": (
+            trajectory_data(pd.DataFrame(trajectories(variant, trial))),
+            partial(draw_trajectories, **words),
+        ),
+        "distributions": (distribution_data(variant, trial), partial(draw_distributions, **words)),
+        "correlations": (correlation_data(variant, trial), partial(draw_correlations, **words)),
+    }
+    if RECORD in trial.records:
+        figures["dissociation"] = (dissociation_data(variant, trial), partial(draw_dissociation, **words))
+    return figures
