@@ -65,7 +65,7 @@ TABLES: dict[str, tuple[str, Callable[[], str]]] = {"validation.md": ("validatio
 SIMULATED = {"type_i_error.md": levels_page.page_with_levels_of}
 """Pages made whole whose numbers take a simulation; without it they are taken from the page that is there."""
 
-REFRESHED = ("tutorial.md", "../README.md")
+REFRESHED = ("tutorial.md", "../README.md", "concepts/replay.md")
 """Pages written by hand whose console output is made."""
 
 EXECUTED = ("analysing_real_data.md", "concepts/analysis_kernels.md", "concepts/closed_forms.md")

@@ -73,7 +73,7 @@ def changed(document: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str
         if value is None:
             place.pop(last, None)
         else:
-            place[last] = value
+            place[last] = copy.deepcopy(value)
     return new
 
 

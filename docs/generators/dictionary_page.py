@@ -184,6 +184,31 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "coverage_low": "Lower end of its 95 % Wilson interval.",
         "coverage_high": "Upper end of its 95 % Wilson interval.",
     },
+    "estimand_matrix": {
+        "panel": "Varied values; empty where nothing is varied.",
+        "n": "Patients randomised: the largest number of the variant.",
+        "estimand": "Name of the estimand.",
+        "estimand_label": "Words for it.",
+        "analysis": "Words for the analysis.",
+        "measure": "What the estimate is, as in `summary`.",
+        "unit": "Unit of bias, true value and empirical SE, as in `summary`.",
+        "null": "Whether every rejection is a false one.",
+        "alpha": "Two-sided significance level.",
+        "true_value": "True value of the estimand.",
+        "true_value_se": "Its Monte Carlo standard error; 0 where it is exact.",
+        "bias": "Mean of the estimates minus the true value.",
+        "bias_mcse": "Its Monte Carlo standard error.",
+        "empirical_se": "Standard deviation of the estimates over replicates.",
+        "standardised_bias": "Bias divided by the empirical SE.",
+        "standardised_bias_mcse": "Its Monte Carlo standard error.",
+        "standardised_bias_low": "Lower end of its 95 % Monte Carlo interval.",
+        "standardised_bias_high": "Upper end of its 95 % Monte Carlo interval.",
+        "coverage": "Share of confidence intervals that hold the true value.",
+        "coverage_mcse": "Its Monte Carlo standard error.",
+        "power": "As in `summary`, also where `null`.",
+        "power_mcse": "Its Monte Carlo standard error.",
+        "off": "What is off by more than 4.9 Monte Carlo standard errors: `bias`, `coverage`, both, or nothing.",
+    },
 }
 
 MANIFEST: Mapping[str, str] = {
@@ -243,7 +268,8 @@ def page() -> str:
         parts += [f"## figures/{name}.csv\n", _table(found[f"figures/{name}"], columns)]
     parts.append(
         "`power_heatmap` is drawn where the scenario varies something, `families` where hypotheses are tested "
-        "together, and `power_by_outcome`, with the columns of `power_curves`, where there are several analyses.\n"
+        "together, `power_by_outcome`, with the columns of `power_curves`, where there are several analyses, and "
+        "`estimand_matrix` where one estimand has several analyses, or estimands of one variable differ in strategy.\n"
     )
     parts += ["## manifest.json\n", _table(found["manifest"], MANIFEST)]
     parts += ["## run.json\n", _table(found["run"], RUN)]
@@ -271,6 +297,7 @@ def _small_run(folder: Path) -> dict[str, dict[str, str]]:
         "simulation.replicates": 4,
         "vary": {path: [-3, 0]},
         "estimands.responders": {**PRIMARY, "endpoint": "response"},
+        "analysis.responders": [{"method": "risk_difference"}, {"method": "logistic"}],
         "multiplicity": {"method": "holm"},
     }
     scenario = api.load(ROOT / "scenarios" / "quick_start.yaml", settings=settings)

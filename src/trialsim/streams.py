@@ -25,7 +25,7 @@ PURPOSES = frozenset(
     {"stratum", "score", "allocation", "dropout", "never_starts", "calibration", "group", "frailty", "count"}
     | {"missed", "heterogeneity", "group_effect", "attendance", "session", "therapy_stop", "severity", "rater", "event"}
     | {"screening", "run_in", "screened", "characteristic"}
-    | {"dissociation"}
+    | {"dissociation", "guess"}
     | {"items", "adverse_event"}
 )
 """Every purpose for which something is drawn, registered once."""

@@ -69,3 +69,42 @@ def test_another_file_is_left_as_it_is(command, folder):
     (folder / "odd.csv").write_bytes(b"\xff\xfe")
     command("cohort", "scenarios/quick_start.yaml", "--out", "odd.csv", code=4)
     assert "is a folder" in command("cohort", "scenarios/quick_start.yaml", "--out", "scenarios", code=4).stderr
+
+
+def test_potential_outcomes_show_every_patient_in_every_arm(command, folder):
+    command("cohort", FOLLOW_UP, "--n", "60", "--potential-outcomes", "--out", "worlds.csv")
+    command("cohort", FOLLOW_UP, "--n", "60", "--out", "trial.csv")
+    worlds, trial = rows_of(folder / "worlds.csv"), rows_of(folder / "trial.csv")
+    assert list(worlds[0]) == ["patient", "stratum", "arm", "assigned", "day", "qids_sr16", "madrs", "bsl23", "present"]
+    assert len(worlds) == 2 * len(trial)
+    # The world of the arm that a patient was randomised to is the trial itself.
+    own = [{key: row[key] for key in trial[0]} for row in worlds if row["arm"] == row["assigned"]]
+    assert own == trial
+    by_place = {(row["patient"], row["arm"], row["day"]): row for row in worlds}
+    assert len(by_place) == len(worlds)
+    for (patient, arm, day), row in by_place.items():
+        other = by_place[patient, {"midazolam": "ketamine", "ketamine": "midazolam"}[arm], day]
+        assert (row["stratum"], row["assigned"]) == (other["stratum"], other["assigned"])
+        if day == "0":
+            assert row["qids_sr16"] == other["qids_sr16"]
+        elif "" not in (row["qids_sr16"], other["qids_sr16"]) and arm == "ketamine":
+            assert int(row["qids_sr16"]) <= int(other["qids_sr16"])  # the same draws, a lower mean
+    assert [(row["patient"], row["arm"]) for row in worlds[:10]] == [("1", "midazolam")] * 5 + [("1", "ketamine")] * 5
+
+
+def test_potential_outcomes_have_the_columns_of_counts_and_groups(command, folder):
+    command("cohort", "scenarios/self_harm.yaml", "--n", "30", "--potential-outcomes", "--out", "harm.csv")
+    command("cohort", "scenarios/self_harm.yaml", "--n", "30", "--out", "trial.csv")
+    worlds, trial = rows_of(folder / "harm.csv"), rows_of(folder / "trial.csv")
+    assert set(worlds[0]) == {*trial[0], "assigned"}
+    assert [{key: row[key] for key in trial[0]} for row in worlds if row["arm"] == row["assigned"]] == trial
+    command("cohort", "scenarios/therapy_groups.yaml", "--n", "20", "--potential-outcomes", "--out", "groups.csv")
+    rows = rows_of(folder / "groups.csv")
+    in_group = {arm: {row["skills_group"] for row in rows if row["arm"] == arm} for arm in ("usual", "dbt")}
+    assert in_group["usual"] == {""}
+    assert "" not in in_group["dbt"]
+
+
+def test_potential_outcomes_have_a_file_name_of_their_own(command, folder):
+    command("cohort", "scenarios/quick_start.yaml", "--n", "4", "--potential-outcomes")
+    assert (folder / "outputs" / "quick_start_potential_outcomes.csv").exists()

@@ -10,7 +10,7 @@ import pytest
 
 from trialsim import __version__
 
-COMMANDS = ("new", "validate", "explain", "run", "cohort", "analyze", "evidence", "schema")
+COMMANDS = ("new", "validate", "explain", "run", "cohort", "plot", "replay", "analyze", "evidence", "schema")
 HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml")
 
 LOADED = """

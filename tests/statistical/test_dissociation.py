@@ -17,7 +17,7 @@ from trialsim.kernels.blinding import (
     guess_probability,
     james_index,
 )
-from trialsim.patients.dissociation import draw_dissociation, fit_dissociation
+from trialsim.kernels.dissociation import draw_dissociation, fit_dissociation
 
 PATIENTS = 100_000
 BETWEEN = evidence.get("defaults.dissociation.correlation_between_infusions").value
@@ -33,7 +33,7 @@ def default(infusion):
 def drawn(infusion, seed, **options):
     """Scores (patients, 4) and latent depression (patients,)."""
     mean, sd, zeros = default(infusion)
-    fitted = fit_dissociation(mean, sd, zeros=zeros, correlation=BETWEEN, **options)
+    fitted = fit_dissociation(mean, sd, zeros=zeros, correlation=BETWEEN, maximum=92.0, **options)
     rng = np.random.default_rng(seed)
     normals, depression = rng.standard_normal((4, PATIENTS, 1)), rng.standard_normal((PATIENTS, 1))
     return draw_dissociation(fitted, normals, depression=depression)[0], depression[:, 0], fitted

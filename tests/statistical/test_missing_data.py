@@ -133,7 +133,7 @@ def bias(changes):
     ids=["leaving", "gaps"],
 )
 def test_unseen_scores_bias_a_mixed_model_and_seen_ones_do_not(part):
-    """The effect is -4 points of SD 5; the error of the mean of 1,000 trials is 0.03, so that 0.13 is seen."""
+    """The effect is -4 points of SD 5; the error of the mean of 1,000 trials is 0.023, so that 0.11 is seen."""
     ratio = {"score_hazard_ratio_per_sd": 3.0}
     value, error = bias(part("mar", ratio))
     assert abs(value) < 4.9 * error

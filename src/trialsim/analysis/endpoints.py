@@ -219,7 +219,7 @@ def time_to_event(observed: Observed, estimand: Estimand) -> Times:
 
     Who leaves is censored at the last visit seen. Under the composite strategy leaving fails: an unfavourable event
     happens at the first visit missed, and a favourable one not until the end of what is followed. The same holds of
-    other events from the first visit that they touch.
+    other events from the first visit that they touch. Where the criterion is an event itself, its first visit counts.
     """
     endpoint, criterion = estimand.endpoint, _criterion(estimand)
     start = endpoint.from_visit
@@ -231,7 +231,11 @@ def time_to_event(observed: Observed, estimand: Estimand) -> Times:
         stay = np.where(decided, np.minimum(events.first, y.shape[2]), stay)
         y = np.where(decided[..., None] & ~before_event(events.first, y.shape[2]), np.nan, y)
         fails = np.where(decided & (events.first < y.shape[2]), events.composite < y.shape[2], fails)
-    met = _met(criterion, y, observed.baseline[:, :, None, estimand.outcome], estimand) & ~np.isnan(y)
+    if criterion.kind == "event":
+        happened = observed.event_visit[criterion.event]
+        met = (happened <= stay)[..., None] & ~before_event(happened, y.shape[2])
+    else:
+        met = _met(criterion, y, observed.baseline[:, :, None, estimand.outcome], estimand) & ~np.isnan(y)
     met[:, :, : max(start, 0)] = False
     clock = observed.days[: estimand.visit + 1] - (observed.days[start] if start >= 0 else 0.0)
     event: Flags = np.asarray(met.any(axis=2))

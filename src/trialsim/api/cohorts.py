@@ -44,10 +44,11 @@ def cohort(
     -------
     DataFrame
         patient, stratum, arm, with potential outcomes `assigned` (the arm that the patient was randomised to), one
-        column for each kind of groups (numbered from 1; empty for who is in none), day, one column for each outcome
-        (points) and each count (events since the visit before), empty once the patient has left, `<event>_day` for
-        each event (empty where none was seen before the patient left), infusions_given (where an estimand's analysis
-        set needs it), and present (whether the patient is still there).
+        column for each kind of groups (numbered from 1; empty for who is in none), characteristics and what is known
+        of screening and run-in where they are simulated, day, one column for each outcome (points) and each count
+        (events since the visit before), empty once the patient has left, `<event>_day` for each event (empty where
+        none was seen before the patient left), infusions_given (where an estimand's analysis set needs it), and
+        present (whether the patient is still there).
     """
     import numpy as np
     import pandas as pd
@@ -164,6 +165,7 @@ def _table(trial: Cohort, variant: Variant, *, assigned: NDArray[np.intp] | None
         "arm": np.repeat(arms[trial.arm[0]], len(days)),
         **({} if assigned is None else {"assigned": np.repeat(arms[assigned], len(days))}),
         **{name: _whole(np.repeat(group[0] + 1.0, len(days)), empty=0.0) for name, group in trial.groups.items()},
+        **{name: _by_day(values, len(days)) for name, values in _at_entry(trial, variant).items()},
         "day": np.tile(days, size),
         **{name: scores[..., k].reshape(-1) for k, name in enumerate(variant.outcomes)},
         **_events(trial, variant),
@@ -198,6 +200,21 @@ def _happened(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]
     if trial.infusions is not None and any(estimand.analysis_set != "itt" for estimand in variant.estimands):
         columns["infusions_given"] = trial.infusions[0].astype(np.float64)
     return columns
+
+
+def _at_entry(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]:
+    """Return characteristics, screening scores and numbers screened by name, one value per patient."""
+    brought = () if variant.entry is None else variant.entry.characteristics
+    names = [*(one.name for one in brought), "screening", "screened", "excluded_in_run_in"]
+    return {name: trial.records[name][0] for name in names if name in trial.records}
+
+
+def _by_day(values: NDArray[np.float64], n_days: int) -> NDArray[np.float64] | pd.api.extensions.ExtensionArray:
+    """Return one value per patient and day, whole numbers as such."""
+    import numpy as np
+
+    repeated = np.repeat(values, n_days)
+    return _whole(repeated) if (repeated == np.round(repeated)).all() else repeated
 
 
 def _whole(values: NDArray[np.float64], *, empty: float | None = None) -> pd.api.extensions.ExtensionArray:

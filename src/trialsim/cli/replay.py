@@ -125,9 +125,10 @@ def _print(result: ReplayResult) -> None:
         Console(width=width).print(table, crop=False)
     typer.echo()
     paragraph(
-        f"{result.n_replicates:,} simulated studies of {result.n_patients} patients (seed {result.seed}). Simulated: "
-        "mean, and between which values 95 % of the studies lie. Agree: share of them that show at least the published "
-        "figure, a difference at the level named, or the severity grade named. Published shares: 95 % interval."
+        f"{result.n_replicates:,} simulated studies of {result.n_patients} patients (seed {result.seed}): mean, and "
+        f"between which values 95 % of them lie. {result.arm_labels[1]}: the same patients with the same draws. Agree: "
+        f"share of the studies under {result.arm_labels[0]} that show at least the published figure, a difference at "
+        "the level named, the severity grade named, or less than at infusion 1. Published shares: 95 % interval."
     )
     for words in result.findings:
         typer.echo()

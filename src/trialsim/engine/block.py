@@ -15,6 +15,7 @@ from trialsim.designs.allocation import allocate
 from trialsim.engine.decision import adjusted_p
 from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.patients.cohort import Cohort, PatientSource
+from trialsim.patients.mechanisms.unblinding import GUESS
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
 
@@ -36,6 +37,8 @@ class CellBlock:
         Share of the randomised without a score at the estimand's visit.
     p_adjusted : ndarray, shape (R,)
         p-value after the scenario's multiplicity procedure; NaN for a hypothesis outside it.
+    guesses : ndarray of int, shape (R, A, 2), or None
+        Patients of each arm who believe they have the active drug, and the control; None where nobody guesses.
     """
 
     n: int
@@ -43,6 +46,7 @@ class CellBlock:
     estimates: Estimates
     share_missing: NDArray[np.float64]
     p_adjusted: NDArray[np.float64]
+    guesses: NDArray[np.int32] | None = None
 
 
 class _ByContent:
@@ -135,7 +139,9 @@ def _as_planned(
     return treated, adherent
 
 
-def compute_block(variant: Variant, key: str, seed: int, block: int) -> list[CellBlock]:
+def compute_block(
+    variant: Variant, key: str, seed: int, block: int, *, cohort: Cohort | None = None
+) -> list[CellBlock]:
     """Return all estimates of one block, ordered by sample size, then hypothesis.
 
     Parameters
@@ -144,9 +150,12 @@ def compute_block(variant: Variant, key: str, seed: int, block: int) -> list[Cel
     key : str
         Hash of the scenario.
     seed, block : int
+    cohort : Cohort, optional
+        That of the block, where it has been drawn.
     """
     sizes = tuple(sorted(variant.sample_sizes))
-    cohort = draw_block(variant, key, Streams(seed, block), sizes[-1])
+    if cohort is None:
+        cohort = draw_block(variant, key, Streams(seed, block), sizes[-1])
     observed = blinded(variant, cohort)
     by_hypothesis = {}
     for hypothesis in hypotheses(variant):
@@ -156,8 +165,31 @@ def compute_block(variant: Variant, key: str, seed: int, block: int) -> list[Cel
     for s, n in enumerate(sizes):
         of_size = {hypothesis: results[s] for hypothesis, results in by_hypothesis.items()}
         adjusted = adjusted_p(variant, of_size)
+        guesses = guess_tables(variant, cohort, n)
         for hypothesis, estimates in of_size.items():
             visit = variant.estimands[hypothesis.estimand].visit
             missing = 1.0 - cohort.present[:, :n, visit].mean(axis=1)
-            cells.append(CellBlock(n, hypothesis, estimates, missing, adjusted[hypothesis]))
+            cells.append(CellBlock(n, hypothesis, estimates, missing, adjusted[hypothesis], guesses))
     return cells
+
+
+def guess_tables(variant: Variant, cohort: Cohort, n: int) -> NDArray[np.int32] | None:
+    """Return how the first n participants of each replicate guess, by arm; None where nobody does.
+
+    Parameters
+    ----------
+    variant : Variant
+    cohort : Cohort
+    n : int
+
+    Returns
+    -------
+    ndarray of int, shape (R, A, 2)
+        Say active, say control.
+    """
+    if variant.unblinding is None:
+        return None
+    guess, arm = cohort.records[GUESS][:, :n], cohort.arm[:, :n]
+    inside = arm[..., None] == np.arange(len(variant.arms))
+    says = [np.sum(inside & (guess == value)[..., None], axis=1) for value in (1.0, 0.0)]
+    return np.stack(says, axis=-1).astype(np.int32)

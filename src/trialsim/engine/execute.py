@@ -12,13 +12,17 @@ from typing import Any
 
 from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.backends import run_units
-from trialsim.engine.block import compute_block
+from trialsim.engine.blinding import summarise_blinding, write_guesses
+from trialsim.engine.block import compute_block, draw_block
 from trialsim.engine.families import summarise_family
 from trialsim.engine.manifest import build_manifest, check_folder, read_json
 from trialsim.engine.plan import Unit, cells, units
+from trialsim.engine.safety import safety_block
+from trialsim.engine.safety_files import cell_rows, write_safety_part
 from trialsim.engine.store import merge_parts, write_json, write_part, write_rows
 from trialsim.engine.truth import true_values
 from trialsim.scenario.resolved import Resolved, Variant
+from trialsim.streams import Streams
 
 RESULTS = ("estimates.parquet", "summary.parquet", "summary.csv")
 """What a finished run folder holds besides its manifest, run.json and parts, before anything is drawn."""
@@ -128,7 +132,12 @@ def same_words(there: dict[str, Any], manifest: dict[str, Any]) -> bool:
 def _words(scenario: dict[str, Any]) -> list[Any]:
     variants = scenario.get("variants") or [{}]
     labels = [variants[0].get(name) for name in ("arm_labels", "strata_labels", "outcome_labels")]
-    return [scenario.get("description"), *labels, [item.get("label") for item in variants[0].get("estimands", [])]]
+    labelled = ("estimands", "clusters", "counts", "therapies")
+    return [
+        scenario.get("description"),
+        *labels,
+        *([item.get("label") for item in variants[0].get(part, [])] for part in labelled),
+    ]
 
 
 def finish(execution: Execution) -> None:
@@ -158,9 +167,15 @@ def compute_unit(variants: tuple[Variant, ...], key: str, seed: int, folder: Pat
     variant = variants[unit.variant]
     index = {cell.n: cell.index for cell in cells(variants) if cell.variant == unit.variant}
     rows = []
-    for block in compute_block(variant, key, seed, unit.block):
+    cohort = None
+    if variant.safety is not None:
+        cohort = draw_block(variant, key, Streams(seed, unit.block), max(variant.sample_sizes))
+        write_safety_part(folder, unit, safety_block(variant, cohort))  # before the part, which says the unit is done
+    blocks = compute_block(variant, key, seed, unit.block, cohort=cohort)
+    for block in blocks:
         estimand = variant.estimands[block.hypothesis.estimand]
         rows.append((index[block.n], estimand.name, estimand.analyses[block.hypothesis.analysis].name, block))
+    write_guesses(folder, unit, blocks)  # before the part, which says that the unit is done
     write_part(folder, unit, rows)
     return time.perf_counter() - started
 
@@ -174,6 +189,7 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
     varied = tuple(resolved.variants[0].settings)
     rows: list[dict[str, Any]] = []
     families: list[dict[str, Any]] = []
+    watched: dict[str, list[dict[str, Any]]] = {}
     truths = {variant.index: true_values(variant, resolved.hash) for variant in resolved.variants}
     for cell, table in zip(listed, merge_parts(folder, by_variant, replicates), strict=True):
         about = (table, resolved.variants[cell.variant], cell, varied, truths[cell.variant])
@@ -181,6 +197,19 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
         family = summarise_family(*about)
         if family is not None:
             families.append(family)
+        for name, part in cell_rows(folder, replicates, *about).items():
+            watched.setdefault(name, []).extend(part)
     write_rows(folder, "summary", rows)
     if families:
         write_rows(folder, "families", families)
+    for name, part in watched.items():
+        write_rows(folder, name, part)
+    blinding = [
+        row
+        for variant in resolved.variants
+        for row in summarise_blinding(
+            folder, variant, [cell for cell in listed if cell.variant == variant.index], varied, replicates
+        )
+    ]
+    if blinding:
+        write_rows(folder, "blinding", blinding)

@@ -12,18 +12,15 @@ A quantity of a replay is marked by what agreement with the published figure is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from typing import NamedTuple
 
 import numpy as np
 
-from trialsim import evidence
 from trialsim.engine.block import patient_source
-from trialsim.engine.replay_quantities import Found, Target, World, look
+from trialsim.engine.replay_quantities import Found, Target, look
 from trialsim.errors import Fault, InputError
-from trialsim.patients.dissociation import DissociationMargins, draw_dissociation, fit_dissociation
 from trialsim.scenario import Resolved, Scenario, Variant, load, resolve
 from trialsim.scenario.words import did_you_mean
 from trialsim.streams import BLOCK_SIZE, Streams
@@ -136,8 +133,7 @@ def replay(name: str, *, replicates: int | None = None, seed: int | None = None)
     resolved = resolve(replay_scenario(name, replicates=replicates, seed=seed))
     variant, study = resolved.variants[0], _STUDIES[name]
     arms = tuple(variant.arms.index(arm) for arm in (study.given, study.instead))
-    margins = {arm: _dissociation(variant, arm) for arm in arms}
-    blocks = [_block(resolved, margins, study.targets, block) for block in range(-(-resolved.replicates // BLOCK_SIZE))]
+    blocks = [_block(resolved, arms, study.targets, block) for block in range(-(-resolved.replicates // BLOCK_SIZE))]
     kept = slice(resolved.replicates)
     found = []
     for parts in zip(*blocks, strict=True):
@@ -152,47 +148,11 @@ def replay(name: str, *, replicates: int | None = None, seed: int | None = None)
     return Replay(name, resolved, arms, tuple(found))
 
 
-def _block(
-    resolved: Resolved, margins: Mapping[int, DissociationMargins], targets: tuple[Target, ...], block: int
-) -> list[Found]:
+def _block(resolved: Resolved, arms: tuple[int, ...], targets: tuple[Target, ...], block: int) -> list[Found]:
     """Return what the replicates of one block show: every patient in every arm, with the same draws."""
     variant = resolved.variants[0]
     source = patient_source(variant, resolved.hash)
     streams = Streams(resolved.seed, block)
     stratum = source.enrol(streams, max(variant.sample_sizes))
-    normals = np.stack(
-        [streams.generator("dissociation", time=f"infusion {i}").standard_normal(stratum.T.shape)
-         for i in range(1, next(iter(margins.values())).factor.shape[-1] + 1)]
-    )  # fmt: skip
-    worlds = [
-        World(
-            source.follow(streams, stratum, np.full_like(stratum, arm)),
-            draw_dissociation(fitted, normals, group=stratum),
-        )
-        for arm, fitted in margins.items()
-    ]
+    worlds = [source.follow(streams, stratum, np.full_like(stratum, arm)) for arm in arms]
     return [look(target, variant, worlds) for target in targets]
-
-
-def _dissociation(variant: Variant, arm: int) -> DissociationMargins:
-    """Return the CADSS of an arm by stratum, from the evidence catalogue; the arm has the name of its infusion."""
-    infusion = variant.arms[arm]
-    moments = [
-        evidence.get(f"defaults.cadss.{infusion}.infusion_{i + 1}") for i in range(len(variant.infusion_days[arm]))
-    ]
-    multiplier = [_number("defaults.cadss.bpd_multiplier") if name == "bpd" else 1.0 for name in variant.strata]
-    return fit_dissociation(
-        [_number(moment.name) for moment in moments],
-        [float(moment.spread or np.nan) for moment in moments],
-        zeros=_number(f"defaults.dissociation.{infusion}.share_of_zeros"),
-        correlation=_number("defaults.dissociation.correlation_between_infusions"),
-        multiplier=np.array(multiplier)[:, None],
-        depression_correlation=_number("defaults.correlation.cadss.depression_change"),
-    )
-
-
-def _number(name: str) -> float:
-    value = evidence.get(name).value
-    if value is None:
-        raise ValueError(f"{name} has no value")
-    return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trialsim import evidence
 from trialsim.kernels.two_sample import pooled_t_test
 from trialsim.patients.cohort import Cohort
+from trialsim.patients.mechanisms.dissociation import CADSS
 from trialsim.scenario import Variant
 
 Array = NDArray[np.float64]
@@ -80,26 +81,20 @@ class Found:
     lattice: float | None
 
 
-class World(NamedTuple):
-    """What happens to the patients of a block under one arm: cohort, and CADSS at each infusion (R, N, I), points."""
+def look(target: Target, variant: Variant, worlds: Sequence[Cohort]) -> Found:
+    """Return a target in every world, and which replicates of the first agree with what was published.
 
-    cohort: Cohort
-    cadss: Array
-
-
-def look(target: Target, variant: Variant, worlds: list[World]) -> Found:
-    """Return a target in every world, and which replicates of the first agree with what was published."""
-    first = worlds[0]
-    if target.kind == "dissociation":
-        means = np.stack([world.cadss.mean(axis=1) for world in worlds])
-        values = means[:, :, target.infusion - 1]
-        agrees = values[0] < means[0, :, 0] if target.infusion > 1 else None
-        return Found(target, values, agrees, 1.0 / first.cadss.shape[1])
+    Parameters
+    ----------
+    target : Target
+    variant : Variant
+    worlds : sequence of Cohort
+        The same patients under each arm.
+    """
     work_out = _KINDS[target.kind]
-    values = np.stack([work_out(target, variant, world.cohort) for world in worlds])
-    return Found(
-        target, values, _agreement(target, variant, values[0], first.cohort), _lattice(target, variant, first.cohort)
-    )
+    values = np.stack([work_out(target, variant, world) for world in worlds])
+    agrees = _agreement(target, variant, values[0], worlds[0])
+    return Found(target, values, agrees, _lattice(target, variant, worlds[0]))
 
 
 def _agreement(target: Target, variant: Variant, values: Array, world: Cohort) -> Flags | None:
@@ -108,6 +103,8 @@ def _agreement(target: Target, variant: Variant, values: Array, world: Cohort) -
         return _significant(target, variant, world)
     if target.grade:
         return _in_grade(target, values)
+    if target.infusion > 1:
+        return np.asarray(values < _dissociation(target._replace(infusion=1), variant, world))
     published = evidence.get(target.published).value if target.published else None
     if published is None:
         return None
@@ -156,6 +153,10 @@ def _remission(target: Target, variant: Variant, world: Cohort) -> Array:
     return _mean(_after(target, variant, world) <= scale.remission, _members(target, variant, world))
 
 
+def _dissociation(target: Target, variant: Variant, world: Cohort) -> Array:
+    return _mean(world.records[CADSS][:, :, target.infusion - 1], _members(target, variant, world))
+
+
 _KINDS: dict[str, Callable[[Target, Variant, Cohort], Array]] = {
     "change": _change,
     "standardised_change": _standardised_change,
@@ -164,6 +165,7 @@ _KINDS: dict[str, Callable[[Target, Variant, Cohort], Array]] = {
     "score_after": _score_after,
     "response": _response,
     "remission": _remission,
+    "dissociation": _dissociation,
 }
 """How each kind of quantity is worked out: one value per replicate, shape (R,)."""
 
@@ -187,7 +189,7 @@ def _lattice(target: Target, variant: Variant, world: Cohort) -> float | None:
     if target.kind == "standardised_change":
         return None
     n_patients = int(_members(target, variant, world)[0].sum())
-    if target.kind in ("response", "remission"):
+    if target.kind in ("response", "remission", "dissociation"):
         return 1.0 / n_patients
     scale = variant.scales[variant.outcomes.index(target.outcome)]
     return None if scale is None else scale.step / n_patients

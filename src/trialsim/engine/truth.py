@@ -24,6 +24,7 @@ from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.errors import RunError
 from trialsim.kernels.operating_characteristics import NULL_TOLERANCE
 from trialsim.patients.cohort import Cohort, PatientSource
+from trialsim.scenario.known_events import EXPECTANCY
 from trialsim.scenario.methods import benefit_sign
 from trialsim.scenario.resolved import Estimand, Variant
 from trialsim.streams import BLOCK_SIZE, Streams
@@ -57,7 +58,7 @@ class World(NamedTuple):
     leaving : bool
         Whether patients leave as they would in each arm; otherwise everybody is seen to the end.
     without : tuple of str
-        Events that do not happen.
+        Events that do not happen; and `expectancy`, where beliefs are worth nothing.
     spared : tuple of (str, int)
         Events that the patients would have in no arm by a visit: a principal stratum.
     """
@@ -83,7 +84,7 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
         If an analysis fails on patients who are all seen under both arms.
     """
     found = {}
-    worlds: dict[World, Observed] = {}
+    worlds = Worlds(variant, key)
     for hypothesis in hypotheses(variant):
         estimand = variant.estimands[hypothesis.estimand]
         known = _known(variant, estimand, hypothesis.analysis)
@@ -91,9 +92,7 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
             found[hypothesis] = Truth(known, 0.0)
             continue
         world = world_of(variant, estimand)
-        if world not in worlds:
-            worlds[world] = both_worlds(variant, patient_source(variant, key), world)
-        found[hypothesis] = _by_analysis(worlds[world], _within(estimand, world), hypothesis.analysis)
+        found[hypothesis] = _by_analysis(worlds.of(world), _within(estimand, world), hypothesis.analysis)
     return found
 
 
@@ -110,7 +109,7 @@ def world_of(variant: Variant, estimand: Estimand) -> World:
     return World(
         tuple(a for a, weight in enumerate(estimand.weights(len(variant.arms))) if weight != 0.0),
         endpoint.dropout != "hypothetical",
-        endpoint.handled("hypothetical"),
+        (*endpoint.handled("hypothetical"), *((EXPECTANCY,) if estimand.expectancy == "excluded" else ())),
         tuple((name, estimand.visit) for name in endpoint.handled("principal_stratum")),
     )
 
@@ -153,36 +152,49 @@ def is_null(truth: Truth, variant: Variant, hypothesis: Hypothesis) -> bool:
     return -benefit_sign(estimand.endpoint, estimand.analyses[hypothesis.analysis].measure) * truth.value >= reach
 
 
-def both_worlds(variant: Variant, source: PatientSource, world: World) -> Observed:
-    """Return large trials in which every patient takes part several times, once in each arm.
+class Worlds:
+    """Large trials in which every patient takes part several times, once in each arm; drawn when first asked for.
 
     Parameters
     ----------
     variant : Variant
-    source : PatientSource
-    world : World
-
-    Returns
-    -------
-    Observed
-        R trials of `PATIENTS_PER_TRIAL` for each arm of the world, which are counted from 0.
+    key : str
+        Hash of the scenario.
     """
-    streams = Streams(TRUTH_SEED, 0)
-    stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
-    found = []
-    for position, arm in enumerate(world.arms):
-        cohort = source.follow(streams, stratum, np.full_like(stratum, arm), alone=True, without=world.without)
-        seen = blinded(variant, cohort if world.leaving else _staying(variant, cohort))
-        found.append(replace(seen, arm=np.full_like(stratum, position), n_arms=len(world.arms)))
-    whole = _side_by_side(found)
-    if not world.spared:
-        return whole
-    spared = [one.event_visit[name] > visit for one in found for name, visit in world.spared]
-    return replace(whole, included=np.tile(np.logical_and.reduce(spared), len(found)))
+
+    def __init__(self, variant: Variant, key: str) -> None:
+        self._variant, self._key = variant, key
+        self._seen: dict[tuple[int, bool, tuple[str, ...]], Observed] = {}
+        self._whole: dict[World, Observed] = {}
+
+    def of(self, world: World) -> Observed:
+        """Return the trials of a world: R of `PATIENTS_PER_TRIAL` for each of its arms, which are counted from 0."""
+        if world not in self._whole:
+            self._whole[world] = self._together(world)
+        return self._whole[world]
+
+    def _together(self, world: World) -> Observed:
+        parts = [self._in_arm(arm, world) for arm in world.arms]
+        whole = _side_by_side(parts)
+        if not world.spared:
+            return whole
+        spared = [part.event_visit[name] > visit for part in parts for name, visit in world.spared]
+        return replace(whole, included=np.tile(np.logical_and.reduce(spared), len(parts)))
+
+    def _in_arm(self, arm: int, world: World) -> Observed:
+        key = (arm, world.leaving, world.without)
+        if key not in self._seen:
+            source, streams = patient_source(self._variant, self._key), Streams(TRUTH_SEED, 0)
+            stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
+            everybody = np.full_like(stratum, arm)
+            cohort = source.follow(streams, stratum, everybody, alone=True, without=world.without)
+            cohort = cohort if world.leaving else _staying(self._variant, cohort)
+            self._seen[key] = blinded(self._variant, cohort)
+        return self._seen[key]
 
 
 def _side_by_side(parts: Sequence[Observed]) -> Observed:
-    """Return trials with the patients of all parts; treatment as planned is no part of a true value."""
+    """Return trials with the patients of all parts, an arm each; treatment as planned is no part of a true value."""
 
     def joined(arrays: Sequence[NDArray[Kind]]) -> NDArray[Kind]:
         return np.concatenate(arrays, axis=1)
@@ -191,7 +203,8 @@ def _side_by_side(parts: Sequence[Observed]) -> Observed:
     first = parts[0]
     return replace(
         first,
-        arm=joined([part.arm for part in parts]),
+        arm=joined([np.full_like(part.arm, position) for position, part in enumerate(parts)]),
+        n_arms=len(parts),
         stratum=joined([part.stratum for part in parts]),
         baseline=joined([part.baseline for part in parts]),
         scores=joined([part.scores for part in parts]),

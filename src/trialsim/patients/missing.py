@@ -13,6 +13,7 @@ and strata, are the ones asked for.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -204,5 +205,19 @@ def _calibration_course(model: PatientModel) -> _Course:
     group = np.searchsorted(np.cumsum(weights), (np.arange(_CALIBRATION_PATIENTS) + 0.5) / _CALIBRATION_PATIENTS)
     group = np.minimum(group, len(weights) - 1)
     arms, strata = (part[None] for part in np.divmod(group, len(variant.strata)))
-    state = run_course(model, streams, strata, arms, purpose="calibration", alone=True)
+    state = run_course(_alone(model), streams, strata, arms, purpose="calibration", alone=True)
     return _Course(state.baseline, state.scores, strata, arms)
+
+
+def _alone(model: PatientModel) -> PatientModel:
+    """Return the model of patients who share site and rater with nobody, lest the luck of a few enter the hazards."""
+    variant = model.variant
+    varying, raters = variant.heterogeneity, variant.raters
+    return replace(
+        model,
+        variant=replace(
+            variant,
+            heterogeneity=None if varying is None else varying.alone(),
+            raters=None if raters is None else replace(raters, number=_CALIBRATION_PATIENTS),
+        ),
+    )

@@ -24,6 +24,7 @@ from trialsim.report.estimands import estimand_words
 from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
 from trialsim.report.figures import FIGURE_WORDS, NULL_FIGURE_WORDS, FigureWords
 from trialsim.report.ledger import ledger_totals
+from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
 from trialsim.report.questions import question_words, variants_of
 from trialsim.report.summary import Hypothesis, hypotheses, hypothesis_words, records_of, rows_of, varied_paths
@@ -111,6 +112,7 @@ def render_report(
         "statement": sample_size_statement(resolved, summary, found, primary),
         "manifest": list(_flat(manifest)),
         "together": _together(families, summary, primary, resolved, labels),
+        "matrix": matrix_tables(resolved, summary, labels=labels) if is_matrix_asked(resolved) else [],
         "margins": any(is_margin(str(test)) for test in summary["test"]),
         "limitations": limitations(
             summary,

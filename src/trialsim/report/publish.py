@@ -17,6 +17,7 @@ from trialsim.report.figures.trajectories import trajectory_data
 from trialsim.report.fonts import drawable, drawable_columns, names_note
 from trialsim.report.html import render_report
 from trialsim.report.ledger import count_rungs
+from trialsim.report.matrix import is_matrix_asked
 from trialsim.report.style import png_bytes, svg_text
 
 REPORT = "report.html"
@@ -44,9 +45,9 @@ def publish(
     summary = pd.read_parquet(folder / "summary.parquet")
     together = families_of(folder)
     means = trajectory_data(pd.DataFrame(example))
-    labels = labels_of(resolved)
+    labels, matrix = labels_of(resolved), is_matrix_asked(resolved)
     drawn = standard_figures(
-        summary, labels=labels, trajectories=means, trajectories_note=example_note, families=together
+        summary, labels=labels, trajectories=means, trajectories_note=example_note, families=together, matrix=matrix
     )
     without_font = names_note(labels)
     pictures = drawn
@@ -58,6 +59,7 @@ def publish(
             trajectories_note=example_note,
             note=without_font,
             families=together,
+            matrix=matrix,
         )
     texts: dict[str, str] = {}
     for name, shown in drawn.items():

@@ -212,7 +212,7 @@ def tested_words(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> str
     of_effect = f"the effect of {active} against {control}"
     if hypothesis["kind"] == "superiority":
         if estimand.get("interaction"):
-            counted = f"two-sided; power counts findings of a more favourable effect in {first}"
+            counted = "two-sided; power counts findings on the side of the truth"
             return f"Interaction: whether {of_effect} differs between {first} and {second} ({counted})"
         return f"Superiority: whether {active} and {control} differ (two-sided)"
     measures = dict.fromkeys(str(analysis.get("measure", "difference")) for analysis in estimand["analyses"])

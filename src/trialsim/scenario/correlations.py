@@ -71,14 +71,16 @@ def _labile(case: Case, joint: FloatArray, visits: FloatArray) -> FloatArray:
     for stratum, value in zip(case.strata, factor.tolist(), strict=True):
         case.ledger.note(("lability", stratum), value)
     changed = with_lability(joint, visits, factor)
-    lost = is_positive_definite(joint) & ~is_positive_definite(changed)
-    if case.content.covariance.repair == "none":
-        for s in np.flatnonzero(lost):
-            message = (
-                f"with {number(factor[s])} the correlations cannot all hold (their matrix is not positive definite): "
-                "take one nearer to 1 (repair: nearest takes the nearest possible matrix)"
-            )
-            case.ledger.fault(("lability", case.strata[s]), message)
+    if case.content.covariance.repair == "nearest":
+        return changed
+    if not is_positive_definite(joint).all():
+        return joint  # impossible already: lability is not to blame
+    for s in np.flatnonzero(~is_positive_definite(changed)):
+        message = (
+            f"with {number(factor[s])} the correlations cannot all hold (their matrix is not positive definite): "
+            "take one nearer to 1 (repair: nearest takes the nearest possible matrix)"
+        )
+        case.ledger.fault(("lability", case.strata[s]), message)
     return changed
 
 

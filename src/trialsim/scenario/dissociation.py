@@ -124,7 +124,7 @@ def _as_long(row: tuple[float, ...], length: int) -> list[float]:
 def _course(case: Case, given: schema.Dissociation, kind: str, what: str, most: int) -> tuple[float, ...]:
     """Return means or SDs of one kind at each infusion, as far as they are known."""
     path = ("dissociation", "infusions", kind, what)
-    own = given.infusions.get(kind)  # type: ignore[call-overload]
+    own = _of_kind(given, kind)
     row = None if own is None else getattr(own, what)
     if row is not None:
         case.ledger.note(path, list(row))
@@ -139,8 +139,12 @@ def _course(case: Case, given: schema.Dissociation, kind: str, what: str, most: 
     return tuple(values)
 
 
+def _of_kind(given: schema.Dissociation, kind: str) -> schema.InfusionDissociation | None:
+    return next((own for name, own in given.infusions.items() if name == kind), None)
+
+
 def _zeros(case: Case, given: schema.Dissociation, kind: str) -> float:
-    own = given.infusions.get(kind)  # type: ignore[call-overload]
+    own = _of_kind(given, kind)
     value = None if own is None else own.zeros
     return _number(case, ("infusions", kind, "zeros"), value, f"defaults.dissociation.{kind}.share_of_zeros")
 
@@ -172,7 +176,12 @@ def _possible(case: Case, found: Dissociation) -> bool:
         message = f"{str(error).partition(' (index')[0]} ({place})"
         case.ledger.fault(("dissociation", "infusions", found.kinds[kind]), message, near=near)
     except CorrelationError as error:
-        message = f"no two infusions can have it: {error}. Take a correlation nearer 0"
+        first, second = (i + 1 for i in error.pair)
+        low, high = error.attainable
+        message = (
+            f"infusions {first} and {second} of {found.kinds[error.index[0]]} allow correlations from {low:.4f} to "
+            f"{high:.4f}, not {error.target:g}"
+        )
         case.ledger.fault(("dissociation", "correlation"), message, near=near)
     except ValueError as error:
         case.ledger.fault(("dissociation", "correlation"), str(error), near=near)

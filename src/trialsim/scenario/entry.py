@@ -83,7 +83,7 @@ def _eligibility(case: Case, given: schema.Eligibility) -> Eligibility:
     window = given.inflation if given.inflation_window is None else given.inflation_window
     if given.inflation > 0:
         case.ledger.note((*_ELIGIBILITY, "inflation_window"), window)
-    for key, points in (("inflation", given.inflation), ("inflation_window", window)):
+    for key, points in (("inflation", given.inflation), ("inflation_window", given.inflation_window or 0.0)):
         steps = 0.0 if measure.scale is None else points / measure.scale.step
         if measure.scale is not None and abs(steps - round(steps)) > 1e-6:
             message = f"must be a whole number of steps of {number(measure.scale.step)}, not {number(points)}"

@@ -7,7 +7,10 @@ from typing import NamedTuple
 RESPONSE = "response"
 """What `only_after` may name besides an event."""
 
-RESERVED = ("dropout", RESPONSE)
+EXPECTANCY = "expectancy"
+"""What may be left out of a world besides events: what patients and raters expect."""
+
+RESERVED = ("dropout", RESPONSE, EXPECTANCY)
 """Names that no event can have."""
 
 

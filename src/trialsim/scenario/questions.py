@@ -12,6 +12,7 @@ from trialsim import evidence
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case, Measure
 from trialsim.scenario.events import keep_means, strategies
+from trialsim.scenario.masking import means_hold
 from trialsim.scenario.mechanisms import count_names
 from trialsim.scenario.methods import METHODS, USUAL_METHOD
 
@@ -49,6 +50,7 @@ def estimands(
         interaction = _interaction(case, given)
         exact = endpoint.kind == "score" and endpoint.dropout == "hypothetical"
         exact = exact and keep_means(happening, endpoint.events)
+        exact = exact and means_hold(case, given)
         difference = np.einsum("a,ask->sk", np.array(weights), mean[:, :, v])
         case.ledger.note(("estimands", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
         found.append(
@@ -66,6 +68,7 @@ def estimands(
                 interaction=interaction,
                 arm_weights=() if simple else weights,
                 analysis_set=given.analysis_set,
+                expectancy=given.expectancy,
             )
         )
     return tuple(found)
@@ -157,6 +160,8 @@ def _criterion(
             return resolved.Criterion("reduction", wanted.reduction, favourable=True)
         if wanted.at_most is not None:
             return resolved.Criterion("at_most", wanted.at_most, favourable=lower)
+        if wanted.event is not None:
+            return resolved.Criterion("event", 0.0, favourable=False, event=wanted.event)
         if wanted.at_least is not None:
             return resolved.Criterion("at_least", wanted.at_least, favourable=not lower)
         return resolved.Criterion("lost_reduction", wanted.lost_reduction or 0.0, favourable=False)
@@ -181,6 +186,8 @@ def _criterion(
 
 
 def _criterion_words(criterion: resolved.Criterion) -> str:
+    if criterion.kind == "event":
+        return criterion.event.replace("_", " ")
     if criterion.kind in ("reduction", "lost_reduction"):
         side = "at least" if criterion.kind == "reduction" else "less than"
         return f"improvement by {side} {100 * criterion.value:g} %"

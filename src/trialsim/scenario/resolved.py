@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from trialsim.scenario.loading import Scenario
     from trialsim.scenario.resolved_entry import Entry
     from trialsim.scenario.resolved_events import Event, Strategy
+    from trialsim.scenario.resolved_masking import Dissociation, Unblinding
+    from trialsim.scenario.resolved_safety import Safety
     from trialsim.scenario.resolved_variation import Attendance, Heterogeneity, Intermittent, Raters
 
     FloatArray = NDArray[np.float64]
@@ -121,17 +123,21 @@ class Criterion:
 
     Parameters
     ----------
-    kind : {'reduction', 'lost_reduction', 'at_most', 'at_least'}
-        Improved by at least, or by less than, a share of the baseline score; at or below, or at or above, a score.
+    kind : {'reduction', 'lost_reduction', 'at_most', 'at_least', 'event'}
+        Improved by at least, or by less than, a share of the baseline score; at or below, or at or above, a score; or an
+        event has happened.
     value : float
         The share, or the score in points.
     favourable : bool
         Whether meeting it is a benefit.
+    event : str
+        Name of the event; empty where scores decide.
     """
 
-    kind: Literal["reduction", "lost_reduction", "at_most", "at_least"]
+    kind: Literal["reduction", "lost_reduction", "at_most", "at_least", "event"]
     value: float
     favourable: bool
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +285,8 @@ class Estimand:
         Weight of each arm's mean where the contrast is more than active minus control; empty where it is that.
     analysis_set : {'itt', 'mitt', 'per_protocol'}
         All randomised, those given at least one infusion, or those given all of them who stopped nothing.
+    expectancy : {'included', 'excluded'}
+        Whether the true value holds what patients and raters expect.
     """
 
     name: str
@@ -294,6 +302,7 @@ class Estimand:
     interaction: tuple[int, int] | None = None
     arm_weights: tuple[float, ...] = ()
     analysis_set: Literal["itt", "mitt", "per_protocol"] = "itt"
+    expectancy: Literal["included", "excluded"] = "included"
 
     def weights(self, n_arms: int) -> tuple[float, ...]:
         """Return the weight of each arm's mean in the contrast."""
@@ -474,8 +483,14 @@ class Variant:
         None where the drug's effect is the same for everybody of a stratum, on average.
     raters : Raters or None
         None where raters do not differ.
+    dissociation : Dissociation or None
+        None where it is not drawn.
+    unblinding : Unblinding or None
+        None where nobody expects anything.
     entry : Entry or None
         None where everybody enters and nothing is known of them but their scores.
+    safety : Safety or None
+        None where nothing is watched.
     """
 
     index: int
@@ -510,7 +525,10 @@ class Variant:
     intermittent: Intermittent | None = None
     heterogeneity: Heterogeneity | None = None
     raters: Raters | None = None
+    dissociation: Dissociation | None = None
+    unblinding: Unblinding | None = None
     entry: Entry | None = None
+    safety: Safety | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -72,6 +72,11 @@ class Heterogeneity:
     correlation: float
     course: FloatArray
     groups: tuple[GroupHeterogeneity, ...]
+
+    def alone(self) -> Heterogeneity:
+        """Return the same for patients who share a group with nobody: what groups add is then their own."""
+        variance = self.effect_sd**2 + sum(group.effect_sd**2 for group in self.groups)
+        return replace(self, effect_sd=variance**0.5, groups=())
 
 
 @dataclass(frozen=True, slots=True)

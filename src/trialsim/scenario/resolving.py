@@ -12,6 +12,7 @@ from trialsim.scenario.attainable import Margins, check_correlations, check_mome
 from trialsim.scenario.case import Case, frame
 from trialsim.scenario.correlations import correlations
 from trialsim.scenario.course import Course, course
+from trialsim.scenario.dissociation import dissociation
 from trialsim.scenario.dynamics import infusion_days
 from trialsim.scenario.entry import entry
 from trialsim.scenario.events import events
@@ -19,11 +20,13 @@ from trialsim.scenario.export import content_hash
 from trialsim.scenario.grouping import check_groups
 from trialsim.scenario.ledger import Ledger
 from trialsim.scenario.loading import Places, Point, Scenario, unique
+from trialsim.scenario.masking import unblinding
 from trialsim.scenario.mechanisms import clusters, counts
 from trialsim.scenario.moments import baseline_moments, spread
 from trialsim.scenario.questions import estimands, multiplicity
 from trialsim.scenario.resolved import Provenance, Resolved, Variant
-from trialsim.scenario.variation import heterogeneity, intermittent, raters, with_attendance
+from trialsim.scenario.safety import safety, suicide_attempts
+from trialsim.scenario.variation import heterogeneity, intermittent, raters, with_attendance, with_known_truth
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -110,6 +113,10 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         who, entered = entry(case, margins, truth[:4], truth.correlation)
     asked = () if truth.mean is None else estimands(case, entered, share, happening)
     severity = raters(case, truth.sd, share)
+    felt = dissociation(case)
+    believed = unblinding(case, felt, share)
+    counted = (*counts(case), *suicide_attempts(case))
+    watched = safety(case, counted, happening)
     groups = clusters(case)
     if not ledger.faults and truth.correlation is not None:
         check_groups(case, margins, truth[:4], truth.correlation, groups)
@@ -143,10 +150,10 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         correlation=_read_only(truth.correlation),
         allocation=plan,
         dropout=leaving,
-        estimands=asked,
+        estimands=with_known_truth(case, asked),
         sample_sizes=sample_sizes(case),
         clusters=groups,
-        counts=counts(case),
+        counts=counted,
         multiplicity=multiplicity(case, asked),
         infusion_days=infusion_days(case),
         infusion_model=truth.course.infusions,
@@ -154,7 +161,10 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         events=happening,
         intermittent=intermittent(case),
         entry=who,
+        safety=watched,
         raters=severity,
+        dissociation=felt,
+        unblinding=believed,
         heterogeneity=heterogeneity(case, truth.mean, truth.sd, share, truth.course.infusions),
     )
     return ledger, variant

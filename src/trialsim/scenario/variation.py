@@ -16,12 +16,13 @@ from trialsim.scenario.arrangement import MECHANISMS
 from trialsim.scenario.case import Case
 from trialsim.scenario.course import visit_timing
 from trialsim.scenario.dynamics import DAYS_PER_WEEK, infusion_days
+from trialsim.scenario.events import driving_outcome
 from trialsim.scenario.known_events import known_event
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.resolved_variation import Attendance, GroupHeterogeneity, Heterogeneity, Intermittent, Raters
 
 if TYPE_CHECKING:
-    from trialsim.scenario.resolved import FloatArray, InfusionModel, Therapy
+    from trialsim.scenario.resolved import Estimand, FloatArray, InfusionModel, Therapy
 
 
 def intermittent(case: Case) -> Intermittent | None:
@@ -31,7 +32,7 @@ def intermittent(case: Case) -> Intermittent | None:
     given, path = case.content.missing.intermittent, ("missing", "intermittent")
     by_day = {float(day): share for day, share in given.share.items()} if isinstance(given.share, dict) else None
     share = [given.share if by_day is None else by_day.get(day, 0.0) for day in case.visits]
-    outcome = given.outcome or case.content.estimands["primary"].outcome
+    outcome = given.outcome or driving_outcome(case)
     case.ledger.note((*path, "share"), given.share)
     case.ledger.note((*path, "model"), given.model, MECHANISMS[given.model])
     if given.model != "mcar":
@@ -216,6 +217,29 @@ def raters(case: Case, sd: FloatArray, share: FloatArray) -> Raters | None:
         message = "is missing: nothing is published on raters of these outcomes; give their agreement by outcome"
         case.ledger.fault((*path, "icc"), message, key=True)
     return Raters(given.number, _frozen(share @ sd[:, -1] * np.sqrt((1.0 - icc) / icc)), given.central)
+
+
+def with_known_truth(case: Case, estimands: Sequence[Estimand]) -> tuple[Estimand, ...]:
+    """Return estimands without the true values that the means do not give exactly any more.
+
+    What differs between people has mean 0, but near a bound of a scale less of it arrives on one side than on the
+    other. Such true values are found from potential outcomes.
+    """
+    return tuple(
+        replace(one, true_value=None) if one.true_value is not None and _moves_means(case, one.outcome) else one
+        for one in estimands
+    )
+
+
+def _moves_means(case: Case, k: int) -> bool:
+    """Return whether what differs between people moves an outcome's mean scores."""
+    content, outcome = case.content, case.outcomes[k]
+    if case.measures[k].scale is None:
+        return False
+    by_person = content.heterogeneity is not None and bool(content.heterogeneity.effect_sd.get(outcome))
+    by_group = any(cluster.effect_sd is not None for cluster in content.clusters.values())
+    attended = any(therapy.attendance is not None for therapy in content.therapies.values())
+    return by_person or by_group or attended or content.raters is not None
 
 
 def _frozen(values: object) -> FloatArray:

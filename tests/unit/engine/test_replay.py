@@ -7,7 +7,7 @@ import pytest
 
 from trialsim import evidence
 from trialsim.engine.replay import replay, replay_names, replay_scenario
-from trialsim.engine.replay_quantities import Target, World, look
+from trialsim.engine.replay_quantities import Target, look
 from trialsim.errors import InputError
 from trialsim.patients.cohort import Cohort
 from trialsim.patients.model import build_patient_model
@@ -38,14 +38,14 @@ def world(before, after, stratum, *, cadss=((0.0,),)):
     """One study of patients with these QIDS-SR16 scores; the other outcome stays at 1."""
     before, after = np.array([before], dtype=float), np.array([after], dtype=float)
     with_other = [np.stack([scores, np.ones_like(scores)], axis=-1) for scores in (before, after)]
-    cohort = Cohort(
+    return Cohort(
         np.array([stratum]),
         np.zeros_like(np.array([stratum])),
         with_other[0],
         with_other[1][:, :, None],
         np.ones((*before.shape, 1), dtype=bool),
+        records={"cadss": np.array([cadss])},
     )
-    return World(cohort, np.array([cadss]))
 
 
 def test_every_name_can_be_replayed_and_cites_what_is_known(danayan):

@@ -101,3 +101,15 @@ def test_the_share_without_a_score_counts_gaps_and_leaving():
     np.testing.assert_allclose(cell.share_missing, 1 - seen.mean(axis=1), atol=1e-12)
     assert (cell.estimates.n_analysed == (~np.isnan(whole.observed[..., 0]).all(axis=2)).sum(axis=1)).all()
     assert cell.share_missing.mean() == pytest.approx(1 - 0.7 * 0.8, abs=0.02)
+
+
+def test_hazards_do_not_hang_on_the_luck_of_few_raters_or_sites():
+    few = {"raters": {"number": 2, "icc": {"score": 0.7}}, **LEAVING}
+    many = {**few, "raters": {"number": 900, "icc": {"score": 0.7}}}
+    one, other = (baseline_hazards(build_patient_model(resolve(CONTINUOUS, c).variants[0])) for c in (few, many))
+    np.testing.assert_array_equal(one.leaving, other.leaving)
+    own = {"heterogeneity": {"effect_sd": {"score": 3.0}, "arms": ["active"]}, **LEAVING}
+    sites = {"sites": {"number": 2, "icc": 0.0, "effect_sd": {"score": 3.0}}}
+    by_site = {**own, "heterogeneity.effect_sd.score": 0.0, "clusters": sites}
+    one, other = (baseline_hazards(build_patient_model(resolve(CONTINUOUS, c).variants[0])) for c in (own, by_site))
+    np.testing.assert_allclose(one.leaving, other.leaving, rtol=1e-12)

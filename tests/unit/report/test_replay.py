@@ -96,7 +96,13 @@ def test_over_and_under(simulated, said):
 
 def test_a_larger_fall_than_published_is_an_overestimate():
     target = Target("x", "change", "check", "qids_sr16", "bpd", "danayan2023.bpd.qids_sr16.change")
-    row = {"label": "Change", "unit": "points", "published": -5.95, "published_low": math.nan, "published_high": math.nan}
+    row = {
+        "label": "Change",
+        "unit": "points",
+        "published": -5.95,
+        "published_low": math.nan,
+        "published_high": math.nan,
+    }
     assert _check_words({**row, "simulated": -7.0}, target).endswith("It overestimates by 1.05 points.")
     assert _check_words({**row, "simulated": -5.0}, target).endswith("It underestimates by 0.95 points.")
 

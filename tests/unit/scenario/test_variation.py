@@ -6,7 +6,7 @@ import pytest
 from trialsim import evidence
 
 END = "simulation:"
-TOO_STEADY = "lability: {bpd: 0.05}\ncovariance: {visits: {structure: ar1, rho: 0.05}}"
+TOO_STEADY = "lability: {bpd: 0.05}\ncovariance: {visits: {structure: ar1, rho: 0.3}}"
 THERAPY = (
     ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dbt}"),
     (
@@ -109,7 +109,7 @@ def test_lability_lowers_what_visits_have_in_common_in_its_stratum(resolved):
         ([also("missing: {intermittent: {share: {5: 0.1}}}")],
          "23:34: missing.intermittent.share.5: there is no visit on day 5; visits are on days 3, 7, 10 and 14"),
         ([also("missing: {intermittent: {share: 0.1, score_hazard_ratio_per_sd: 2}}")],
-         "23:42: missing.intermittent.score_hazard_ratio_per_sd: goes with mar and mnar; with mcar scores"),
+         "23:38: missing.intermittent.score_hazard_ratio_per_sd: goes with mar and mnar; with mcar scores"),
         ([also("missing: {intermittent: {share: 1.0}}")],
          "23:33: missing.intermittent.share: "),
         ([also("missing: {intermittent: {share: 0.1, model: mar, outcome: gad7}}")],
@@ -119,7 +119,7 @@ def test_lability_lowers_what_visits_have_in_common_in_its_stratum(resolved):
         ([also("heterogeneity: {effect_sd: {bdi: 2}}")],
          "23:29: heterogeneity.effect_sd.bdi: there is no outcome 'bdi'"),
         ([also("heterogeneity: {effect_sd: {madrs: 2}, arms: [saline]}")],
-         "23:47: heterogeneity.arms[0]: there is no arm 'saline'"),
+         "23:47: heterogeneity.arms.0: there is no arm 'saline'"),
         ([also("heterogeneity: {effect_sd: {madrs: 2}}"),
           ("effects:\n  ketamine: {points: {qids_sr16: -2.0, madrs: -5.0}}", "effects: {}")],
          "heterogeneity.arms: is missing: no arm has an effect of its own; name those with the drug"),
@@ -154,3 +154,15 @@ def test_all_can_be_varied(resolved):
     assert [v.heterogeneity.effect_sd[1] for v in found.variants] == [0.0, 0.0, 3.0, 3.0]
     assert [v.dropout.model for v in found.variants] == ["mar", "mnar", "mar", "mnar"]
     assert len({found.hash, resolved().hash}) == 2
+
+
+@pytest.mark.parametrize("change", ["heterogeneity: {effect_sd: {qids_sr16: 2}}", "raters: {number: 6}"])
+def test_true_values_on_a_bounded_scale_are_found_from_potential_outcomes(resolved, change):
+    assert resolved().variants[0].estimands[0].true_value == -2.0
+    assert resolved(also(change)).variants[0].estimands[0].true_value is None
+    real = ("  qids_sr16: {}", "  qids_sr16: {scale: continuous}")
+    assert resolved(also(change), real).variants[0].estimands[0].true_value == -2.0
+
+
+def test_heterogeneity_of_one_outcome_leaves_the_truth_of_another(resolved):
+    assert resolved(also("heterogeneity: {effect_sd: {madrs: 2}}")).variants[0].estimands[0].true_value == -2.0

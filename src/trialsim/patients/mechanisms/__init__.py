@@ -6,11 +6,15 @@ from collections.abc import Iterable
 
 from trialsim.patients.mechanisms.attendance import SessionsAttended
 from trialsim.patients.mechanisms.base import Mechanism, State
+from trialsim.patients.mechanisms.dissociation import Dissociating
 from trialsim.patients.mechanisms.events import Events
 from trialsim.patients.mechanisms.heterogeneity import VaryingEffect
 from trialsim.patients.mechanisms.infusions import InfusionsNotGiven
 from trialsim.patients.mechanisms.raters import Severity
+from trialsim.patients.mechanisms.safety import AdverseEvents
 from trialsim.patients.mechanisms.therapy import TherapyStopped
+from trialsim.patients.mechanisms.unblinding import Believing
+from trialsim.scenario.known_events import EXPECTANCY
 from trialsim.scenario.resolved import Variant
 
 __all__ = ["Mechanism", "State", "mechanisms_of"]
@@ -23,7 +27,8 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = ()) -> tuple[Mec
     ----------
     variant : Variant
     without : iterable of str
-        Names of events that do not happen: the world of a hypothetical strategy.
+        Names of events that do not happen: the world of a hypothetical strategy; and `expectancy`, where beliefs are
+        worth nothing.
     """
     off = frozenset(without)
     events = tuple(event for event in variant.events if event.name not in off)
@@ -40,4 +45,10 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = ()) -> tuple[Mec
         found.append(VaryingEffect(variant.heterogeneity))
     if variant.raters is not None:
         found.append(Severity(variant.raters))
+    if variant.safety is not None and variant.safety.adverse_events:
+        found.append(AdverseEvents(variant.safety))
+    if variant.dissociation is not None:
+        found.append(Dissociating(variant.dissociation))
+    if variant.unblinding is not None:
+        found.append(Believing(variant.unblinding, counted=EXPECTANCY not in off))
     return tuple(found)

@@ -16,6 +16,7 @@ that depends on the score about to be seen is drawn with that score and works fr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -41,8 +42,8 @@ class Factor(NamedTuple):
 
     Attributes
     ----------
-    begin, end : ndarray, broadcastable to (R, N), days
-    ratio : ndarray, broadcastable to (R, N)
+    begin, end : ndarray, broadcastable to (n,), days
+    ratio : ndarray, shape (n,)
     """
 
     begin: Array
@@ -103,8 +104,7 @@ class Events:
             return
         for event in events:
             when = state.event_day[event.name]
-            new = np.where(np.isinf(when), self._draw(state, event, visit, seen), when)
-            state.event_day[event.name] = new
+            state.event_day[event.name] = np.minimum(when, self._draw(state, event, visit, seen))
         self._cancel_after_the_end(state)
         for event in events:
             self._act(state, event, visit, seen)
@@ -119,8 +119,12 @@ class Events:
         elif event.only_after:
             begin = np.maximum(begin, state.event_day.get(event.only_after, np.full(state.shape, np.inf)))
         stop = end if event.until_day is None else min(end, event.until_day)
-        when = first_time(-np.log1p(-uniform), begin, stop, _score_ratio(state, event, seen), factors(state, event))
-        return np.where(_ended(self._events, state) < start, np.inf, when)
+        found = np.full(state.shape, np.inf)
+        risk = (begin < stop) & np.isinf(state.event_day[event.name]) & (_ended(self._events, state) >= start)
+        if risk.any():
+            ratio = _score_ratio(state, event, seen, risk)
+            found[risk] = first_time(-np.log1p(-uniform[risk]), begin[risk], stop, ratio, factors(state, event, risk))
+        return found
 
     def _cancel_after_the_end(self, state: State) -> None:
         """Take away what would have happened after the follow-up ended."""
@@ -161,71 +165,81 @@ class Events:
 
 
 def first_time(drawn: Array, begin: Array, stop: float, ratio: Array, pieces: Sequence[Factor]) -> Array:
-    """Return when a cumulative hazard reaches what was drawn, shape (R, N), days; infinite where it does not.
+    """Return when a cumulative hazard reaches what was drawn, shape (n,), days; infinite where it does not.
 
     Parameters
     ----------
-    drawn : ndarray, shape (R, N)
+    drawn : ndarray, shape (n,)
         Exponentially distributed with mean 1.
-    begin : ndarray, shape (R, N), days
-        Who cannot have the event begins late.
+    begin : ndarray, shape (n,), days
+        Before `stop`.
     stop : float
         Last day.
-    ratio : ndarray, broadcastable to (R, N)
+    ratio : ndarray, broadcastable to (n,)
         Hazard ratio that holds throughout.
     pieces : sequence of Factor
         What multiplies a hazard of 1 a day, each for a time.
     """
-    begin = np.minimum(begin, stop)
-    ends = [np.broadcast_to(np.clip(day, begin, stop), begin.shape) for one in pieces for day in (one.begin, one.end)]
-    bounds = np.sort(np.stack([begin, *ends, np.full_like(begin, stop)], axis=-1), axis=-1)
+    edges = [edge for one in pieces for edge in (one.begin, one.end) if ((begin < edge) & (edge < stop)).any()]
+    inside = [np.broadcast_to(np.clip(edge, begin, stop), begin.shape) for edge in edges]
+    bounds = np.sort(np.stack([begin, *inside, np.full_like(begin, stop)]), axis=0)
     found, left = np.full(begin.shape, np.inf), drawn
-    for i in range(bounds.shape[-1] - 1):
-        from_day, to_day = bounds[..., i], bounds[..., i + 1]
+    for from_day, to_day in pairwise(bounds):
         rate = np.broadcast_to(ratio, begin.shape)
         for one in pieces:
             rate = np.where((one.begin <= from_day) & (from_day < one.end), one.ratio, 1.0) * rate
-        length = to_day - from_day
-        with np.errstate(divide="ignore", invalid="ignore"):
-            hit = np.isinf(found) & (left < rate * length)
-            found = np.where(hit, np.minimum(from_day + left / rate, to_day), found)
-        left = left - rate * length
+        total = rate * (to_day - from_day)
+        hit = np.isinf(found) & (left < total)
+        found[hit] = np.minimum(from_day[hit] + left[hit] / rate[hit], to_day[hit])
+        left = left - total
     return found
 
 
-def factors(state: State, event: Event) -> list[Factor]:
-    """Return what the hazard of an event is made of, but for the score: its pieces, then therapies and infusions."""
+def factors(state: State, event: Event, risk: Flags) -> list[Factor]:
+    """Return what the hazard of an event is made of, but for the score: its pieces, then therapies and infusions.
+
+    Parameters
+    ----------
+    state : State
+    event : Event
+    risk : ndarray of bool, shape (R, N)
+        Whose hazard is wanted, n of them.
+    """
+    arm, stratum = state.arm[risk], state.stratum[risk]
     ends = (*event.hazard_until[:-1], np.inf)
     starts = (-np.inf, *event.hazard_until[:-1])
     found = [
-        Factor(np.array(start), np.array(end), event.per_day[state.arm, state.stratum, i])
+        Factor(np.array(start), np.array(end), event.per_day[arm, stratum, i])
         for i, (start, end) in enumerate(zip(starts, ends, strict=True))
     ]
     for therapy, ratio in zip(state.variant.therapies, event.therapy_hazard_ratio, strict=True):
         if ratio != 1.0:
-            until = state.records.get(THERAPY_UNTIL, np.array(np.inf))
-            found.append(
-                Factor(np.array(therapy.start_day), until, np.where(np.isin(state.arm, therapy.arms), ratio, 1.0))
-            )
+            until = state.records[THERAPY_UNTIL][risk] if THERAPY_UNTIL in state.records else np.array(np.inf)
+            found.append(Factor(np.array(therapy.start_day), until, np.where(np.isin(arm, therapy.arms), ratio, 1.0)))
     if (event.infusion_hazard_ratio != 1.0).any() and state.received.shape[2]:
-        last = np.where(state.received, infusion_days(state), -np.inf).max(axis=2)
-        found.append(Factor(np.array(-np.inf), last, event.infusion_hazard_ratio[state.arm]))
+        last = np.where(state.received[risk], planned_days(state)[arm], -np.inf).max(axis=1)
+        found.append(Factor(np.array(-np.inf), last, event.infusion_hazard_ratio[arm]))
     return found
 
 
 def infusion_days(state: State) -> Array:
     """Return the days of each participant's planned infusions, shape (R, N, I); infinite where an arm has fewer."""
+    return planned_days(state)[state.arm]
+
+
+def planned_days(state: State) -> Array:
+    """Return the days of the planned infusions of every arm, shape (A, I); infinite where an arm has fewer."""
     planned = state.variant.infusion_days
     days = np.full((len(planned), state.received.shape[2]), np.inf)
     for arm, own in enumerate(planned):
         days[arm, : len(own)] = own
-    return np.asarray(days[state.arm])
+    return days
 
 
-def _score_ratio(state: State, event: Event, seen: int) -> Array:
+def _score_ratio(state: State, event: Event, seen: int, risk: Flags) -> Array:
     if event.score_hazard_ratio_per_sd == 1.0:
         return np.ones(())
-    score = (state.baseline if seen < 0 else state.scores[:, :, seen])[..., event.outcome]
+    score = (state.baseline if seen < 0 else state.scores[:, :, seen])[..., event.outcome][risk]
     return np.asarray(event.score_hazard_ratio_per_sd ** worse_by(state.model, score, event.outcome, seen))
 
 

@@ -61,6 +61,12 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
         "Bias of the estimate of the primary estimand, and the share of its confidence intervals that hold the true "
         "value, in each cell. About one bar in twenty misses its line by chance.",
     ),
+    "estimand_matrix": FigureWords(
+        "How far is each analysis from each question?",
+        "Bias of each analysis of each estimand, against the estimand's own true value, in standard errors of the "
+        "estimate (bias ÷ empirical SE), with 95 % Monte Carlo intervals. Full marks are off by more than 4.9 Monte "
+        "Carlo standard errors.",
+    ),
 }
 
 
@@ -91,6 +97,7 @@ def standard_figures(
     trajectories_note: str = "",
     note: str = "",
     families: pd.DataFrame | None = None,
+    matrix: bool = False,
 ) -> dict[str, DrawnFigure]:
     """Return all figures that a run allows, by name, in the order of a report.
 
@@ -108,15 +115,19 @@ def standard_figures(
         Said under every figure.
     families : DataFrame, optional
         The summary of hypotheses tested together.
+    matrix : bool
+        Whether estimands and analyses are held against each other, as `matrix.is_matrix_asked` says.
 
     Returns
     -------
     dict of str to DrawnFigure
         `power_curves` and `accuracy` always; `power_heatmap` where something is varied; `power_by_outcome` where
-        there is more than one estimand or method; `families` and `trajectories` where given.
+        there is more than one estimand or method; `families` and `trajectories` where given; `estimand_matrix` where
+        asked for.
     """
     from trialsim.report import style
     from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
+    from trialsim.report.figures.estimand_matrix import draw_estimand_matrix, estimand_matrix_data
     from trialsim.report.figures.families import draw_families, family_data
     from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
     from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
@@ -147,4 +158,7 @@ def standard_figures(
     data = accuracy_data(summary, labels=labels)
     heading = path_words(paths[0], labels=labels) if len(paths) == 1 else ""
     drawn["accuracy"] = DrawnFigure(draw_accuracy(data, title=title, row_heading=heading, note=note), data)
+    if matrix:
+        data = estimand_matrix_data(summary, labels=labels)
+        drawn["estimand_matrix"] = DrawnFigure(draw_estimand_matrix(data, note=note), data)
     return drawn

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from trialsim.engine.example import trajectories
 from trialsim.patients.cohort import Cohort
+from trialsim.patients.mechanisms.dissociation import CADSS
 from trialsim.report.figures.cohort_correlations import correlation_data, draw_correlations
-from trialsim.report.figures.cohort_dissociation import RECORD, dissociation_data, draw_dissociation
+from trialsim.report.figures.cohort_dissociation import dissociation_data, draw_dissociation
 from trialsim.report.figures.cohort_distributions import distribution_data, draw_distributions
 from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
 from trialsim.scenario import Variant
@@ -45,6 +46,6 @@ def cohort_figures(variant: Variant, trial: Cohort, *, title: str) -> dict[str, 
         "distributions": (distribution_data(variant, trial), partial(draw_distributions, **words)),
         "correlations": (correlation_data(variant, trial), partial(draw_correlations, **words)),
     }
-    if RECORD in trial.records:
+    if CADSS in trial.records:
         figures["dissociation"] = (dissociation_data(variant, trial), partial(draw_dissociation, **words))
     return figures

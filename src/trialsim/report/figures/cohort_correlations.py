@@ -89,27 +89,25 @@ def draw_correlations(frame: pd.DataFrame, *, title: str = "", note: str = "") -
     size = math.isqrt(len(frame))
     values = frame["correlation"].to_numpy().reshape(size, size)
     asked = frame["asked"].to_numpy().reshape(size, size)
-    names = [_name(label, day) for label, day in zip(frame["column_label"], frame["column_day"], strict=True)][:size]
+    named = zip(frame["column_label"][:size], frame["column_day"][:size], strict=True)
+    names = [(style.shortened(label, 24), "baseline" if day == 0 else f"day {day:g}") for label, day in named]
     with style.styled():
-        figure = Figure(figsize=(0.95 * size + 3.4, 0.72 * size + 2.0), layout="constrained")
+        figure = Figure(figsize=(0.95 * size + 3.6, 0.72 * size + 2.0), layout="constrained")
         axes = figure.subplots()
         axes.grid(visible=False)
         axes.imshow(np.nan_to_num(values), cmap=_SIGNED, vmin=-1, vmax=1, aspect="auto")
         _write(axes, values, asked)
-        axes.set_xticks(range(size), [style.wrapped(name, 12) for name in names])
-        axes.set_yticks(range(size), names)
+        axes.set_xticks(range(size), [f"{style.wrapped(label, 12)}\n{time}" for label, time in names])
+        axes.set_yticks(range(size), [", ".join(name) for name in names])
         # A line parts the scores before treatment from those after.
         for draw in (axes.axhline, axes.axvline):
             draw(size / 2 - 0.5, color=style.INK, linewidth=1.2)
         if title:
-            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+            words = style.wrapped(title, int(8 * figure.get_figwidth()))
+            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
         words = "Correlations within arms and strata of patients with both scores; in small type what was asked for."
         style.add_note(figure, f"{words} {note}".strip())
     return figure
-
-
-def _name(label: str, day: float) -> str:
-    return f"{style.shortened(label, 24)}, {'baseline' if day == 0 else f'day {day:g}'}"
 
 
 def _write(axes: Axes, values: NDArray[np.float64], asked: NDArray[np.float64]) -> None:

@@ -12,12 +12,10 @@ from matplotlib.figure import Figure
 
 from trialsim.evidence import instrument
 from trialsim.patients.cohort import Cohort
+from trialsim.patients.mechanisms.dissociation import CADSS
 from trialsim.report import style
 from trialsim.report.figures.cohort_words import groups_of, labelled
 from trialsim.scenario import Variant
-
-RECORD = "cadss"
-"""Under which a cohort keeps the scores, shape (R, N, I), NaN where there was no infusion."""
 
 COLUMNS = (
     "stratum", "stratum_label", "arm", "arm_label", "infusion", "mean", "lower_tenth", "lower_quarter", "median",
@@ -41,7 +39,7 @@ def dissociation_data(variant: Variant, trial: Cohort) -> pd.DataFrame:
         Columns `stratum` and `arm` with their labels, `infusion` (from 1), `mean`, tenths, quarters and `median`
         (points), `share_of_zeros`, and `n` patients who had the infusion.
     """
-    scores = trial.records[RECORD][0]
+    scores = trial.records[CADSS][0]
     records: list[dict[str, Any]] = []
     for words, inside in groups_of(variant, trial):
         for infusion in range(scores.shape[1]):
@@ -71,7 +69,7 @@ def draw_dissociation(frame: pd.DataFrame, *, title: str = "", note: str = "") -
     """
     strata, arms = labelled(frame, "stratum"), labelled(frame, "arm")
     marks = dict(zip(arms, style.categorical_marks(len(arms)), strict=True))
-    scale = instrument(RECORD)
+    scale = instrument("cadss")
     columns = min(3, len(strata))
     rows = math.ceil(len(strata) / columns)
     with style.styled():
@@ -89,7 +87,8 @@ def draw_dissociation(frame: pd.DataFrame, *, title: str = "", note: str = "") -
         grid[0][0].set_xticks(sorted(frame["infusion"].unique()))
         grid[0][0].set_ylim(bottom=-0.02 * float(frame["upper_tenth"].max() or 1.0))
         if title:
-            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+            words = style.wrapped(title, int(8 * figure.get_figwidth()))
+            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
         _add_key(figure, arms, marks, note)
     return figure
 

@@ -105,7 +105,8 @@ def draw_distributions(frame: pd.DataFrame, *, title: str = "", note: str = "") 
         for axes in grid[-1]:
             axes.set_xlabel("Score, points")
         if title:
-            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+            words = style.wrapped(title, int(8 * figure.get_figwidth()))
+            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
         _add_key(figure, arms, marks, note)
     return figure
 

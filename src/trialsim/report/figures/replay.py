@@ -89,7 +89,8 @@ def draw_replay(frame: pd.DataFrame, *, title: str = "", note: str = "") -> Figu
             engine.set(hspace=0.08, wspace=0.04)  # type: ignore[call-arg]
         _add_key(figure, arms, marks, note)
         if title:
-            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+            words = style.wrapped(title, int(8 * figure.get_figwidth()))
+            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
     return figure
 
 

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from trialsim.errors import Fault
-from trialsim.scenario.checking import analyses, design, entry, events, mechanisms, questions, truth, variation
+from trialsim.scenario.checking import (
+    analyses,
+    design,
+    entry,
+    events,
+    masking,
+    mechanisms,
+    questions,
+    safety,
+    truth,
+    variation,
+)
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.document import Node
 
@@ -15,9 +26,11 @@ _CHECKS = (
     *mechanisms.CHECKS,
     *variation.CHECKS,
     *entry.CHECKS,
+    *masking.CHECKS,
     *design.CHECKS,
     *questions.CHECKS,
     *events.CHECKS,
+    *safety.CHECKS,
     *analyses.CHECKS,
 )
 

@@ -25,6 +25,9 @@ def check_characteristics(bench: Bench) -> None:
         bench.known((*_PATH, "outcome"), given.outcome, bench.outcomes, "outcome")
     elif any(getattr(given, name).baseline_correlation for name in _NAMES):
         _needs_outcome(bench, (*_PATH, "outcome"))
+    for name in (*(bench.outcomes or ()), *bench.named("counts"), *bench.named("clusters")):
+        if name in _NAMES:
+            bench.report(_PATH, f"'{name}' is the name of an outcome, count or cluster too; rename that", key=True)
     if given.age.maximum <= given.age.minimum:
         message = f"must be above minimum = {given.age.minimum}, not {given.age.maximum}"
         bench.report((*_PATH, "age", "maximum"), message)

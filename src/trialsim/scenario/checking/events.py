@@ -151,8 +151,24 @@ def check_strategies(bench: Bench) -> None:
             if event not in names:
                 hint = did_you_mean(event, (*names, "dropout"))
                 bench.report((*path, event), f"no event of that name is modelled{hint}", key=True)
+        _check_endpoint(bench, ("estimands", estimand, "endpoint"), asked, names)
         for event in names:
             _check_strategy(bench, path, asked, event, written.get(event, "treatment_policy"))
+
+
+def _check_endpoint(bench: Bench, path: Path, asked: schema.Estimand, names: tuple[str, ...]) -> None:
+    endpoint = asked.endpoint
+    if isinstance(endpoint, schema.Criterion) and endpoint.event is not None:
+        message = f"an event is asked for as a time: endpoint: {{time_to: {{event: {endpoint.event}}}}}"
+        bench.report((*path, "event"), message, key=True)
+    if not isinstance(endpoint, schema.TimeTo) or not isinstance(endpoint.time_to, schema.Criterion):
+        return
+    event = endpoint.time_to.event
+    if event is not None and event not in names:
+        bench.report((*path, "time_to", "event"), f"no event of that name is modelled{did_you_mean(event, names)}")
+    if event is not None and asked.intercurrent_events.events.get(event, "treatment_policy") != "treatment_policy":
+        place = ("estimands", path[1], "intercurrent_events", event)
+        bench.report(place, "is the endpoint itself: leave its strategy out")
 
 
 def _check_strategy(bench: Bench, path: Path, asked: schema.Estimand, event: str, strategy: str) -> None:
@@ -169,8 +185,14 @@ def _check_strategy(bench: Bench, path: Path, asked: schema.Estimand, event: str
     elif ends and kind in ("score", "binary") and strategy in ("treatment_policy", "hypothetical"):
         message = "there is no score after it: composite, while_on_treatment or principal_stratum is needed"
         bench.report(place, message if event in asked.intercurrent_events.events else f"{event}: {message}")
-    elif ends and kind == "time" and strategy == "treatment_policy":
+    elif ends and kind == "time" and strategy == "treatment_policy" and not _is_endpoint(asked, event):
         bench.report(place, f"nothing is seen after {event}: composite, hypothetical or principal_stratum is needed")
+
+
+def _is_endpoint(asked: schema.Estimand, event: str) -> bool:
+    endpoint = asked.endpoint
+    criterion = endpoint.time_to if isinstance(endpoint, schema.TimeTo) else None
+    return isinstance(criterion, schema.Criterion) and criterion.event == event
 
 
 CHECKS = (check_events, check_strategies)

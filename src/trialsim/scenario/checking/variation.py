@@ -23,14 +23,6 @@ def check_missing(bench: Bench) -> None:
     for key in ("outcome", "score_hazard_ratio_per_sd"):
         if given.model == "mcar" and getattr(given, key) is not None:
             bench.report((*path, key), "goes with mar and mnar; with mcar scores play no part", key=True)
-    _check_primary(bench, path, given.model, given.outcome)
-
-
-def _check_primary(bench: Bench, path: tuple[str, ...], model: str, outcome: str | None) -> None:
-    """Report that no outcome is named where the primary one is a count, which has no score."""
-    primary = (bench.estimands or {}).get("primary")
-    if model != "mcar" and outcome is None and primary is not None and primary.outcome in bench.named("counts"):
-        bench.report((*path, "outcome"), "is missing: the primary outcome is a count; name one with scores", key=True)
 
 
 def check_heterogeneity(bench: Bench) -> None:

@@ -24,11 +24,13 @@ from trialsim.scenario.schema.choices import (
 from trialsim.scenario.schema.content import Content
 from trialsim.scenario.schema.entry import Characteristics, Eligibility, RunIn
 from trialsim.scenario.schema.events import Event, IntercurrentEvents
+from trialsim.scenario.schema.masking import Dissociation, GuessAtVisit, InfusionDissociation, RaterBelief, Unblinding
 from trialsim.scenario.schema.questions import (
     Criterion,
     Estimand,
     TimeTo,
 )
+from trialsim.scenario.schema.safety import AdverseEvent, Safety, StoppingRule, SuicideAttempts
 from trialsim.scenario.schema.truth import (
     Cluster,
     Count,
@@ -51,6 +53,7 @@ from trialsim.scenario.schema.values import Section, kind_of
 from trialsim.scenario.schema.variation import Attendance, Heterogeneity, Intermittent, Missing, Raters
 
 __all__ = [
+    "AdverseEvent",
     "Allocation",
     "Analysis",
     "Arm",
@@ -62,13 +65,16 @@ __all__ = [
     "Course",
     "Covariance",
     "Criterion",
+    "Dissociation",
     "Dropout",
     "Effect",
     "Eligibility",
     "Estimand",
     "Event",
     "Grid",
+    "GuessAtVisit",
     "Heterogeneity",
+    "InfusionDissociation",
     "InfusionModel",
     "IntercurrentEvents",
     "Intermittent",
@@ -80,17 +86,22 @@ __all__ = [
     "Outcome",
     "OutcomePair",
     "Population",
+    "RaterBelief",
     "Raters",
     "RunIn",
+    "Safety",
     "SampleSize",
     "Schedule",
     "Section",
     "Simulation",
+    "StoppingRule",
     "StrategyName",
     "Stratum",
+    "SuicideAttempts",
     "Therapy",
     "TherapyEffect",
     "TimeTo",
+    "Unblinding",
     "VisitCorrelation",
     "kind_of",
 ]

@@ -18,9 +18,11 @@ from trialsim.scenario.schema.choices import (
     Simulation,
 )
 from trialsim.scenario.schema.events import Event
+from trialsim.scenario.schema.masking import Dissociation, Unblinding
 from trialsim.scenario.schema.questions import (
     Estimand,
 )
+from trialsim.scenario.schema.safety import Safety
 from trialsim.scenario.schema.truth import (
     Cluster,
     Count,
@@ -79,10 +81,19 @@ class Content(Section):
     events: dict[Name, Event | None] = Field(
         default_factory=dict, max_length=20, description="What happens to patients after randomisation, by name."
     )
+    dissociation: Dissociation | None = Field(
+        None, description="CADSS at each infusion; without it none is drawn, unless unblinding needs it."
+    )
+    unblinding: Unblinding | None = Field(
+        None, description="What patients believe about their arm and what that does; without it, nothing."
+    )
     clusters: dict[Name, Cluster] = Field(
         default_factory=dict, max_length=5, description="Groups of patients: therapy groups, sites, therapists."
     )
     counts: dict[Name, Count] = Field(default_factory=dict, max_length=10, description="Events that are counted.")
+    safety: Safety | None = Field(
+        None, description="Adverse events, suicide attempts, and a rule that stops the trial; without it, none of them."
+    )
     estimands: dict[Name, Estimand] = Field(min_length=1, max_length=50, description="Questions; one is named primary.")
     analysis: dict[Name, OneOrMoreAnalyses] = Field(default_factory=dict, description="Analyses, by estimand.")
     multiplicity: Multiplicity | None = Field(None, description="Without it each estimand has its own level.")

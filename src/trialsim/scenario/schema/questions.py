@@ -30,6 +30,7 @@ class Criterion(Section):
     )
     at_most: Number | None = Field(None, description="Score at or below this, points.")
     at_least: Number | None = Field(None, description="Score at or above this, points.")
+    event: Name | None = Field(None, description="One of `events` has happened; of a time only, and unfavourable.")
 
 
 CriterionName = Literal["response", "remission", "relapse"]
@@ -99,6 +100,11 @@ class Estimand(Section):
         "itt",
         description="Who is analysed: all randomised (itt), those with at least one infusion (mitt), or those with all "
         "infusions who stopped nothing (per_protocol).",
+    )
+    expectancy: Literal["included", "excluded"] = Field(
+        "included",
+        description="included: the true value is what the trial as it is masked would find without end. excluded: that "
+        "of the drug alone, had nobody gained or lost by what they believe; the rest of an estimate is bias.",
     )
     failure_score: Literal["baseline", "worst"] | None = Field(
         None, description="Score of who left, where leaving is a failure; default: baseline."

@@ -6,12 +6,17 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trialsim import evidence
+from trialsim.kernels import dissociation
 from trialsim.kernels.copula import CorrelationError, rounded_correlation
+from trialsim.kernels.dissociation import DissociationError, draw_dissociation
 from trialsim.kernels.margins import BoundedMargins
-from trialsim.patients import dissociation
-from trialsim.patients.dissociation import DissociationError, draw_dissociation, fit_dissociation
 
 INFUSIONS = ("ketamine", "midazolam", "saline")
+
+
+def fit_dissociation(mean, sd, **options):
+    """Margins on the scale of the CADSS."""
+    return dissociation.fit_dissociation(mean, sd, maximum=92.0, **options)
 
 
 def defaults():

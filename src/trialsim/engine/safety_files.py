@@ -1,0 +1,249 @@
+"""What was watched for safety on disk: stored by block, summed up by cell.
+
+parts/safety_variant0000_block000000.parquet   one row per cell and replicate
+safety.parquet, safety.csv                     one row per cell, kind of event and arm
+stopping.parquet, stopping.csv                 one row per cell and hypothesis, where a rule may stop the trial
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.engine.hypotheses import hypotheses
+from trialsim.engine.plan import Cell, Unit, n_blocks
+from trialsim.engine.safety import SafetyBlock
+from trialsim.engine.store import write_atomically
+from trialsim.engine.truth import Truths
+from trialsim.kernels.montecarlo import Measure, mcse_mean, mean, proportion, wilson_interval
+from trialsim.kernels.operating_characteristics import FAILED
+from trialsim.scenario.methods import power_sign
+from trialsim.scenario.resolved import Variant
+from trialsim.scenario.resolved_safety import Safety
+from trialsim.streams import BLOCK_SIZE
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Array = NDArray[np.float64]
+
+DAYS_PER_YEAR = 365.25
+NOTHING = Measure(math.nan, math.nan)
+
+
+def write_safety_part(folder: Path, unit: Unit, blocks: Sequence[SafetyBlock]) -> None:
+    """Store what was watched in one unit, sample sizes rising, replicates in order within.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    unit : Unit
+    blocks : sequence of SafetyBlock
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, list[NDArray[Any]]] = {}
+    for block in blocks:
+        columns.setdefault("n", []).append(np.full(len(block.stopped_at), block.n))
+        columns.setdefault("stopped_at", []).append(block.stopped_at)
+        for a in range(block.days.shape[1]):
+            for name in ("randomised", "infusions", "days"):
+                columns.setdefault(f"{name}_{a}", []).append(getattr(block, name)[:, a])
+            for w in range(block.events.shape[1]):
+                columns.setdefault(f"events_{w}_{a}", []).append(block.events[:, w, a])
+                columns.setdefault(f"patients_{w}_{a}", []).append(block.patients[:, w, a])
+    table = pa.table({name: np.concatenate(parts) for name, parts in columns.items()})
+    write_atomically(_part(folder, unit), lambda path: pq.write_table(table, path, compression="zstd"))
+
+
+def read_safety(folder: Path, variant: Variant, n: int, replicates: int) -> dict[str, Array]:
+    """Return what was watched in one cell, one value per replicate in order.
+
+    Parameters
+    ----------
+    folder : Path
+    variant : Variant
+    n : int
+        Sample size of the cell.
+    replicates : int
+        Surplus replicates of the last block are left out.
+    """
+    import pyarrow.parquet as pq
+
+    start = sorted(variant.sample_sizes).index(n) * BLOCK_SIZE
+    parts = []
+    for block in range(n_blocks(replicates)):
+        table = pq.read_table(_part(folder, Unit(variant.index, block)))
+        parts.append(
+            {name: np.asarray(table[name], dtype=np.float64)[start:][:BLOCK_SIZE] for name in table.column_names}
+        )
+    return {name: np.concatenate([part[name] for part in parts])[:replicates] for name in parts[0]}
+
+
+def _part(folder: Path, unit: Unit) -> Path:
+    return folder / "parts" / f"safety_{unit.name}"
+
+
+def cell_rows(
+    folder: Path,
+    replicates: int,
+    estimates: pa.Table,
+    variant: Variant,
+    cell: Cell,
+    varied: Sequence[str],
+    truths: Truths,
+) -> dict[str, list[dict[str, Any]]]:
+    """Return a cell's rows of every safety file that the scenario calls for, by the name of the file.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    replicates : int
+    estimates, variant, cell, varied, truths
+        As of `summarise_stopping`.
+    """
+    safety = variant.safety
+    if safety is None:
+        return {}
+    seen = read_safety(folder, variant, cell.n, replicates)
+    rows = {
+        "safety": list(summarise_safety(seen, variant, safety, cell, varied)),
+        "stopping": list(summarise_stopping(seen, estimates, variant, safety, cell, varied, truths)),
+    }
+    return {name: part for name, part in rows.items() if part}
+
+
+def summarise_safety(
+    seen: Mapping[str, Array], variant: Variant, safety: Safety, cell: Cell, varied: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yield one row for each kind of event and arm of a cell.
+
+    Parameters
+    ----------
+    seen : mapping of str to ndarray, shape (R,)
+        Of `read_safety`.
+    variant : Variant
+    safety : Safety
+        Of the variant.
+    cell : Cell
+    varied : sequence of str
+        Paths that the scenario varies; a column each.
+
+    Notes
+    -----
+    All patients of a trial count, whether a rule would have stopped it or not. `rate` is events per infusion given or
+    per person-year followed, the ratio of the sums over replicates; its MCSE is that of a ratio of means.
+    """
+    for w, watched in enumerate(safety.watched):
+        for a, arm in enumerate(variant.arms):
+            events, randomised = seen[f"events_{w}_{a}"], seen[f"randomised_{a}"]
+            with np.errstate(invalid="ignore"):
+                share = seen[f"patients_{w}_{a}"] / randomised  # NaN where an arm of a small trial is empty
+            exposure = seen[f"infusions_{a}"] if watched.per_infusion else seen[f"days_{a}"] / DAYS_PER_YEAR
+            yield {
+                "cell": cell.index,
+                "variant": variant.index,
+                **{path: cell.settings.get(path) for path in varied},
+                "n": cell.n,
+                "event": watched.name,
+                "kind": watched.kind,
+                "arm": arm,
+                "replicates": len(events),
+                **_pair("mean_randomised", mean(randomised)),
+                **_pair("mean_events", mean(events)),
+                **_pair("share_of_patients", mean(share[~np.isnan(share)])),
+                "exposure_unit": "infusions" if watched.per_infusion else "person-years",
+                **_pair("mean_exposure", mean(exposure)),
+                **_pair("rate", _ratio(events, exposure)),
+            }
+
+
+def summarise_stopping(
+    seen: Mapping[str, Array],
+    estimates: pa.Table,
+    variant: Variant,
+    safety: Safety,
+    cell: Cell,
+    varied: Sequence[str],
+    truths: Truths,
+) -> Iterator[dict[str, Any]]:
+    """Yield one row for each hypothesis of a cell in which a rule may stop the trial.
+
+    Parameters
+    ----------
+    seen, variant, safety, cell, varied
+        As of `summarise_safety`.
+    estimates : pyarrow.Table
+        The cell's estimates: hypotheses in order, replicates in order within.
+    truths : Truths
+
+    Notes
+    -----
+    `power` is that of the summary, as if no trial were stopped; for `power_with_stops` a trial that is stopped has
+    found nothing. Both are shares of the fits that gave an estimate.
+    """
+    rule = safety.stopping_rule
+    if rule is None:
+        return
+    stopped = seen["stopped_at"] > 0
+    for h, hypothesis in enumerate(hypotheses(variant)):
+        estimand = variant.estimands[hypothesis.estimand]
+        analysis = estimand.analyses[hypothesis.analysis]
+        rows = estimates.slice(h * len(stopped), len(stopped))
+        usable = np.asarray(rows["status"]) != FAILED
+        sign = power_sign(estimand, analysis.measure, truths[hypothesis].value)
+        benefit = (sign * np.asarray(rows["estimate"]) > 0.0) | (sign == 0)
+        found = usable & benefit & (np.asarray(rows["p"]) <= analysis.alpha)
+        count = int(usable.sum())
+        yield {
+            "cell": cell.index,
+            "variant": variant.index,
+            **{path: cell.settings.get(path) for path in varied},
+            "n": cell.n,
+            "event": safety.watched[rule.watched].name,
+            "watched_arm": variant.arms[rule.active],
+            "control_arm": variant.arms[rule.control],
+            "looks": sum(look < cell.n for look in rule.looks),
+            "alpha": rule.alpha,
+            "replicates": len(stopped),
+            **_stops(seen["stopped_at"], cell.n),
+            "estimand": estimand.name,
+            "method": analysis.name,
+            **_pair("power", proportion(int(found.sum()), count)),
+            **_pair("power_with_stops", proportion(int((found & ~stopped).sum()), count)),
+        }
+
+
+def _stops(stopped_at: Array, n: int) -> dict[str, float]:
+    """Return how often trials are stopped, and after how many patients."""
+    stopped = stopped_at > 0
+    hits = int(stopped.sum())
+    interval = wilson_interval(hits, len(stopped))
+    return {
+        **_pair("share_stopped", proportion(hits, len(stopped))),
+        "share_stopped_low": interval.low,
+        "share_stopped_high": interval.high,
+        **_pair("mean_n_at_stop", mean(stopped_at[stopped]) if hits else NOTHING),
+        **_pair("expected_n", mean(np.where(stopped, stopped_at, float(n)))),
+    }
+
+
+def _ratio(events: Array, exposure: Array) -> Measure:
+    """Return the ratio of two means and its standard error (delta method)."""
+    whole = exposure.mean()
+    if whole == 0.0:
+        return NOTHING
+    rate = float(events.mean() / whole)
+    return Measure(rate, mcse_mean(events - rate * exposure) / float(whole))
+
+
+def _pair(name: str, measure: Measure) -> dict[str, float]:
+    return {name: measure.value, f"{name}_mcse": measure.mcse}
