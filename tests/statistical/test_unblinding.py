@@ -137,8 +137,8 @@ def test_the_truth_without_expectancy_is_the_drug_alone_and_with_it_the_trial(na
     assert found[Hypothesis(1, 0)].se == 0.0  # no patient's difference between the arms depends on a guess
     world = Worlds(variant, resolved.hash).of(world_of(variant, variant.estimands[1]))
     scores = world.scores[:, :, -1, 0]
-    difference = scores[:, N:] - scores[:, :N]
-    np.testing.assert_allclose(difference.mean(), -excluded, atol=WORTH * 4e-4)
+    difference = scores[:, N:] - scores[:, :N]  # active arm, then control arm, of the same patients
+    np.testing.assert_allclose(difference.mean(), excluded, atol=WORTH * 4e-4)
 
 
 @pytest.mark.slow

@@ -197,15 +197,16 @@ def score_at_visit(observed: Observed, estimand: Estimand) -> Array:
 def response_at_visit(observed: Observed, estimand: Estimand) -> Array:
     """Return 1 where the criterion is met at the estimand's visit and 0 where not, shape (R, N); NaN where unknown.
 
-    Under the composite strategy who has no score at the visit, or had the event by then, fails: no favourable criterion
-    is met, any other is.
+    Under the composite strategy who left before the visit, or had the event by then, fails: no favourable criterion is
+    met, any other is. A score that is missing at the visit of somebody seen later is unknown.
     """
     criterion = _criterion(estimand)
     y = score_at_visit(observed, estimand)
     met = _met(criterion, y, observed.baseline[..., estimand.outcome], estimand)
     failed = float(not criterion.favourable)
-    unknown = np.nan if estimand.endpoint.dropout != "composite" else failed
-    response = np.where(np.isnan(y), unknown, met)
+    left = left_at(observed.scores[..., estimand.outcome]) <= estimand.visit
+    fails = left & (estimand.endpoint.dropout == "composite")
+    response = np.where(np.isnan(y), np.where(fails, failed, np.nan), met)
     events = handled_events(observed, estimand)
     if events is not None:
         decided = events.first <= left_at(observed.scores[..., estimand.outcome])
@@ -224,7 +225,8 @@ def time_to_event(observed: Observed, estimand: Estimand) -> Times:
     endpoint, criterion = estimand.endpoint, _criterion(estimand)
     start = endpoint.from_visit
     y = observed.scores[:, :, : estimand.visit + 1, estimand.outcome]
-    fails, stay = np.full(y.shape[:2], endpoint.dropout == "composite"), left_at(y)
+    fails = np.full(y.shape[:2], endpoint.dropout == "composite")
+    stay = np.minimum(left_at(observed.scores[..., estimand.outcome]), y.shape[2])
     events = handled_events(observed, estimand)
     if events is not None:
         decided = events.first <= stay

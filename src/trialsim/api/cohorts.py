@@ -24,7 +24,12 @@ DRAWN_PATIENTS = 2000
 
 
 def cohort(
-    scenario: Scenario, *, n: int | None = None, replicate: int = 0, potential_outcomes: bool = False
+    scenario: Scenario,
+    *,
+    n: int | None = None,
+    replicate: int = 0,
+    potential_outcomes: bool = False,
+    items: bool = False,
 ) -> pd.DataFrame:
     """Return one simulated trial of a scenario's base values, one row per patient and day.
 
@@ -39,6 +44,8 @@ def cohort(
     potential_outcomes : bool
         Show each patient in every arm, with the same draws: one row per patient, arm and day. In the world of an arm
         all patients have it, and groups are formed among all of them.
+    items : bool
+        Add the items of QIDS-SR16 and BSL-23, and the domains of QIDS-SR16, where they are rated on their own scales.
 
     Returns
     -------
@@ -47,12 +54,14 @@ def cohort(
         column for each kind of groups (numbered from 1; empty for who is in none), characteristics and what is known
         of screening and run-in where they are simulated, day, one column for each outcome (points) and each count
         (events since the visit before), empty once the patient has left, `<event>_day` for each event (empty where
-        none was seen before the patient left), infusions_given (where an estimand's analysis set needs it), and
-        present (whether the patient is still there).
+        none was seen before the patient left), infusions_given (where an estimand's analysis set needs it), each
+        adverse event (how many since the visit before; on day 0 those of that day), present (whether the patient is
+        still there), and items.
     """
     import numpy as np
     import pandas as pd
 
+    from trialsim.api.items import with_items
     from trialsim.engine.block import patient_source
     from trialsim.streams import BLOCK_SIZE, Streams
 
@@ -60,7 +69,8 @@ def cohort(
     variant = resolved.variants[0]
     trial = _trial(resolved, size, replicate)
     if not potential_outcomes:
-        return _table(trial, variant)
+        frame = _table(trial, variant)
+        return with_items(frame, resolved, replicate) if items else frame
     block, row = divmod(replicate, BLOCK_SIZE)
     source, streams = patient_source(variant, resolved.hash), Streams(resolved.seed, block)
     stratum = source.enrol(streams, size)
@@ -68,7 +78,8 @@ def cohort(
     for arm in range(len(variant.arms)):
         world = source.follow(streams, stratum, np.full_like(stratum, arm)).trial(row, size)
         worlds.append(_table(world, variant, assigned=trial.arm[0]))
-    return pd.concat(worlds, ignore_index=True).sort_values("patient", kind="stable", ignore_index=True)
+    frame = pd.concat(worlds, ignore_index=True).sort_values("patient", kind="stable", ignore_index=True)
+    return with_items(frame, resolved, replicate) if items else frame
 
 
 def plot_cohort(scenario: Scenario, *, n: int = DRAWN_PATIENTS, replicate: int = 0) -> CohortFigures:
@@ -170,6 +181,7 @@ def _table(trial: Cohort, variant: Variant, *, assigned: NDArray[np.intp] | None
         **{name: scores[..., k].reshape(-1) for k, name in enumerate(variant.outcomes)},
         **_events(trial, variant),
         **{name: np.repeat(days_of, len(days)) for name, days_of in _happened(trial, variant).items()},
+        **_adverse(trial, variant),
         "present": present.reshape(-1),
     }
     return pd.DataFrame(columns)
@@ -184,6 +196,16 @@ def _events(trial: Cohort, variant: Variant) -> dict[str, pd.api.extensions.Exte
         return {}
     events = np.concatenate([np.full_like(seen[0][:, :1], np.nan), seen[0]], axis=1)
     return {count.name: _whole(events[..., c].reshape(-1)) for c, count in enumerate(variant.counts)}
+
+
+def _adverse(trial: Cohort, variant: Variant) -> dict[str, pd.api.extensions.ExtensionArray]:
+    """Return the adverse events by name, one value per patient and day."""
+    from trialsim.engine.safety import seen_adverse_events
+
+    if variant.safety is None or not variant.safety.adverse_events:
+        return {}
+    seen = seen_adverse_events(trial)[0]
+    return {event.name: _whole(seen[..., e].reshape(-1)) for e, event in enumerate(variant.safety.adverse_events)}
 
 
 def _happened(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]:

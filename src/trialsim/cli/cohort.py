@@ -45,6 +45,9 @@ def cohort(
             "--potential-outcomes", help="Show every patient in every arm (column arm; the one drawn is assigned)."
         ),
     ] = False,
+    items: Annotated[
+        bool, typer.Option("--items", help="Add the items of QIDS-SR16 and BSL-23, which add up to the scores.")
+    ] = False,
     settings: Settings = None,
 ) -> None:
     """Write the patients of one simulated trial as CSV.
@@ -57,7 +60,7 @@ def cohort(
     scenario = api.load(file, settings=parse_settings(settings))
     if scenario.varied:
         typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
-    frame = api.cohort(scenario, n=n, replicate=replicate, potential_outcomes=potential_outcomes)
+    frame = api.cohort(scenario, n=n, replicate=replicate, potential_outcomes=potential_outcomes, items=items)
     target = out or Path("outputs") / f"{file.stem}_{'potential_outcomes' if potential_outcomes else 'cohort'}.csv"
     # 15 digits tell all scores of a scale apart and write whole numbers as such.
     write_own(target, frame.to_csv(index=False, lineterminator="\n", float_format="%.15g"))

@@ -164,10 +164,17 @@ def _column(watched: Watched, cohort: Cohort, last: Index) -> Array:
             raise ValueError(f"{watched.name} is watched, but the cohort holds no counts")
         kept = np.arange(1, n_visits + 1) <= last[..., None]
         return np.asarray((cohort.counts[..., watched.index] * kept).sum(axis=2))
+    return np.asarray(np.nansum(seen_adverse_events(cohort)[..., watched.index], axis=2))
+
+
+def seen_adverse_events(cohort: Cohort) -> Array:
+    """Return the adverse events seen, (R, N, V + 1, E): on day 0, then up to each visit; NaN once someone has left."""
+    n_visits = cohort.present.shape[2]
+    last = np.where(cohort.present, np.arange(1, n_visits + 1), 0).max(axis=2)
     kept = np.arange(n_visits + 1) <= last[..., None]
     if cohort.started is not None:
         kept &= cohort.started[..., None]
-    return np.asarray((cohort.records[ADVERSE_EVENTS][..., watched.index] * kept).sum(axis=2))
+    return np.where(kept[..., None], cohort.records[ADVERSE_EVENTS], np.nan)
 
 
 def _by_arm(values: Array, member: Array, cuts: Sequence[int]) -> Array:

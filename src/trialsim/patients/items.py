@@ -192,8 +192,10 @@ def _matching(uniforms: Array, points: Index, count: int, label: str) -> Array:
 def _share_out(points: Index, weights: Array, uniforms: Array) -> Items:
     """Return the points (..., D) of domains with weights (..., D), given a uniform number for each of D places each."""
     n_domains = weights.shape[-1]
-    arrival = -np.log1p(-uniforms.reshape(*points.shape, n_domains, -1)) / weights[..., None]
-    order = np.argsort(arrival.reshape(*points.shape, -1), axis=-1, kind="stable")
+    arrival = (
+        -np.log1p(-uniforms.reshape(*points.shape, n_domains, uniforms.shape[-1] // n_domains)) / weights[..., None]
+    )
+    order = np.argsort(arrival.reshape(*points.shape, uniforms.shape[-1]), axis=-1, kind="stable")
     taken = np.zeros(order.shape, dtype=np.int8)
     np.put_along_axis(taken, order, (np.arange(order.shape[-1]) < points[..., None]).astype(np.int8), axis=-1)
     return np.asarray(taken.reshape(arrival.shape).sum(axis=-1, dtype=np.int8))

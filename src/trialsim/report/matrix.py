@@ -19,7 +19,8 @@ from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report import measures
 from trialsim.report.questions import estimand_in, variants_of
 from trialsim.report.summary import hypotheses, records_of, setting_words, shown_share, usable_fits, varied_paths
-from trialsim.report.words import estimand_label, fixed, joined, method_words, name_words, percent
+from trialsim.report.words import estimand_label, fixed, method_words, name_words, percent
+from trialsim.scenario.methods import MEASURES
 
 BOUND = 4.9
 """How many Monte Carlo standard errors are more than chance."""
@@ -202,18 +203,42 @@ def _table(
         estimand = estimand_in(variant, name)
         cells = tuple(_cell(own[each], estimand, value) if each in own else None for each in names)
         truths = dict.fromkeys(_truth(record) for record in own.values())
-        rows.append(MatrixRow(label, _strategies(variant, estimand), joined(list(truths), word="or"), cells))
+        rows.append(MatrixRow(label, _strategies(variant, estimand), "; ".join(truths), cells))
     settings = {path: records[0][path] for path in varied_paths(summary)}
     headings = tuple(method_words(name) for name in names)
     return MatrixTable(setting_words(settings, labels=labels), int(records[0]["n"]), headings, tuple(rows))
 
 
 def _truth(record: Record) -> str:
+    error = float(record["true_value_se"])
+    return _with_unit(record, _number(record, "true_value") if error == 0 else _with_error(record, "true_value", error))
+
+
+def _bias(record: Record) -> str:
+    if math.isnan(float(record["bias"])):
+        return "–"
+    return _with_unit(record, _with_error(record, "bias", float(record["bias_mcse"])))
+
+
+def _number(record: Record, name: str) -> str:
+    return measures.shown(float(record[name]), str(record["measure"]), decimals=_decimals(record), signed=True)
+
+
+def _with_error(record: Record, name: str, error: float) -> str:
     measure = str(record["measure"])
-    value = measures.true_value(
-        float(record["true_value"]), float(record["true_value_se"]), measure, decimals=_decimals(record)
-    )
-    return f"{value} {measures.unit_of(measure)}"
+    return measures.with_error(float(record[name]), error, measure, decimals=_decimals(record), signed=True)
+
+
+def _with_unit(record: Record, number: str) -> str:
+    """Return a number with its unit; what a number is that has none, in brackets."""
+    measure = str(record["measure"])
+    unit = measures.unit_of(measure)
+    return f"{number} {unit}" if _is_in_units(measure) else f"{number} ({unit})"
+
+
+def _is_in_units(measure: str) -> bool:
+    """Return whether a number of a measure has a unit: points, percentage points, days."""
+    return MEASURES[measure].unit not in ("log", "probability")
 
 
 def _cell(record: Record, estimand: Mapping[str, Any], value: str) -> MatrixCell:
@@ -225,16 +250,8 @@ def _cell(record: Record, estimand: Mapping[str, Any], value: str) -> MatrixCell
         coverage="" if math.isnan(coverage) else _share(coverage, float(record["coverage_mcse"])),
         power=f"{'Type I error' if record['null'] else 'Power'} {_share(share, error)}",
         flags=flags,
-        sentence=_sentence(record, flags, _analysis(record, estimand), value) if any(flags) else "",
+        sentence=_sentence(record, flags, estimand, value) if any(flags) else "",
     )
-
-
-def _bias(record: Record) -> str:
-    measure = str(record["measure"])
-    text = measures.with_error(
-        float(record["bias"]), float(record["bias_mcse"]), measure, decimals=_decimals(record), signed=True
-    )
-    return text if math.isnan(float(record["bias"])) else f"{text} {measures.unit_of(measure)}"
 
 
 def _share(share: float, error: float) -> str:
@@ -246,22 +263,26 @@ def _decimals(record: Record) -> int:
 
 
 def _analysis(record: Record, estimand: Mapping[str, Any]) -> str:
-    """Return an analysis by its name, and that it sees only those who stayed where that is so."""
+    """Return an analysis as a sentence begins, and that it sees only those who stayed where that is so."""
     name = str(record["method"])
+    words = method_words(name)
+    # A name that the scenario gives is left as it is.
+    words = words if words == name else words[:1].upper() + words[1:]
     method = next(str(one["method"]) for one in estimand["analyses"] if str(one.get("name", one["method"])) == name)
     kept = estimand["endpoint"].get("dropout", "hypothetical") == "hypothetical" and record["share_missing"] > 0
-    return f"{method_words(name)}{' on those who stayed' if kept and method in _AT_THE_VISIT else ''}"
+    return f"{words}{' on those who stayed' if kept and method in _AT_THE_VISIT else ''}"
 
 
-def _sentence(record: Record, flags: Flags, analysis: str, value: str) -> str:
+def _sentence(record: Record, flags: Flags, estimand: Mapping[str, Any], value: str) -> str:
     """Return what is wrong with an analysis: by how much it misses, and how often its intervals hold the true value."""
     covered = float(record["coverage"])
     level = percent(1.0 - float(record["alpha"]))
     share = f"in {_share(covered, float(record['coverage_mcse']))} of trials"
     if not flags.bias:
         why = "more often than they should" if covered > 1.0 - float(record["alpha"]) else "too rarely"
-        return f"The {level} intervals of {analysis} hold {value} {share}, {why}{_spread(record, covered)}."
-    missed = f"{analysis} misses {value} by {_distance(record)}"
+        name = method_words(str(record["method"]))
+        return f"The {level} intervals of {name} hold {value} {share}, {why}{_spread(record, covered)}."
+    missed = f"{_analysis(record, estimand)} misses {value} by {_distance(record)}"
     return f"{missed}; its {level} intervals hold it {share}." if flags.coverage else f"{missed}."
 
 
@@ -269,13 +290,9 @@ def _distance(record: Record) -> str:
     """Return the size of the bias in its unit, and from what to what."""
     measure, places = str(record["measure"]), _decimals(record)
     size = measures.with_error(abs(float(record["bias"])), float(record["bias_mcse"]), measure, decimals=places)
-    unit = measures.unit_of(measure)
-    on_scale = measures.ratio_of(measure) or unit == "probability"
-    mean, truth = (
-        measures.shown(float(record[name]), measure, decimals=places, signed=True)
-        for name in ("mean_estimate", "true_value")
-    )
-    return f"{size} {f'on the scale of the {unit}' if on_scale else unit} ({mean} on average, {truth} in truth)"
+    unit = measures.unit_of(measure) if _is_in_units(measure) else f"on the scale of the {measures.unit_of(measure)}"
+    mean, truth = _number(record, "mean_estimate"), _number(record, "true_value")
+    return f"{size} {unit} ({mean} on average, {truth} in truth)"
 
 
 def _spread(record: Record, covered: float) -> str:

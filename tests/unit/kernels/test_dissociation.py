@@ -214,3 +214,16 @@ def test_arrays_that_do_not_fit(arrays, message):
     normals = given_arrays.pop("normals", np.zeros((4, 5, 2)))
     with pytest.raises(ValueError, match=message):
         draw_dissociation(fitted, normals, **given_arrays)
+
+
+def test_infusions_that_are_repeated_are_like_the_last_two():
+    """Seven infusions, of which the last four are alike, from four and from all seven."""
+    mean, sd = np.array([10.0, 8, 7, 6, 6, 6, 6]), np.array([11.0, 9, 8, 7, 7, 7, 7])
+    mean, sd = np.stack([mean, mean / 2]), np.stack([sd, sd / 2])
+    whole = fit_dissociation(mean, sd, zeros=0.1, correlation=0.5)
+    repeated = repeat_last(fit_dissociation(mean[:, :5], sd[:, :5], zeros=0.1, correlation=0.5), 7)
+    np.testing.assert_array_equal(repeated.margins.thresholds, whole.margins.thresholds)
+    np.testing.assert_allclose(repeated.correlation, whole.correlation, atol=1e-12)
+    np.testing.assert_allclose(repeated.factor, whole.factor, atol=1e-12)
+    same = fit_dissociation(mean, sd, zeros=0.1, correlation=0.5)
+    np.testing.assert_array_equal(repeat_last(same, 7).correlation, same.correlation)

@@ -36,8 +36,8 @@ def test_what_was_seen_at_the_largest_size(run):
     resolved, safety, _ = run
     first, second = safety_tables(safety, resolved, labels_of(resolved))
     assert (first.n, first.arms) == (60, ("Midazolam", "ketamine"))
-    assert "alpha" in first.setting.lower() or "5" in first.setting
-    assert first.setting != second.setting
+    assert "0.05" in first.setting
+    assert "0.2" in second.setting
     assert first.rows == second.rows  # what is seen does not depend on when it is looked
     nausea, attempts = first.rows
     assert nausea.label == "Feeling sick"
@@ -80,8 +80,8 @@ def test_the_rule_in_words(run):
     strict, loose = stopping_words(resolved, labels_of(resolved))
     assert strict == (
         "After 5, 10, 15, 20, …, 55 patients have completed, suicide attempts under ketamine and under Midazolam are "
-        "compared (conditional test of two Poisson rates, by days followed). The trial stops for an excess under ketamine "
-        "with a one-sided p of at most 5\xa0%."
+        "compared (conditional test of two Poisson rates, by days followed). The trial stops for an excess under "
+        "ketamine with a one-sided p of at most 5\xa0%."
     )
     assert "20\xa0%" in loose
     assert event_labels(resolved) == {"nausea": "Feeling sick", "suicide_attempts": "suicide attempts"}

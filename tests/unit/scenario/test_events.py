@@ -53,7 +53,9 @@ def test_known_events_have_numbers_from_the_catalogue(resolved):
 
 
 def test_what_stops_treatment_comes_first_and_nothing_before_what_it_waits_for(resolved):
-    text = "c: {per_day: .1, only_after: b}\n  b: {per_day: .1, only_after: a}\n  a: {per_day: .1}\n  stop_infusions: {}"
+    text = (
+        "c: {per_day: .1, only_after: b}\n  b: {per_day: .1, only_after: a}\n  a: {per_day: .1}\n  stop_infusions: {}"
+    )
     names = [event.name for event in resolved(MODEL, THERAPY, events(text)).variants[0].events]
     assert names == ["stop_infusions", "a", "b", "c"]
 
@@ -132,7 +134,9 @@ def test_a_true_value_is_exact_where_events_cannot_move_it(resolved, event, stra
 
 def test_a_time_to_an_event(resolved):
     found = resolved(
-        events("rescue: {}"), asked("endpoint: {time_to: {event: rescue}}"), ("  primary: {method: mmrm}", "  primary: {}")
+        events("rescue: {}"),
+        asked("endpoint: {time_to: {event: rescue}}"),
+        ("  primary: {method: mmrm}", "  primary: {}"),
     )
     endpoint = found.variants[0].estimands[0].endpoint
     assert (endpoint.kind, endpoint.name) == ("time", "time to rescue")

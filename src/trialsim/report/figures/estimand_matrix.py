@@ -27,6 +27,9 @@ LABEL_LETTERS = 30
 
 PANELS_ACROSS = 3
 
+LEAST_REACH = 0.5
+"""How far the axis goes at least, so that a bias too small to matter looks small."""
+
 
 def estimand_matrix_data(summary: pd.DataFrame, *, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return what the figure draws: one row per variant, estimand and analysis, at the largest number of patients.
@@ -141,7 +144,7 @@ def _name_axes(
     """Name the estimands at the left, and the quantity under the lowest panel of each column."""
     middles = [float(np.mean([place for (one, _), place in places.items() if one == name])) for name in names]
     low = [frame[f"standardised_bias_{end}"] for end in ("low", "high")]
-    reach = max(float(np.nanmax(np.abs(np.concatenate(low)), initial=0.0)), 0.1) * 1.08
+    reach = max(float(np.nanmax(np.abs(np.concatenate(low)), initial=0.0)), LEAST_REACH) * 1.08
     grid[0, 0].set_xlim(-reach, reach)
     grid[0, 0].set_ylim(max(places.values()) + 0.8, min(places.values()) - 0.8)
     for axes in grid[:, 0]:

@@ -152,7 +152,9 @@ def test_an_effect_may_end():
     cohort, spared = follow(happening(effect={"score": -4.0}, lasts_days=5.0)), follow({})
     days = np.array([3.0, 7.0, 14.0])
     since = days - cohort.event_day["change"][..., None]
-    np.testing.assert_allclose((cohort.scores - spared.scores)[..., 0], np.where((since >= 0) & (since <= 5), -4.0, 0.0))
+    np.testing.assert_allclose(
+        (cohort.scores - spared.scores)[..., 0], np.where((since >= 0) & (since <= 5), -4.0, 0.0)
+    )
 
 
 def test_a_relapse_takes_back_what_was_gained_by_the_visit_before():
