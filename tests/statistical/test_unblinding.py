@@ -7,8 +7,8 @@ once in a million per number. Guesses are calibrated over 65,536 evenly spread p
 
 import numpy as np
 import pytest
-from trials import BOUNDED, CONTINUOUS, resolve
 
+from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim import evidence
 from trialsim.engine.block import draw_block, guess_tables
 from trialsim.engine.hypotheses import Hypothesis
@@ -85,7 +85,9 @@ def test_arms_guess_as_asked_and_bangs_index_follows(name):
 @pytest.mark.slow
 def test_beliefs_at_every_visit_are_as_expected():
     """The shares that the means with expectancy take off, before all infusions are given: sees 0.008."""
-    variant, cohort = drawn({**REAL, "arms.control.infusion": "midazolam", "unblinding": {"expectancy": {"score": WORTH}}})
+    variant, cohort = drawn(
+        {**REAL, "arms.control.infusion": "midazolam", "unblinding": {"expectancy": {"score": WORTH}}}
+    )
     model = variant.unblinding
     uniform = Streams(8, 0).generator("guess").random((N, 250)).T
     worst = np.maximum.accumulate(cohort.records["cadss"], axis=2)
@@ -93,7 +95,9 @@ def test_beliefs_at_every_visit_are_as_expected():
         for arm in range(2):
             inside, felt = cohort.arm == arm, model.felt[v][arm]
             odds = model.intercept[arm] + model.slope * np.log1p(worst[..., felt - 1][inside])
-            within((uniform[inside] < 1.0 / (1.0 + np.exp(-odds))).astype(float), model.expected_share[arm, 0, v], 0.008)
+            within(
+                (uniform[inside] < 1.0 / (1.0 + np.exp(-odds))).astype(float), model.expected_share[arm, 0, v], 0.008
+            )
 
 
 @pytest.mark.slow

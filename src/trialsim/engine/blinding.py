@@ -1,7 +1,7 @@
 """How well the arms stayed hidden: guesses and indices of blinding, cell by cell.
 
-    parts/variant0000_block000000_guesses.npy   tables of guesses of whole blocks, (sizes, R, A, 2)
-    blinding.parquet, blinding.csv              one row per cell and arm, where guesses are modelled
+parts/variant0000_block000000_guesses.npy   tables of guesses of whole blocks, (sizes, R, A, 2)
+blinding.parquet, blinding.csv              one row per cell and arm, where guesses are modelled
 """
 
 from __future__ import annotations

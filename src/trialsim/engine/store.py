@@ -4,6 +4,8 @@
     estimates.parquet                       one row per cell, hypothesis and replicate
     summary.parquet, summary.csv            one row per cell and hypothesis
     families.parquet, families.csv          one row per cell, where hypotheses are tested together
+    safety.parquet, safety.csv              one row per cell, event and arm, where safety is simulated
+    stopping.parquet, stopping.csv          one row per cell and hypothesis, where a rule may stop the trial
     manifest.json                           what was run: resolved scenario, versions, seed, block size
     run.json                                when, where and how long; nothing else depends on it
 

@@ -1,7 +1,7 @@
 r"""Points that fill a unit cube evenly, for expectations over a few dimensions without random numbers.
 
-Point i has coordinates :math:`\{(i + 1/2)\,\alpha_j\}` with :math:`\alpha_j` the fractional part of the square root of the
-j-th prime (Richtmyer's sequence). Means over M points of it differ from the integral by about 1 / M times powers of
+Point i has coordinates :math:`\{(i + 1/2)\,\alpha_j\}` with :math:`\alpha_j` the fractional part of the square root of
+the j-th prime (Richtmyer's sequence). Means over M points of it differ from the integral by about 1 / M times powers of
 log M for smooth functions, and by less than the square root of 1 / M for sets with a boundary.
 
 References

@@ -180,9 +180,7 @@ def _slope(
     return model.slope
 
 
-def _shares(
-    case: Case, given: schema.Unblinding, guessing: list[int], active: tuple[bool, ...]
-) -> dict[int, float]:
+def _shares(case: Case, given: schema.Unblinding, guessing: list[int], active: tuple[bool, ...]) -> dict[int, float]:
     """Return the share of each arm that guesses active."""
     path = ("unblinding", "guess")
     if given.guess == PERFECT:
@@ -244,9 +242,7 @@ def _expectancy(case: Case, given: schema.Unblinding) -> FloatArray | None:
     return _frozen(points)
 
 
-def _points(
-    case: Case, given: dict[str, float | dict[str, float]], path: tuple[str, ...]
-) -> FloatArray:
+def _points(case: Case, given: dict[str, float | dict[str, float]], path: tuple[str, ...]) -> FloatArray:
     points = np.zeros((len(case.strata), len(case.measures)))
     for k, outcome in enumerate(case.outcomes):
         if outcome in given:

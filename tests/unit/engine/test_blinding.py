@@ -35,7 +35,7 @@ def test_without_guesses_there_is_no_table_and_no_file(tmp_path):
     resolved = resolve(BOUNDED, {"dissociation": {}, "outcomes": {"qids_sr16": {}}})
     assert compute_block(resolved.variants[0], resolved.hash, resolved.seed, 0)[0].guesses is None
     path = write(tmp_path, BOUNDED, {"outcomes": {"qids_sr16": {}}, "analysis": {"primary": {"method": "ancova"}}})
-    ts.run(path, out=tmp_path / "run", replicates=4)
+    ts.run(path, out=tmp_path / "run", settings={"simulation.replicates": 4}, workers=1)
     assert not list((tmp_path / "run").glob("blinding.*"))
     assert not list((tmp_path / "run" / "parts").glob("*.npy"))
 
@@ -43,7 +43,7 @@ def test_without_guesses_there_is_no_table_and_no_file(tmp_path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("blinding")
-    ts.run(write(folder, BOUNDED, SMALL), out=folder / "run", replicates=260)
+    ts.run(write(folder, BOUNDED, SMALL), out=folder / "run", settings={"simulation.replicates": 260}, workers=1)
     return folder / "run"
 
 
@@ -62,9 +62,9 @@ def test_the_summary_has_a_row_for_every_cell_and_arm(run):
 
 def test_shares_and_indices_are_means_over_replicates(run):
     """By hand from the stored tables of the last cell: masked like saline, 60 patients."""
-    tables = np.concatenate(
-        [np.load(run / "parts" / f"variant0001_block{b:06d}_guesses.npy")[1] for b in range(2)]
-    )[:260].astype(float)
+    tables = np.concatenate([np.load(run / "parts" / f"variant0001_block{b:06d}_guesses.npy")[1] for b in range(2)])[
+        :260
+    ].astype(float)
     found = pd.read_parquet(run / "blinding.parquet").iloc[-2:]
     share = tables[..., 0] / tables.sum(axis=2)
     np.testing.assert_allclose(found["says_active"], share.mean(axis=0), rtol=1e-12)
@@ -80,8 +80,8 @@ def test_shares_and_indices_are_means_over_replicates(run):
 
 def test_more_replicates_later_give_the_same_file(run, tmp_path):
     path = write(tmp_path, BOUNDED, SMALL)
-    ts.run(path, out=tmp_path / "run", replicates=100)
-    ts.run(path, out=tmp_path / "run", replicates=260)
+    ts.run(path, out=tmp_path / "run", settings={"simulation.replicates": 100}, workers=1)
+    ts.run(path, out=tmp_path / "run", settings={"simulation.replicates": 260}, workers=1)
     assert (tmp_path / "run" / "blinding.csv").read_bytes() == (run / "blinding.csv").read_bytes()
 
 

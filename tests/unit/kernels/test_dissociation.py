@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from trialsim import evidence
 from trialsim.kernels import dissociation
 from trialsim.kernels.copula import CorrelationError, rounded_correlation
-from trialsim.kernels.dissociation import DissociationError, draw_dissociation
+from trialsim.kernels.dissociation import DissociationError, draw_dissociation, repeat_last
 from trialsim.kernels.margins import BoundedMargins
 
 INFUSIONS = ("ketamine", "midazolam", "saline")

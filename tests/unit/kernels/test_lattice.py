@@ -21,7 +21,7 @@ def test_steps_are_the_square_roots_of_primes():
 
 @pytest.mark.parametrize("dimensions", [1, 4, 8])
 def test_means_over_points_are_integrals(dimensions):
-    """Of a product, and of the largest of independent normals being small; random points have a standard error of 0.002."""
+    """Of a product, and of the largest of independent normals being small; random points: SE 0.002."""
     points = even_points(dimensions, 65_536)
     assert np.prod(2 * points, axis=0).mean() == pytest.approx(1.0, abs=5e-3)
     largest = even_normals(dimensions, 65_536).max(axis=0)

@@ -55,7 +55,12 @@ def summary() -> pd.DataFrame:
 
 def test_guesses_are_told_at_the_largest_size_of_every_variant(scenario: dict[str, Any], guesses: pd.DataFrame) -> None:
     rows = guess_rows(guesses, labels_of(scenario))
-    assert [(row.setting.rpartition(": ")[2], row.arms) for row in rows] == [("perfect", 2), ("", 0), ("saline", 2), ("", 0)]
+    assert [(row.setting.rpartition(": ")[2], row.arms) for row in rows] == [
+        ("perfect", 2),
+        ("", 0),
+        ("saline", 2),
+        ("", 0),
+    ]
     assert [row.says_active for row in rows] == ["49.8 ± 0.3", "50.0 ± 0.3", "15.0 ± 0.2", "90.0 ± 0.2"]
     assert [row.bang for row in rows] == ["0.004 ± 0.004", "0.000 ± 0.004", "0.700 ± 0.004", "0.800 ± 0.004"]
     assert [row.james for row in rows] == ["0.125 ± 0.001", ""] * 2
@@ -81,7 +86,8 @@ def test_no_share_where_the_drug_works_the_other_way(scenario: dict[str, Any], s
 def test_the_model_in_words_once_for_all_variants(scenario: dict[str, Any]) -> None:
     assert blinding_words(scenario, {}) == [
         "Under perfect masking half of every arm believe in the active drug, whatever they felt.",
-        "Believing in the active drug rather than in the control is worth 2 points on QIDS-SR16 and 3 or 1 points on MADRS.",
+        "Believing in the active drug rather than in the control is worth 2 points on QIDS-SR16 and 3 or 1 points "
+        "on MADRS.",
         "The means and effects assumed are those of the trial as it is masked, expectancy included.",
         "Patients guess their arm from the worst dissociation (CADSS) they have felt and from what else tells the arms "
         "apart; who believes in the active drug fares better than who does not.",
@@ -91,7 +97,9 @@ def test_the_model_in_words_once_for_all_variants(scenario: dict[str, Any]) -> N
 def test_raters_in_words() -> None:
     raters = {**WORTH, "raters": {"expectancy": {"madrs": 2}, "follows_patient": 0.8}, "means_are": "without"}
     words = blinding_words(resolve(BOUNDED, {"unblinding": raters}).to_dict(), {})
-    assert "A rater's belief is worth 2 points on MADRS; 80\xa0% of raters believe what their patient believes." in words
+    assert (
+        "A rater's belief is worth 2 points on MADRS; 80\xa0% of raters believe what their patient believes." in words
+    )
     assert words[-1] == "The means and effects assumed hold no expectancy: it comes on top of them."
     assert blinding_words(resolve(BOUNDED, {}).to_dict(), {}) == []
 

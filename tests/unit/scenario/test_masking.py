@@ -128,11 +128,13 @@ def test_expectancy_in_the_catalogue_is_what_its_basis_says():
         assert quantity.high >= quantity.value
 
 
+MOODY = "baseline: {qids_sr16: {mean: 18, sd: 4}, madrs: {mean: 30, sd: 6}, mood: {mean: 5, sd: 1.5}}"
+
 CASES = {
     "shares further apart than dissociation": (
         (added("unblinding: {guess: {ketamine: 0.9, midazolam: 0.1}}"),),
-        "unblinding.guess: guesses that follow dissociation can't be 'active' in 0.9 of the active arm and in 0.1 of the "
-        "control arm: with the former, the latter lies between",
+        "unblinding.guess: guesses that follow dissociation can't be 'active' in 0.9 of the active arm and in 0.1 of "
+        "the control arm: with the former, the latter lies between",
     ),
     "the remedy of that": (
         (added("unblinding: {guess: {ketamine: 0.9, midazolam: 0.1}}"),),
@@ -168,7 +170,8 @@ CASES = {
     ),
     "a comparator nobody knows": (
         ((ARMS, "  midazolam: {infusion: ketamine}\n"), added("unblinding: {}")),
-        "unblinding.guess: is missing: guesses are known of trials of ketamine against midazolam or against saline only",
+        "unblinding.guess: is missing: guesses are known of trials of ketamine against midazolam or against saline "
+        "only",
     ),
     "nothing to tell apart": (
         ((ARMS, "  midazolam: {infusion: ketamine}\n"), added("unblinding: {guess: midazolam}")),
@@ -196,11 +199,12 @@ CASES = {
     ),
     "an outcome nobody knows": (
         (("  madrs: {}\n", "  madrs: {}\n  mood: {scale: {min: 0, max: 10, step: 1}, post_sd: 2, residual_sd: 1.5}\n"),
-         ("baseline: defaults.trd_bpd", "baseline: {qids_sr16: {mean: 18, sd: 4}, madrs: {mean: 30, sd: 6}, mood: {mean: 5, sd: 1.5}}"),
-         ("baseline: defaults.trd_no_bpd", "baseline: {qids_sr16: {mean: 18, sd: 4}, madrs: {mean: 30, sd: 6}, mood: {mean: 5, sd: 1.5}}"),
+         ("baseline: defaults.trd_bpd", MOODY),
+         ("baseline: defaults.trd_no_bpd", MOODY),
          ("madrs: -5.0}", "madrs: -5.0, mood: 0}"),
          added("course: {control_change: {mood: -1}}", "unblinding: {}")),
-        "unblinding.expectancy: is missing: nothing is known for mood in the groups bpd and no_bpd; give points by outcome",
+        "unblinding.expectancy: is missing: nothing is known for mood in the groups bpd and no_bpd; give points by "
+        "outcome",
     ),
     "more infusions than there are": (
         (added("unblinding: {after: 5}"),),

@@ -32,9 +32,7 @@ class Dissociating:
         """Draw what every participant would score at each infusion; arms share the normals."""
         given, n_strata = self._given, len(state.variant.strata)
         kind = np.array(given.kind)[state.arm]
-        normals = np.stack(
-            [state.normal("dissociation", time=f"infusion {i + 1}").T for i in range(given.infusions)]
-        )
+        normals = np.stack([state.normal("dissociation", time=f"infusion {i + 1}").T for i in range(given.infusions)])
         group = np.maximum(kind, 0) * n_strata + state.stratum
         self._score = draw_dissociation(fitted(given), normals, group=group)
         self._score[kind < 0] = np.nan

@@ -74,11 +74,13 @@ def check_time_of_guess(bench: Bench) -> None:
     if isinstance(given.after, schema.GuessAtVisit):
         place = (*path, "visit")
         if given.after.visit not in bench.schedule.visits:
-            days = listed(f"{day:g}" for day in bench.schedule.visits)
-            bench.report(place, f"there is no visit on day {given.after.visit:g}; visits are on days {days}")
+            visits = listed(f"{day:g}" for day in bench.schedule.visits)
+            bench.report(place, f"there is no visit on day {given.after.visit:g}; visits are on days {visits}")
         late = [arm for arm, days in infused.items() if days[0] >= given.after.visit]
         if late:
-            bench.report(place, f"{listed(late)}: no infusion comes before this visit, so that there is nothing to go by")
+            bench.report(
+                place, f"{listed(late)}: no infusion comes before this visit, so that there is nothing to go by"
+            )
     elif isinstance(given.after, int):
         for arm, days in infused.items():
             if len(days) < given.after:
@@ -111,9 +113,9 @@ def _infused(bench: Bench) -> dict[str, tuple[float, ...]]:
     found = {}
     for name, arm in (bench.arms or {}).items():
         if arm is not None and arm.infusion not in (None, "none"):
-            days = common if arm.infusions is None else arm.infusions
-            if days:
-                found[name] = tuple(days)
+            own = common if arm.infusions is None else arm.infusions
+            if own:
+                found[name] = tuple(own)
     return found
 
 

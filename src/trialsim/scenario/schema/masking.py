@@ -58,8 +58,8 @@ class RaterBelief(Section):
 
     expectancy: dict[Name, NumberByStratum] = Field(
         min_length=1,
-        description="By clinician-rated outcome: points by which those believed to have the active drug are rated better "
-        "than those believed to have the control.",
+        description="By clinician-rated outcome: points by which those believed to have the active drug are rated "
+        "better than those believed to have the control.",
     )
     follows_patient: Share | None = Field(
         None, description="Share of raters who believe what their patient believes; the others toss a coin. Default 1."
@@ -101,14 +101,14 @@ class Unblinding(Section):
     )
     expectancy: dict[Name, NumberByStratum] | None = Field(
         None,
-        description="By outcome: points by which those who believe they have the active drug fare better than those who "
-        "believe they have the control. Default: what explains why saline arms improve less than midazolam arms.",
+        description="By outcome: points by which those who believe they have the active drug fare better than those "
+        "who believe they have the control. Default: what explains why saline arms improve less than midazolam arms.",
     )
     raters: RaterBelief | None = Field(None, description="Raters' beliefs; without it they have none.")
     means_are: Literal["with_expectancy", "without"] = Field(
         "with_expectancy",
-        description="with_expectancy: means and effects of this scenario are those of the trial as it is masked. without: "
-        "those if expectancy favoured no arm, so that it comes on top.",
+        description="with_expectancy: means and effects of this scenario are those of the trial as it is masked. "
+        "without: those if expectancy favoured no arm, so that it comes on top.",
     )
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from scipy.special import expit
-from trials import BOUNDED, CONTINUOUS, resolve
 
+from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import draw_block, patient_source
 from trialsim.kernels.dissociation import draw_dissociation
 from trialsim.patients.mechanisms import mechanisms_of
@@ -115,7 +115,7 @@ def believed(variant, drawn, day):
 
 @pytest.mark.parametrize("lower", [True, False])
 def test_beliefs_move_scores_by_what_they_are_worth_from_the_visit_after_they_are_formed(lower):
-    """On the real line, at every visit, against the same patients without expectancy; the belief grows with the visits."""
+    """On the real line, at every visit, against the same patients without expectancy; beliefs grow with the visits."""
     changes = {**REAL, "outcomes.score.lower_is_better": lower, "unblinding": WORTH}
     variant, drawn = cohort(CONTINUOUS, changes)
     _, bare = cohort(CONTINUOUS, changes, without=("expectancy",))
