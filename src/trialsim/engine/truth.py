@@ -3,9 +3,9 @@
 The mean score had nobody left is known exactly, and so is the rate ratio of a count where all strata share it. Any
 other estimand is found by its own analysis of very large trials without sampling of arms: the same patients, with the
 same draws, under each arm of the contrast, in a world in which events of a hypothetical strategy do not happen and all
-others do. A principal stratum are those spared in all these worlds. For measures such as the odds ratio, whose value depends on
-what is adjusted for, this is what the analysis would find in a trial without end. Patients are drawn without what
-groups of them share: it changes no patient taken alone, and so no true value.
+others do. A principal stratum are those spared in all these worlds. For measures such as the odds ratio, whose value
+depends on what is adjusted for, this is what the analysis would find in a trial without end. Patients are drawn without
+what groups of them share: it changes no patient taken alone, and so no true value.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trialsim.engine.block import blinded, patient_source
 from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.errors import RunError
 from trialsim.kernels.operating_characteristics import NULL_TOLERANCE
-from trialsim.patients.cohort import Cohort, PatientSource
+from trialsim.patients.cohort import Cohort
 from trialsim.scenario.known_events import EXPECTANCY
 from trialsim.scenario.methods import benefit_sign
 from trialsim.scenario.resolved import Estimand, Variant

@@ -19,7 +19,7 @@ from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report import measures
 from trialsim.report.questions import estimand_in, variants_of
 from trialsim.report.summary import hypotheses, records_of, setting_words, shown_share, usable_fits, varied_paths
-from trialsim.report.words import estimand_label, fixed, method_words, name_words, percent
+from trialsim.report.words import estimand_label, fixed, joined, method_words, name_words, percent
 from trialsim.scenario.methods import MEASURES
 
 BOUND = 4.9
@@ -180,9 +180,9 @@ def _handled(estimand: Mapping[str, Any]) -> tuple[Any, ...]:
 def _strategies(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> str:
     """Return the strategies of an estimand, `Leaving: hypothetical; Rescue: treatment policy`."""
     dropout, events, patients, expectancy = _handled(estimand)
-    known = {str(event["name"]): str(event["label"]) for event in variant.get("events") or ()}
+    known = _event_labels(variant)
     told = [f"Leaving: {name_words(dropout)}"] if variant["dropout"] is not None else []
-    told += [f"{known.get(name, name_words(name))}: {name_words(strategy)}" for name, strategy in events]
+    told += [f"{known[name]}: {name_words(strategy)}" for name, strategy in events]
     told += {"mitt": ["those given an infusion"], "per_protocol": ["those treated per protocol"]}.get(patients, [])
     told += ["without what patients and raters expect"] if expectancy == "excluded" else []
     return "; ".join(told)
@@ -201,7 +201,9 @@ def _table(
         label = estimand_label(name, labels)
         value = f"the true value of “{label}”" if len(asked) > 1 else "the true value"
         estimand = estimand_in(variant, name)
-        cells = tuple(_cell(own[each], estimand, value) if each in own else None for each in names)
+        cells = tuple(
+            _cell(own[each], _seen(variant, estimand, each), value) if each in own else None for each in names
+        )
         truths = dict.fromkeys(_truth(record) for record in own.values())
         rows.append(MatrixRow(label, _strategies(variant, estimand), "; ".join(truths), cells))
     settings = {path: records[0][path] for path in varied_paths(summary)}
@@ -241,7 +243,7 @@ def _is_in_units(measure: str) -> bool:
     return MEASURES[measure].unit not in ("log", "probability")
 
 
-def _cell(record: Record, estimand: Mapping[str, Any], value: str) -> MatrixCell:
+def _cell(record: Record, seen: str, value: str) -> MatrixCell:
     share, error, _ = shown_share(record)
     coverage = float(record["coverage"])
     flags = flags_of(record)
@@ -250,7 +252,7 @@ def _cell(record: Record, estimand: Mapping[str, Any], value: str) -> MatrixCell
         coverage="" if math.isnan(coverage) else _share(coverage, float(record["coverage_mcse"])),
         power=f"{'Type I error' if record['null'] else 'Power'} {_share(share, error)}",
         flags=flags,
-        sentence=_sentence(record, flags, estimand, value) if any(flags) else "",
+        sentence=_sentence(record, flags, seen, value) if any(flags) else "",
     )
 
 
@@ -262,18 +264,38 @@ def _decimals(record: Record) -> int:
     return measures.decimals_of(str(record["measure"]), float(record["empirical_se"]))
 
 
-def _analysis(record: Record, estimand: Mapping[str, Any]) -> str:
-    """Return an analysis as a sentence begins, and that it sees only those who stayed where that is so."""
+def _analysis(record: Record, seen: str) -> str:
+    """Return an analysis as a sentence begins, and whom it sees where that is not everybody."""
     name = str(record["method"])
     words = method_words(name)
     # A name that the scenario gives is left as it is.
     words = words if words == name else words[:1].upper() + words[1:]
-    method = next(str(one["method"]) for one in estimand["analyses"] if str(one.get("name", one["method"])) == name)
-    kept = estimand["endpoint"].get("dropout", "hypothetical") == "hypothetical" and record["share_missing"] > 0
-    return f"{words}{' on those who stayed' if kept and method in _AT_THE_VISIT else ''}"
+    return f"{words}{seen}" if record["share_missing"] > 0 else words
 
 
-def _sentence(record: Record, flags: Flags, estimand: Mapping[str, Any], value: str) -> str:
+def _seen(variant: Mapping[str, Any], estimand: Mapping[str, Any], name: str) -> str:
+    """Return whom an analysis sees that looks at the visit alone: those who stayed, without events set aside."""
+    method = next(str(one["method"]) for one in estimand["analyses"] if str(one["name"]) == name)
+    if method not in _AT_THE_VISIT:
+        return ""
+    dropout, events, *_ = _handled(estimand)
+    known = _event_labels(variant)
+    without = [f"without {_inside(known[event])}" for event, strategy in events if strategy == "hypothetical"]
+    stayed = ["who stayed"] if variant["dropout"] is not None and dropout == "hypothetical" else []
+    told = [*stayed, *([joined(without)] if without else [])]
+    return f" on those {' '.join(told)}" if told else ""
+
+
+def _event_labels(variant: Mapping[str, Any]) -> dict[str, str]:
+    return {str(event["name"]): str(event["label"]) for event in variant.get("events") or ()}
+
+
+def _inside(label: str) -> str:
+    """Return a label as it stands inside a sentence; abbreviations keep their capitals."""
+    return label if label[1:2].isupper() else label[:1].lower() + label[1:]
+
+
+def _sentence(record: Record, flags: Flags, seen: str, value: str) -> str:
     """Return what is wrong with an analysis: by how much it misses, and how often its intervals hold the true value."""
     covered = float(record["coverage"])
     level = percent(1.0 - float(record["alpha"]))
@@ -282,7 +304,7 @@ def _sentence(record: Record, flags: Flags, estimand: Mapping[str, Any], value: 
         why = "more often than they should" if covered > 1.0 - float(record["alpha"]) else "too rarely"
         name = method_words(str(record["method"]))
         return f"The {level} intervals of {name} hold {value} {share}, {why}{_spread(record, covered)}."
-    missed = f"{_analysis(record, estimand)} misses {value} by {_distance(record)}"
+    missed = f"{_analysis(record, seen)} misses {value} by {_distance(record)}"
     return f"{missed}; its {level} intervals hold it {share}." if flags.coverage else f"{missed}."
 
 

@@ -139,6 +139,34 @@ def test_each_flagged_cell_has_a_sentence(compared: Compared) -> None:
     )
 
 
+def test_sentences_say_whom_an_analysis_sees() -> None:
+    changes = {
+        "events": {
+            "rescue": {"label": "Rescue medication", "per_day": 0.05, "effect": {"qids_sr16": -4.0}},
+            "ect": {"label": "ECT", "per_day": 0.01, "effect": {"qids_sr16": -2.0}},
+        },
+        "estimands.primary": {**ON_QIDS, "label": "Policy"},
+        "estimands.pure": {
+            **ON_QIDS,
+            "label": "Pure",
+            "intercurrent_events": {"rescue": "hypothetical", "ect": "hypothetical"},
+        },
+        "analysis": {name: [{"method": "mmrm"}, {"method": "ancova"}] for name in ("primary", "pure")},
+    }
+    resolved = resolve(BOUNDED, changes).to_dict()
+    summary = summary_of(resolved).assign(bias=-0.6, bias_mcse=0.05)
+    (table,) = matrix_tables(resolved, summary, labels=labels_of(resolved))
+    assert table.rows[1].strategies == "Leaving: hypothetical; Rescue medication: hypothetical; ECT: hypothetical"
+    assert [words.partition(" by ")[0] for words in table.sentences] == [
+        "MMRM misses the true value of “Policy”",
+        "ANCOVA on those who stayed misses the true value of “Policy”",
+        "MMRM misses the true value of “Pure”",
+        "ANCOVA on those who stayed without rescue medication and without ECT misses the true value of “Pure”",
+    ]
+    (table,) = matrix_tables(resolved, summary.assign(share_missing=0.0))
+    assert table.sentences[1].startswith("ANCOVA misses")
+
+
 def test_sentences_of_other_kinds(compared: Compared) -> None:
     resolved, summary = compared
     changed = summary[summary["estimand"] == "odds"].copy()

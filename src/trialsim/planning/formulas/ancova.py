@@ -109,7 +109,7 @@ def ancova(
     def power_at(effect: float, n: tuple[float, ...]) -> float:
         shift = abs(effect - null) / (sd * math.sqrt(factor * (1.0 / n[0] + 1.0 / n[1])))
         if reference == "exact" and used:
-            return _power_over_imbalance(shift, sum(n), used, at)
+            return power_over_imbalance(shift, sum(n), used, at)
         return t_power(shift, math.inf if reference == "z" else sum(n) - 2.0 - used, at)
 
     words = {"exact": "integrated over chance imbalance", "t": "noncentral t", "z": "normal approximation"}
@@ -127,7 +127,19 @@ def ancova(
     return solve(question, effect=difference, n_total=n_total, power=power)
 
 
-def _power_over_imbalance(shift: float, total: float, covariates: int, at: Level) -> float:
+def power_over_imbalance(shift: float, total: float, covariates: int, at: Level) -> float:
+    """Return the power of a t test over the chance imbalance of normal covariates.
+
+    Parameters
+    ----------
+    shift : float
+        Effect over its standard error with balanced covariates, at least 0.
+    total : float
+        Participants.
+    covariates : int
+        At least 1.
+    at : Level
+    """
     df = total - 2.0 - covariates
     critical = float(stdtrit(df, 1.0 - at.tail))
     share, mass = beta_nodes(0.5 * (total - 1.0 - covariates), 0.5 * covariates)

@@ -80,7 +80,7 @@ def equivalence_means(
     if not lower < difference < upper:
         refuse("difference", f"must lie within the limits {lower:g} and {upper:g}, not {difference:g}")
     at = level(alpha, 1)
-    power_of = _power_t if reference == "t" else _power_z
+    power_of = two_tests_power if reference == "t" else _power_z
 
     def power_at(effect: float, n: tuple[float, ...]) -> float:
         k = sd * math.sqrt(1.0 / n[0] + 1.0 / n[1])
@@ -151,8 +151,17 @@ def _power_z(low: float, high: float, _df: float, at: Level) -> float:
     return max(float(ndtr(high - critical) - ndtr(low + critical)), 0.0)
 
 
-def _power_t(low: float, high: float, df: float, at: Level) -> float:
-    """Return the same, integrated over s / σ up to where the two rejection regions part."""
+def two_tests_power(low: float, high: float, df: float, at: Level) -> float:
+    """Return P(both t tests reject), integrated over s / σ up to where the two rejection regions part.
+
+    Parameters
+    ----------
+    low, high : float
+        Limits of equivalence in standard errors from the truth.
+    df : float
+    at : Level
+        One-sided, of each test.
+    """
     critical = float(stdtrit(df, 1.0 - at.tail))
     spread = WIDTH / math.sqrt(2.0 * df)
     start, end = max(0.0, 1.0 - spread), min(1.0 + spread, (high - low) / (2.0 * critical))

@@ -85,7 +85,9 @@ def mmrm(
     *,
     difference: float | None = None,
     sd: float | Sequence[float],
-    inflation: float | Sequence[float],
+    inflation: float | Sequence[float] | None = None,
+    correlation: ArrayLike | None = None,
+    staying: ArrayLike | None = None,
     n_total: float | None = None,
     power: float | None = None,
     reference: str = "t",
@@ -104,8 +106,13 @@ def mmrm(
     sd : float or pair of float
         Standard deviation at the last visit within both arms, or in control then active; the residual one if the model
         adjusts for baseline.
-    inflation : float or pair of float
-        φ of both arms or of control then active, at least 1: see `variance_inflation`.
+    inflation : float or pair of float, optional
+        φ of both arms or of control then active, at least 1: see `variance_inflation`. Left out, it is that of
+        `correlation` and `staying`.
+    correlation : float or array-like, shape (V, V), optional
+        Correlation of the scores over the visits within an arm, or the one number that any two visits have.
+    staying : array-like, shape (V,) or (2, V), optional
+        Share still observed at each visit: of both arms, or a row for control and one for active.
     n_total : float, optional
         Participants randomised in both arms (with at least one visit).
     power : float, optional
@@ -130,7 +137,10 @@ def mmrm(
     -----
     Variance of the difference φ₀σ₀²/n₀ + φ₁σ₁²/n₁ (Lu, Luo & Chen 2008), their z and t formulas.
     """
-    spread, phi = pair("sd", sd), pair("inflation", inflation)
+    spread = pair("sd", sd)
+    phi = pair("inflation", _inflation(correlation, staying) if inflation is None else inflation)
+    if inflation is not None and (correlation is not None or staying is not None):
+        refuse("inflation", "is given beside correlation and staying, from which it follows; give the one or the others")
     positive(sd=min(spread))
     one_of("reference", reference, ("t", "z"))
     if min(phi) < 1.0 - 1e-12:
@@ -155,3 +165,18 @@ def mmrm(
         inputs={"sd": spread, "inflation": phi, "null": null},
     )
     return solve(question, effect=difference, n_total=n_total, power=power)
+
+
+def _inflation(correlation: ArrayLike | None, staying: ArrayLike | None) -> tuple[float, ...]:
+    """Return φ of each arm from the correlation of its visits and the shares that stay."""
+    if correlation is None or staying is None:
+        missing = "correlation" if correlation is None else "staying"
+        refuse(missing, "is left out; give correlation and staying, or the variance inflation that follows from them")
+    rows = np.atleast_2d(np.asarray(staying, dtype=np.float64))
+    if rows.ndim != 2 or len(rows) > 2:
+        refuse("staying", f"must be a share for each visit, or a row of them for each of two arms, not shape {rows.shape}")
+    matrix = np.asarray(correlation, dtype=np.float64)
+    if matrix.ndim == 0:
+        inside(-1.0, 1.0, correlation=float(matrix))
+        matrix = np.where(np.eye(rows.shape[1], dtype=bool), 1.0, float(matrix))
+    return tuple(variance_inflation(matrix, row) for row in rows)
