@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
     from trialsim.api import cohort as cohort
+    from trialsim.api import formula as formula
     from trialsim.api import load as load
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "analyse",
     "cohort",
+    "formula",
     "load",
     "mmrm",
     "open_run",

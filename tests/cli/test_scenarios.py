@@ -13,6 +13,7 @@ OTHERS = {
     "scenarios/self_harm.yaml": "3 variants x 3 sample sizes = 9 cells, 500 simulated trials each",
     "scenarios/relapse.yaml": "3 sample sizes, 500 simulated trials each",
     "scenarios/all_outcomes.yaml": "1 sample size, 500 simulated trials each",
+    "scenarios/durability.yaml": "3 sample sizes, 500 simulated trials each",
     "scenarios/bpd_modifier.yaml": "3 variants x 4 sample sizes = 12 cells, 500 simulated trials each",
     "scenarios/ketamine_dbt_factorial.yaml": "3 sample sizes, 500 simulated trials each",
     "scenarios/unblinding.yaml": "3 variants x 3 sample sizes = 9 cells, 500 simulated trials each",

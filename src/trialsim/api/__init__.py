@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trialsim.api import formula
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
@@ -20,6 +21,7 @@ __all__ = [
     "TippingPoint",
     "analyse",
     "cohort",
+    "formula",
     "load",
     "mmrm",
     "open_run",
@@ -50,6 +52,8 @@ _HOME = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
+    if name == "formula":
+        return import_module(f"{__name__}.formula")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -34,8 +34,15 @@ SUBJECTS: MappingProxyType[str, tuple[tuple[str, tuple[str, ...]], ...]] = Mappi
         "Time to an event": (("survival", ("logrank_events", "logrank")),),
         "Several arms": (("factorial", ("two_by_two", "one_way")),),
         "Groups of patients": (
-            ("clustered", ("cluster_randomised_means", "cluster_randomised_proportions", "cluster_size_for_means")),
-            ("clustered", ("design_effect",)),
+            (
+                "clustered",
+                (
+                    "cluster_randomised_means",
+                    "cluster_randomised_proportions",
+                    "cluster_size_for_means",
+                    "design_effect",
+                ),
+            ),
             ("partial_nesting", ("partially_nested", "partially_nested_arm", "level_if_groups_ignored")),
         ),
         "Ranks": (("ranks", ("mann_whitney", "signed_rank", "sign_test", "probability_of_superiority")),),

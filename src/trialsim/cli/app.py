@@ -13,6 +13,8 @@ from trialsim.cli.analyze import analyze
 from trialsim.cli.cohort import cohort
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
+from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
+from trialsim.cli.formula import formula
 from trialsim.cli.new import new
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
@@ -95,8 +97,8 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, cohort, plot, replay, analyze, evidence, schema):
-    app.command()(_guarded(_command))
+for _command in (new, validate, explain, run, formula, cohort, plot, replay, analyze, evidence, schema):
+    app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 
 def run_app() -> None:

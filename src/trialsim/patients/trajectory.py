@@ -64,6 +64,7 @@ def run_course(
     mechanisms = mechanisms_of(model.variant, without=without)
     for mechanism in mechanisms:
         mechanism.begin(state)
+    for mechanism in mechanisms:
         mechanism.after(state, -1)
     for visit in range(state.scores.shape[2]):
         state.scores[:, :, visit] = course.scores(visit, _shift(mechanisms, state, visit))

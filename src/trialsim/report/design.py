@@ -180,5 +180,5 @@ def _dropout_words(variant: Mapping[str, Any]) -> str:
     outcome = variant["outcome_labels"][dropout["outcome"]]
     ratio = number(float(dropout["score_hazard_ratio_per_sd"]))
     if dropout["model"] == "mnar":
-        return f"{text}; not at random, by the {outcome} score that would have followed (hazard ratio {ratio} per SD worse)"
+        return f"{text}; not at random, by the {outcome} score to come (hazard ratio {ratio} per SD worse)"
     return f"{text}; at random given the last {outcome} score (hazard ratio {ratio} per SD worse)"

@@ -27,6 +27,7 @@ from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
 from trialsim.report.questions import question_words, variants_of
+from trialsim.report.sections import Section
 from trialsim.report.summary import Hypothesis, hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.svg import inline_svg
 from trialsim.report.table import PowerTable, power_table
@@ -57,6 +58,7 @@ def render_report(
     *,
     rungs: pd.DataFrame | None = None,
     families: pd.DataFrame | None = None,
+    sections: Sequence[Section] = (),
 ) -> str:
     """Return the report of a run as an HTML page.
 
@@ -76,6 +78,8 @@ def render_report(
         What `ledger.count_rungs` says about the fits that were not as asked for.
     families : DataFrame, optional
         The summary of hypotheses tested together.
+    sections : sequence of Section
+        What else the run has to say.
     """
     labels = labels_of(resolved)
     paths = varied_paths(summary)
@@ -113,6 +117,7 @@ def render_report(
         "manifest": list(_flat(manifest)),
         "together": _together(families, summary, primary, resolved, labels),
         "matrix": matrix_tables(resolved, summary, labels=labels) if is_matrix_asked(resolved) else [],
+        "sections": sections,
         "margins": any(is_margin(str(test)) for test in summary["test"]),
         "limitations": limitations(
             summary,

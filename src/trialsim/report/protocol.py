@@ -135,8 +135,8 @@ def limitations(
         None: "Nobody leaves these simulated trials; a real one will lose patients, and with them power.",
         "mcar": "Patients leave completely at random here. In a real trial those who do badly may leave more often, "
         "which can bias the estimate as well as cost power.",
-        "mnar": "Leaving depends on scores that are not seen (missing not at random): analyses of what is seen are biased "
-        "by it, and part of the bias shown is this.",
+        "mnar": "Leaving depends on scores that are not seen (missing not at random): analyses of what is seen are "
+        "biased by it, and part of the bias shown is this.",
         "mar": "Leaving depends on scores that were observed (missing at random). Leaving that depends on the score "
         "that would have followed (missing not at random) is not simulated; bias under it can be larger.",
     }  # fmt: skip

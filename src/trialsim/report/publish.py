@@ -18,6 +18,7 @@ from trialsim.report.fonts import drawable, drawable_columns, names_note
 from trialsim.report.html import render_report
 from trialsim.report.ledger import count_rungs
 from trialsim.report.matrix import is_matrix_asked
+from trialsim.report.sections import sections_of
 from trialsim.report.style import png_bytes, svg_text
 
 REPORT = "report.html"
@@ -77,7 +78,14 @@ def publish(
     )
     told = {key: value for key, value in manifest.items() if key != "scenario"}
     page = render_report(
-        resolved, resolved["provenance"], summary, texts, told, rungs=count_rungs(unusual), families=together
+        resolved,
+        resolved["provenance"],
+        summary,
+        texts,
+        told,
+        rungs=count_rungs(unusual),
+        families=together,
+        sections=sections_of(folder, summary, resolved, labels),
     )
     write_text(folder / REPORT, page)
 

@@ -154,6 +154,8 @@ def variable_attribute(variant: Mapping[str, Any], estimand: Mapping[str, Any]) 
     if endpoint.kind == "binary":
         return f"{_capital(endpoint.name)} on {label} at day {day}: {rule}"
     start = "baseline" if endpoint.from_visit < 0 else f"day {number(variant['visits_days'][endpoint.from_visit])}"
+    if endpoint.criterion is not None and endpoint.criterion.kind == "event":
+        return f"Days from {start} to the first visit, up to day {day}, {rule} ({endpoint.name})"
     return f"Days from {start} to the first visit, up to day {day}, with {label} {rule} ({endpoint.name})"
 
 
@@ -162,6 +164,8 @@ def criterion_words(endpoint: Endpoint) -> str:
     criterion = endpoint.criterion
     if criterion is None:
         return ""
+    if criterion.kind == "event":
+        return f"on or after {criterion.event.replace('_', ' ')}"
     if criterion.kind in ("at_most", "at_least"):
         return f"at {number(criterion.value)} points or {'below' if criterion.kind == 'at_most' else 'above'}"
     side = "at least" if criterion.kind == "reduction" else "less than"
@@ -169,12 +173,26 @@ def criterion_words(endpoint: Endpoint) -> str:
 
 
 def strategy_words(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> str:
-    """Return what leaving the trial does to the variable (ICH E9 R1)."""
-    if variant["dropout"] is None:
-        return "None simulated"
+    """Return what leaving the trial and other events do to the variable (ICH E9 R1)."""
     endpoint = endpoint_of(estimand)
     told = {"hypothetical": _hypothetical, "composite": _composite, "while_on_treatment": _while_on_treatment}
-    return f"Leaving the trial: {told[endpoint.dropout](endpoint)}"
+    lines = [] if variant["dropout"] is None else [f"Leaving the trial: {told[endpoint.dropout](endpoint)}"]
+    for event in variant.get("events", ()):
+        strategy = dict(endpoint.events).get(event["name"])
+        if strategy is not None:
+            unseen = ", by a score that is not seen (missing not at random)" if event["depends_on"] == "current" else ""
+            lines.append(f"{_capital(event['label'])}{unseen}: {_EVENT_STRATEGIES[strategy]}")
+    return ". ".join(lines) or "None simulated"
+
+
+_EVENT_STRATEGIES = {
+    "treatment_policy": "treatment-policy strategy, the value with whatever follows",
+    "hypothetical": "hypothetical strategy, had it not happened; scores from then on are missing to the analysis",
+    "composite": "composite strategy, a failure from then on",
+    "while_on_treatment": "while-on-treatment strategy, the last value before it",
+    "principal_stratum": "principal stratum, patients who would have it under neither arm (an assumption across "
+    "worlds that no trial can check; the analysis takes those observed without it)",
+}
 
 
 def _hypothetical(endpoint: Endpoint) -> str:

@@ -1,0 +1,168 @@
+"""Which replicates of a block succeed, at any sample sizes or for any variants: what planning asks of the engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.analysis.contract import FAILED
+from trialsim.engine.backends import run_units
+from trialsim.engine.block import CellBlock, compute_block
+from trialsim.engine.decision import family
+from trialsim.engine.hypotheses import Hypothesis
+from trialsim.engine.truth import true_values
+from trialsim.kernels.multiplicity import is_rejected
+from trialsim.scenario.methods import power_sign
+from trialsim.scenario.resolved import Variant
+
+Flags = NDArray[np.bool_]
+Goal = Literal["primary", "each", "all"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """A variant and what counts as success in it.
+
+    Parameters
+    ----------
+    variant : Variant
+        With the estimands that are needed.
+    key : str
+        Hash of the scenario.
+    members : tuple of Hypothesis
+    signs : tuple of int
+        Side on which a rejection of each counts; 0 for either.
+    together : bool
+        Whether a success is to find all of them; otherwise each has successes of its own.
+    """
+
+    variant: Variant
+    key: str
+    members: tuple[Hypothesis, ...]
+    signs: tuple[int, ...]
+    together: bool
+
+
+class Successes(NamedTuple):
+    """The replicates of a block at one sample size of one variant.
+
+    Attributes
+    ----------
+    found, usable : ndarray of bool, shape (R, H)
+        Whether a replicate finds what is claimed, and whether its analyses gave estimates; H is 1 where a success is
+        to find all.
+    missing : ndarray, shape (M,)
+        Mean share of the randomised without a score at the visit of each member.
+    """
+
+    found: Flags
+    usable: Flags
+    missing: NDArray[np.float64]
+
+
+class Unit(NamedTuple):
+    """A block to draw: variants, each at some sizes, with the same patients."""
+
+    index: int
+    block: int
+    parts: tuple[tuple[Asked, tuple[int, ...]], ...]
+
+
+class _Done(float):
+    """Seconds, as the backend takes them, and with them what was computed."""
+
+    index: int
+    successes: list[Successes]
+
+
+def ask(variant: Variant, key: str, goal: Goal) -> Asked:
+    """Return what counts as success in a variant.
+
+    Parameters
+    ----------
+    variant : Variant
+    key : str
+        Hash of the scenario.
+    goal : {'primary', 'each', 'all'}
+        The first analysis of the first estimand alone, at its own level; or every member of the multiplicity procedure
+        within it (without a procedure the first analysis of every estimand, at its own level): each by itself, or all
+        in the same trial.
+    """
+    if goal == "primary":
+        first = variant.estimands[0]
+        variant = replace(variant, estimands=(replace(first, analyses=first.analyses[:1]),), multiplicity=None)
+    plan = variant.multiplicity
+    members = family(plan) if plan is not None else [Hypothesis(e, 0) for e in range(len(variant.estimands))]
+    return Asked(variant, key, tuple(members), _signs(variant, key, members), goal == "all")
+
+
+def _signs(variant: Variant, key: str, members: Iterable[Hypothesis]) -> tuple[int, ...]:
+    """Return the side that counts for each hypothesis; true values are found only where they decide it."""
+    signs: list[int] = []
+    for member in members:
+        estimand = variant.estimands[member.estimand]
+        measure = estimand.analyses[member.analysis].measure
+        sides = {power_sign(estimand, measure, value) for value in (-1.0, 1.0)}
+        if len(sides) > 1:
+            sides = {power_sign(estimand, measure, true_values(variant, key)[member].value)}
+        signs.append(sides.pop())
+    return tuple(signs)
+
+
+def run(units: Sequence[Unit], seed: int, workers: int) -> list[list[Successes]]:
+    """Return the successes of every unit: its parts in order, the sizes of each rising within.
+
+    Parameters
+    ----------
+    units : sequence of Unit
+    seed : int
+    workers : int
+        Results do not depend on it.
+    """
+    done = [result for result in run_units(partial(compute, seed), units, workers) if isinstance(result, _Done)]
+    return [result.successes for result in sorted(done, key=lambda result: result.index)]
+
+
+def compute(seed: int, unit: Unit) -> float:
+    """Return the seconds that a unit took, which carry its successes."""
+    started = time.perf_counter()
+    successes = []
+    for asked, sizes in unit.parts:
+        variant = replace(asked.variant, sample_sizes=sizes)
+        blocks = compute_block(variant, asked.key, seed, unit.block)
+        successes += [_successes(asked, [cell for cell in blocks if cell.n == n]) for n in sizes]
+    done = _Done(time.perf_counter() - started)
+    done.index, done.successes = unit.index, successes
+    return done
+
+
+def _successes(asked: Asked, cells: Sequence[CellBlock]) -> Successes:
+    by_hypothesis = {cell.hypothesis: cell for cell in cells}
+    of_members = [by_hypothesis[member] for member in asked.members]
+    usable = np.stack([cell.estimates.status != FAILED for cell in of_members], axis=1)
+    found = np.stack(
+        [_found(asked.variant, cell, sign) for cell, sign in zip(of_members, asked.signs, strict=True)], axis=1
+    )
+    if asked.together:
+        found, usable = found.all(axis=1, keepdims=True), usable.all(axis=1, keepdims=True)
+    return Successes(found & usable, usable, np.array([cell.share_missing.mean() for cell in of_members]))
+
+
+def _found(variant: Variant, cell: CellBlock, sign: int) -> Flags:
+    """Return whether each replicate rejects on the side that counts, within the procedure where there is one."""
+    plan = variant.multiplicity
+    estimates = cell.estimates
+    if plan is not None:
+        rejected = is_rejected(cell.p_adjusted, plan.alpha)
+    else:
+        analysis = variant.estimands[cell.hypothesis.estimand].analyses[cell.hypothesis.analysis]
+        with np.errstate(invalid="ignore"):
+            rejected = estimates.p <= analysis.alpha
+    with np.errstate(invalid="ignore"):
+        return np.asarray(rejected & ((sign * estimates.estimate > 0.0) | (sign == 0)))
