@@ -58,7 +58,7 @@ MODULES: MappingProxyType[str, str] = MappingProxyType(
 )
 """The module of each formula."""
 
-__all__ = [*MODULES]  # noqa: PLE0604 - names, all of them strings
+__all__ = [*MODULES]
 
 
 def __getattr__(name: str) -> Callable[..., Answer | float]:

@@ -49,7 +49,9 @@ def formula(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="The formula; its arguments follow, such as --sd 6. None: list them.", show_default=False
+            metavar="NAME",
+            help="The formula; its arguments follow, such as --sd 6. None: list them.",
+            show_default=False,
         ),
     ] = None,
     arguments: Annotated[

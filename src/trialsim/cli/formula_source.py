@@ -124,9 +124,7 @@ def _module(name: str) -> ast.Module:
 
 def _function(name: str) -> ast.FunctionDef:
     """Return the syntax tree of a formula."""
-    (found,) = (
-        node for node in _module(MODULES[name]).body if isinstance(node, ast.FunctionDef) and node.name == name
-    )
+    (found,) = (node for node in _module(MODULES[name]).body if isinstance(node, ast.FunctionDef) and node.name == name)
     return found
 
 

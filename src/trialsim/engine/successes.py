@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +73,8 @@ class Unit(NamedTuple):
     parts: tuple[tuple[Asked, tuple[int, ...]], ...]
 
 
-class _Done(float):
-    """Seconds, as the backend takes them, and with them what was computed."""
+class Result(NamedTuple):
+    """What a unit gave, with its index, because units may finish in any order."""
 
     index: int
     successes: list[Successes]
@@ -125,21 +124,18 @@ def run(units: Sequence[Unit], seed: int, workers: int) -> list[list[Successes]]
     workers : int
         Results do not depend on it.
     """
-    done = [result for result in run_units(partial(compute, seed), units, workers) if isinstance(result, _Done)]
-    return [result.successes for result in sorted(done, key=lambda result: result.index)]
+    # What comes back is passed on as it is; the backend's own callers return seconds.
+    results = cast("Iterator[Result]", run_units(cast("Callable[[Unit], float]", partial(compute, seed)), units, workers))
+    return [result.successes for result in sorted(results, key=lambda result: result.index)]
 
 
-def compute(seed: int, unit: Unit) -> float:
-    """Return the seconds that a unit took, which carry its successes."""
-    started = time.perf_counter()
+def compute(seed: int, unit: Unit) -> Result:
+    """Return the successes of a unit."""
     successes = []
     for asked, sizes in unit.parts:
-        variant = replace(asked.variant, sample_sizes=sizes)
-        blocks = compute_block(variant, asked.key, seed, unit.block)
+        blocks = compute_block(replace(asked.variant, sample_sizes=sizes), asked.key, seed, unit.block)
         successes += [_successes(asked, [cell for cell in blocks if cell.n == n]) for n in sizes]
-    done = _Done(time.perf_counter() - started)
-    done.index, done.successes = unit.index, successes
-    return done
+    return Result(unit.index, successes)
 
 
 def _successes(asked: Asked, cells: Sequence[CellBlock]) -> Successes:

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from trialsim.kernels.montecarlo import wilson_interval
-from trialsim.planning.curve import Count, Curve, Tried, Trials, fit_curve
+from trialsim.planning.curve import Count, Curve, Trials, Tried, fit_curve
 
 Z95 = float(ndtri(0.975))
 SPREAD = 0.4

@@ -39,6 +39,8 @@ _PATH_WORDS: tuple[tuple[str, str], ...] = (
     (r"course\.infusion_model\.gain", "Gain of one infusion"),
     (r"safety\.stopping_rule\.alpha", "Level of the stopping rule"),
     (r"multiplicity\.method", "Procedure for several hypotheses"),
+    (r"unblinding\.guess", "Masking"),
+    (r"unblinding\.expectancy\.([^.]+)", "What believing in the drug is worth, {0}"),
     (r"population\.strata\.([^.]+)\.share", "Share of patients in {0}"),
     (r"population\.strata\.([^.]+)\.baseline(?:\.(.+))?", "Baseline scores in {0}"),
     (r"population\.strata\.([^.]+)", "Patients in {0}"),

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from trials import BOUNDED, resolve
 from trialsim.report.blinding import blinding_of, blinding_section, blinding_words, expectancy_rows, guess_rows
 from trialsim.report.design import labels_of
+from trialsim.report.sections import sections_of
 
 WORTH = {"expectancy": {"qids_sr16": 2.0, "madrs": {"bpd": 3.0, "no_bpd": 1.0}}}
 GUESS = "unblinding.guess"
@@ -104,16 +104,13 @@ def test_raters_in_words() -> None:
     assert blinding_words(resolve(BOUNDED, {}).to_dict(), {}) == []
 
 
-def test_the_section_is_escaped_and_absent_without_guesses(
+def test_the_section_is_absent_without_guesses(
     scenario: dict[str, Any], guesses: pd.DataFrame, summary: pd.DataFrame, tmp_path: Any
 ) -> None:
     assert blinding_of(tmp_path) is None
-    guesses.to_parquet(tmp_path / "blinding.parquet")
-    section = blinding_section(blinding_of(tmp_path), summary, scenario, labels_of(scenario))
-    loader = PackageLoader("trialsim.report", "templates")
-    template = Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("blinding.html.j2")
-    page = template.render(blinding=section)
-    assert "Ketamine &lt;i.v.&gt;" in page
-    assert page.count("<tr>") == 1 + 4 + 1 + 2
     assert blinding_section(None, summary, scenario, {}) is None
-    assert template.render(blinding=None).strip() == ""
+    guesses.to_parquet(tmp_path / "blinding.parquet")
+    told = sections_of(tmp_path, summary, scenario, labels_of(scenario))
+    assert [section.anchor for section in told] == ["blinding"]
+    assert [len(table.rows) for table in told[0].tables] == [4, 2]
+    assert told[0].tables[0].rows[1][1] == "Ketamine <i.v.>"

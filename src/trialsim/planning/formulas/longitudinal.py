@@ -140,7 +140,9 @@ def mmrm(
     spread = pair("sd", sd)
     phi = pair("inflation", _inflation(correlation, staying) if inflation is None else inflation)
     if inflation is not None and (correlation is not None or staying is not None):
-        refuse("inflation", "is given beside correlation and staying, from which it follows; give the one or the others")
+        refuse(
+            "inflation", "is given beside correlation and staying, from which it follows; give the one or the others"
+        )
     positive(sd=min(spread))
     one_of("reference", reference, ("t", "z"))
     if min(phi) < 1.0 - 1e-12:
@@ -174,7 +176,9 @@ def _inflation(correlation: ArrayLike | None, staying: ArrayLike | None) -> tupl
         refuse(missing, "is left out; give correlation and staying, or the variance inflation that follows from them")
     rows = np.atleast_2d(np.asarray(staying, dtype=np.float64))
     if rows.ndim != 2 or len(rows) > 2:
-        refuse("staying", f"must be a share for each visit, or a row of them for each of two arms, not shape {rows.shape}")
+        refuse(
+            "staying", f"must be a share for each visit, or a row of them for each of two arms, not shape {rows.shape}"
+        )
     matrix = np.asarray(correlation, dtype=np.float64)
     if matrix.ndim == 0:
         inside(-1.0, 1.0, correlation=float(matrix))

@@ -1,0 +1,190 @@
+"""What the search asks and the engine answers: goals, samplers over sizes and over values, and why there is no answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.engine.hypotheses import Hypothesis
+from trialsim.engine.successes import Asked, Goal, Successes, Unit, run
+from trialsim.engine.truth import Truth, is_null
+from trialsim.errors import Fault, InputError
+from trialsim.kernels.montecarlo import wilson_interval
+from trialsim.planning.curve import Count, Tried
+from trialsim.planning.search import Z95, Aim, Found, Task
+from trialsim.scenario.methods import power_sign
+
+POWERS = (0.1, 0.99)
+PRECISIONS = (0.002, 0.5)
+MOST_TRIALS = 400_000
+
+Parts = Callable[[tuple[float, ...]], tuple[tuple[Asked, tuple[int, ...]], ...]]
+
+
+class Sampler:
+    """Answers the search by simulating blocks.
+
+    Parameters
+    ----------
+    parts : callable
+        From places to the variants, and the sizes of each, in the order of the places.
+    seed, workers : int
+    """
+
+    def __init__(self, parts: Parts, seed: int, workers: int) -> None:
+        self._parts, self._seed, self._workers = parts, seed, workers
+        self._missing: list[NDArray[np.float64]] = []
+
+    def __call__(self, tasks: Sequence[Task]) -> list[list[Tried]]:
+        """Return what each task tried."""
+        units = [Unit(i, task.block, self._parts(task.places)) for i, task in enumerate(tasks)]
+        answers = run(units, self._seed, self._workers)
+        self._missing += [successes.missing for answer in answers for successes in answer]
+        return [
+            [_tried(place, one) for place, one in zip(task.places, answer, strict=True)]
+            for task, answer in zip(tasks, answers, strict=True)
+        ]
+
+    def share_missing(self, member: int) -> float:
+        """Return the share of the randomised without a score at the visit of a member, over all trials."""
+        return float(np.mean([missing[member] for missing in self._missing]))
+
+
+def _tried(place: float, successes: Successes) -> Tried:
+    return Tried(place, successes.found, successes.usable)
+
+
+def aim_of(asked: Asked, power: float, precision: float, most_trials: int) -> Aim:
+    """Return what a search is to find.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+    faults = [
+        Fault(name, f"must lie between {ends[0]:g} and {ends[1]:g}; got {value:g}")
+        for name, value, ends in (("power", power, POWERS), ("precision", precision, PRECISIONS))
+        if not ends[0] <= value <= ends[1]
+    ]
+    if most_trials < 1:
+        faults.append(Fault("budget", f"must be at least 1 simulated trial; got {most_trials}"))
+    if faults:
+        raise InputError(faults)
+    return Aim(power, precision, most_trials, _power_at_0(asked))
+
+
+def _power_at_0(asked: Asked) -> float:
+    """Return about how often nothing is found to be something; the search only takes its first steps by it."""
+    plan, first = asked.variant.multiplicity, asked.variant.estimands[asked.members[0].estimand]
+    alpha = first.analyses[asked.members[0].analysis].alpha if plan is None else plan.alpha / len(asked.members)
+    if first.hypothesis.kind == "equivalence":
+        return 0.0005
+    return (0.5 * alpha) ** (2 if asked.together and len(asked.members) > 1 else 1)
+
+
+def nothing_to_find(asked: Asked) -> str:
+    """Return why no number of patients is enough, by the true values that the model gives; empty where some may be."""
+    for member in asked.members:
+        estimand = asked.variant.estimands[member.estimand]
+        measure = estimand.analyses[member.analysis].measure
+        if estimand.true_value is None or measure != "difference":
+            continue
+        value = estimand.true_value
+        if is_null(Truth(value, 0.0), asked.variant, member):
+            told = "reaches the margin" if estimand.hypothesis.margin is not None else "is 0"
+            return f"the true effect of {estimand.name} ({value:g} points) {told}, so there is nothing to find"
+        if power_sign(estimand, measure, value) * value < 0.0:
+            return f"the true effect of {estimand.name} ({value:+g} points) is a harm, and no power counts against it"
+    return ""
+
+
+def called(asked: Asked, hypothesis: int) -> str:
+    """Return the name of what needs most: a hypothesis, or all of them together."""
+    names = [_name(asked, member) for member in asked.members]
+    return " and ".join(names) if asked.together else names[hypothesis]
+
+
+def _name(asked: Asked, member: Hypothesis) -> str:
+    estimand = asked.variant.estimands[member.estimand]
+    return estimand.name if member.analysis == 0 else f"{estimand.name}.{estimand.analyses[member.analysis].name}"
+
+
+def why(found: Found, aim: Aim, largest: str) -> str:
+    """Return how a search ended, in a sentence; empty where the precision was reached.
+
+    Parameters
+    ----------
+    found : Found
+    aim : Aim
+    largest : str
+        The end of the search in words, such as `100,000 patients`.
+    """
+    best = found.best
+    most = "" if best is None else f" The highest power seen is {_percent(best)}."
+    match found.status:
+        case "found":
+            return ""
+        case "budget":
+            return (
+                f"The budget of {aim.most_trials:,} simulated trials was spent first: the interval is "
+                f"±{100 * found.half_width:.2g} % instead of ±{100 * aim.precision:.2g} %. A larger budget goes on."
+            )
+        case "smallest":
+            return f"Fewer are not tried, and here the power is {_percent(best)} already." if best else ""
+        case "no_fits":
+            return f"The power of {aim.power:.0%} cannot be reached: up to {largest} no trial could be analysed."
+        case "flat":
+            return f"Power does not rise to {aim.power:.0%} in a way that says where.{most}"
+    return f"The power of {aim.power:.0%} cannot be reached with up to {largest}.{most}"
+
+
+def _percent(count: Count) -> str:
+    return f"{100 * count.found / count.usable:.1f} %"
+
+
+def curve_rows(found: Found, places: Callable[[float], float]) -> list[dict[str, Any]]:
+    """Return the power curve as rows: fitted from the least to the largest place tried near the root, and as tried.
+
+    Parameters
+    ----------
+    found : Found
+    places : callable
+        From places of the search to what is shown.
+    """
+    counts = [count for count in found.trials.counts(found.hypothesis) if count.usable]
+    rows: list[dict[str, Any]] = []
+    if found.curve is not None:
+        around = [c.place for c in counts if 0.5 < c.place / found.curve.place < 2.0] or [found.curve.place]
+        grid = np.linspace(min(around), max(around), 101)
+        power, low, high = found.curve.band(grid, Z95)
+        rows += [
+            {"kind": "fitted", "at": places(x), "power": p, "low": a, "high": b, "replicates": None, "failed": None}
+            for x, p, a, b in zip(*(part.tolist() for part in (grid, power, low, high)), strict=True)
+        ]
+    return rows + [_row(count, places) for count in counts]
+
+
+def _row(count: Count, places: Callable[[float], float]) -> Mapping[str, Any] | dict[str, Any]:
+    interval = wilson_interval(count.found, count.usable)
+    return {
+        "kind": "simulated",
+        "at": places(count.place),
+        "power": count.found / count.usable,
+        "low": interval.low,
+        "high": interval.high,
+        "replicates": count.replicates,
+        "failed": count.replicates - count.usable,
+    }
+
+
+def rounded_up(x: float, step: int) -> int:
+    """Return the smallest multiple of a step that is not below a number."""
+    return step * math.ceil(x / step - 1e-9)
+
+
+__all__ = ["Goal", "Sampler", "aim_of", "called", "curve_rows", "nothing_to_find", "rounded_up", "why"]

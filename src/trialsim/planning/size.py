@@ -1,0 +1,235 @@
+"""The smallest number of patients for a power, by simulation of the scenario itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from trialsim.engine.successes import Asked, ask
+from trialsim.planning.curve import Trials
+from trialsim.planning.first_guess import first_guess
+from trialsim.planning.sampling import (
+    MOST_TRIALS,
+    Goal,
+    Sampler,
+    aim_of,
+    called,
+    curve_rows,
+    nothing_to_find,
+    rounded_up,
+    why,
+)
+from trialsim.planning.screening import Screening, screening_of
+from trialsim.planning.search import Z95, Aim, Axis, Found, Progress, Task, search
+from trialsim.scenario.resolved import Resolved, Variant
+
+MOST_PATIENTS = 100_000
+MOST_SCORES = 400_000
+"""Scores of a trial, baselines among them: what a block of trials of the largest size may take of memory."""
+FEWEST = 4
+"""Patients in each arm and stratum, on average, of the smallest trial that is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class PowerThere:
+    """Power at a size by the fitted curve, with its 95 % interval."""
+
+    power: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RequiredSize:
+    """How many patients a power takes.
+
+    Parameters
+    ----------
+    reached : bool
+        Whether there is such a number.
+    reason : str
+        Why there is none, or why it is less precise than asked for; empty where all is well.
+    title, goal, hypothesis : str
+        Of the scenario; what was wanted; the hypothesis that needs most.
+    power, precision : float
+        As asked for.
+    n_total, n_low, n_high : int or None
+        Number randomised and the ends of its 95 % interval, rounded up to whole multiples of the allocation ratio.
+    n_exact : float or None
+        Before rounding.
+    half_width : float or None
+        Of the interval, relative.
+    arms : dict of str to int
+        Number randomised to each arm.
+    at_n_total : PowerThere or None
+    share_missing : float or None
+        Of the randomised without a score at the visit; None where nothing was simulated.
+    completers, to_screen : int or None
+        Expected with `n_total` randomised.
+    screening : Screening
+    patients_per_percent : float or None
+        How many more one more percentage point of power takes here.
+    best_n, best_power : float or None
+        The highest power seen, and where.
+    trials, blocks : int
+        Simulated trials, and blocks of replicates.
+    curve : list of dict
+        Rows `kind` (fitted or simulated), `at` (N), `power`, `low`, `high`, `replicates`, `failed`.
+    notes : tuple of str
+        What was left aside.
+    """
+
+    reached: bool
+    reason: str
+    title: str
+    goal: Goal
+    hypothesis: str
+    power: float
+    precision: float
+    n_total: int | None
+    n_low: int | None
+    n_high: int | None
+    n_exact: float | None
+    half_width: float | None
+    arms: Mapping[str, int]
+    at_n_total: PowerThere | None
+    share_missing: float | None
+    completers: int | None
+    to_screen: int | None
+    screening: Screening
+    patients_per_percent: float | None
+    best_n: int | None
+    best_power: float | None
+    trials: int
+    blocks: int
+    curve: list[dict[str, Any]]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON's types."""
+        return {"schema": 1, "kind": "required_size", **asdict(self)}
+
+
+def required_size(
+    resolved: Resolved,
+    *,
+    power: float,
+    precision: float = 0.02,
+    goal: Goal = "primary",
+    workers: int = 1,
+    most_trials: int = MOST_TRIALS,
+    progress: Progress | None = None,
+) -> RequiredSize:
+    """Return the smallest number of patients for a power.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        Its first variant is simulated.
+    power : float
+        From 0.1 to 0.99.
+    precision : float
+        Relative half-width of the 95 % interval at which simulation stops, from 0.002 to 0.5.
+    goal : {'primary', 'each', 'all'}
+        The primary hypothesis alone; each hypothesis; or all of them in the same trial.
+    workers : int
+        The answer does not depend on it.
+    most_trials : int
+        Budget of simulated trials.
+    progress : callable, optional
+        Called with (blocks done, blocks expected).
+
+    Raises
+    ------
+    InputError
+        If a number is out of range.
+    """
+    variant = resolved.variants[0]
+    asked = ask(variant, resolved.hash, goal)
+    aim = aim_of(asked, power, precision, most_trials)
+    step = sum(variant.allocation.ratio)
+    axis = _axis(variant, step)
+    sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
+    impossible = nothing_to_find(asked)
+    if impossible:
+        found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
+        reason = f"The power of {power:.0%} cannot be reached: {impossible}."
+    else:
+        start = first_guess(asked.variant, asked.members, power)
+        columns = 1 if asked.together else len(asked.members)
+        found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
+        reason = why(found, aim, f"{round(axis.most):,} patients")
+    return _answer(resolved, asked, goal, aim, found, reason, axis, sampler)
+
+
+def _axis(variant: Variant, step: int) -> Axis:
+    """Return the sizes that are tried: whole multiples of the allocation ratio."""
+    least = step * math.ceil(FEWEST * len(variant.strata) / min(variant.allocation.ratio))
+    scores = len(variant.outcomes) * (len(variant.visits_days) + 1)
+    most = step * (min(MOST_PATIENTS, MOST_SCORES // scores) // step)
+    return Axis(0.5, float(least), float(max(most, least)), float(step))
+
+
+def _once(sampler: Sampler, place: float) -> Found:
+    """Return what one block shows where there is nothing to search for."""
+    trials = Trials()
+    ((tried,),) = sampler([Task(0, (place,))])
+    trials.add(0, tried)
+    return Found("unreachable", 0, None, trials)
+
+
+def _answer(
+    resolved: Resolved, asked: Asked, goal: Goal, aim: Aim, found: Found, reason: str, axis: Axis, sampler: Sampler
+) -> RequiredSize:
+    variant, curve, best = resolved.variants[0], found.curve, found.best
+    step = round(axis.step)
+    exact = curve.place if curve is not None else axis.least if found.status == "smallest" else None
+    total = None if exact is None else max(rounded_up(exact, step), round(axis.least))
+    low, high = (None if math.isnan(end) else rounded_up(end, step) for end in found.interval)
+    screening = screening_of(variant, resolved.hash)
+    missing = sampler.share_missing(0 if asked.together else found.hypothesis)
+    arms = {} if total is None else {
+        name: total // step * part for name, part in zip(variant.arms, variant.allocation.ratio, strict=True)
+    }  # fmt: skip
+    there = None
+    if curve is not None and total is not None:
+        there = PowerThere(*(float(part[0]) for part in curve.band(np.array([float(total)]), Z95)))
+    return RequiredSize(
+        reached=total is not None,
+        reason=reason,
+        title=resolved.title,
+        goal=goal,
+        hypothesis=called(asked, found.hypothesis),
+        power=aim.power,
+        precision=aim.precision,
+        n_total=total,
+        n_low=low,
+        n_high=high,
+        n_exact=exact,
+        half_width=None if curve is None else found.half_width,
+        arms=arms,
+        at_n_total=there,
+        share_missing=missing,
+        completers=None if total is None else math.floor(total * (1.0 - missing)),
+        to_screen=None if total is None else screening.number(total),
+        screening=screening,
+        patients_per_percent=None if curve is None else 0.01 / curve.power_slope(),
+        best_n=None if best is None else round(best.place),
+        best_power=None if best is None else best.found / best.usable,
+        trials=found.trials.number,
+        blocks=len(found.trials.blocks),
+        curve=curve_rows(found, round),
+        notes=_notes(asked, goal),
+    )
+
+
+def _notes(asked: Asked, goal: Goal) -> tuple[str, ...]:
+    """Return how hypotheses were tested where that may be taken otherwise."""
+    plan = asked.variant.multiplicity
+    if goal == "primary" or plan is not None:
+        return ()
+    return ("The scenario has no multiplicity: every hypothesis is tested at its own level.",)
