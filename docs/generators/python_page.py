@@ -34,6 +34,12 @@ pandas data frames, figures are matplotlib figures. Errors are those of [Errors]
 `TrialsimError`.
 """
 
+FORMULAS = """\
+[Closed forms](concepts/closed_forms.md) says which one answers which question, `trialsim formula NAME --help` and
+`help(ts.formula.NAME)` what its arguments mean. All but those that return a plain number return an
+[Answer](#answer), and raise `InputError` where a number is out of range or cannot be reached.
+"""
+
 ERRORS = ("TrialsimError", "InputError", "RunError", "RefusedError", "Fault")
 
 
@@ -44,7 +50,10 @@ def page() -> str:
     parts = [INTRODUCTION]
     for name in sorted(api.__all__, key=lambda name: (inspect.isclass(getattr(api, name)), name)):
         thing = getattr(api, name)
-        parts.append(_class(name, thing, "##") if inspect.isclass(thing) else _function(name, thing, "##"))
+        if inspect.ismodule(thing):
+            parts.append(_formulas(name, thing))
+        else:
+            parts.append(_class(name, thing, "##") if inspect.isclass(thing) else _function(name, thing, "##"))
     parts.append("## Errors\n")
     parts += [_class(name, getattr(errors, name), "###") for name in ERRORS]
     return "\n".join(parts).rstrip() + "\n"
@@ -53,6 +62,22 @@ def page() -> str:
 def _function(name: str, function: Any, level: str) -> str:
     signature = _signature(function)
     return f"{level} {name.rsplit('.', 1)[-1]}\n\n```python\n{name}{signature}\n```\n\n{_docstring(function)}\n"
+
+
+def _formulas(name: str, module: Any) -> str:
+    """Return the formulas of a module by subject, each with the first line of its docstring and its arguments."""
+    from trialsim.planning.formulas import Answer
+
+    parts = [f"## {name}\n\n{_docstring(module)}\n", FORMULAS]
+    for subject, members in module.SUBJECTS.items():
+        parts.append(f"**{subject}**\n\n| formula | what it does | arguments |\n|---|---|---|")
+        for member in (one for _, names in members for one in names):
+            function = getattr(module, member)
+            arguments = ", ".join(f"`{argument}`" for argument in inspect.signature(function).parameters)
+            first = (inspect.getdoc(function) or "").split("\n", 1)[0]
+            parts.append(f"| `{member}` | {first.replace('``', '`')} | {arguments} |")
+        parts.append("")
+    return "\n".join([*parts, _class("Answer", Answer, "###")])
 
 
 class _Unquoted(str):

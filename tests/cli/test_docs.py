@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from typer.main import get_command
 
+from trialsim.api import load
 from trialsim.cli.app import app
+from trialsim.scenario import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -119,6 +122,64 @@ def test_every_command_shown_exists():
                 assert word in options | {"--help", "-h"}, f"{page}: {text}"
             if word.startswith("scenarios/"):
                 assert (ROOT / word).exists(), f"{page}: {text}"
+
+
+BASE = """
+schema: 1
+title: A scenario that the examples are put on
+population: {strata: {bpd: {share: 0.5}, no_bpd: {share: 0.5}}}
+outcomes: {qids_sr16: {}, madrs: {}}
+schedule: {infusions: [0, 3, 7, 10], visits: [14, 84, 140]}
+arms:
+  midazolam: {infusion: midazolam}
+  control: {infusion: midazolam}
+  ketamine: {infusion: ketamine}
+  midazolam_dbt: {infusion: midazolam, therapy: dbt}
+  ketamine_dbt: {infusion: ketamine, therapy: dbt}
+  dbt: {infusion: midazolam, therapy: dbt}
+effects:
+  ketamine: {points: {qids_sr16: -2, madrs: -3}}
+  ketamine_dbt: {points: {qids_sr16: -2, madrs: -3}}
+therapies: {dbt: {}}
+course: {infusion_model: {}}
+dropout: {missing_by: {140: 0.2}}
+estimands: {primary: {outcome: qids_sr16, visit: 14, contrast: [ketamine, midazolam]}}
+sample_size: 100
+"""
+BSL23 = {"outcome": "bsl23", "visit": 14, "contrast": ["ketamine", "midazolam"]}
+WITH_BSL23 = {
+    "outcomes": {"bsl23": {}},
+    "effects": {arm: {"points": {"bsl23": -0.2}} for arm in ("ketamine", "ketamine_dbt")},
+    "estimands": {"bsl23": BSL23, "remission": BSL23},
+}
+
+
+def together(one: Any, other: Any) -> Any:
+    """Return two mappings as one, the second going first where they differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return {**one, **{key: together(one.get(key), value) for key, value in other.items()}}
+    return other
+
+
+def scenario_parts() -> list[Any]:
+    pages = sorted((DOCS / "concepts").glob("*.md"))
+    return [
+        pytest.param(page.name, block, id=f"{page.stem}-{number}")
+        for page in pages
+        for number, block in enumerate(re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
+    ]
+
+
+@pytest.mark.parametrize(("page", "block"), scenario_parts())
+def test_parts_of_scenarios_are_sound(page, block, tmp_path):
+    """Every YAML example of the concepts, put on a scenario that has what it speaks of, has numbers for everything."""
+    whole = yaml.safe_load(BASE)
+    example = yaml.safe_load(block)
+    if page in ("hypotheses.md", "effects.md"):
+        whole = together(whole, WITH_BSL23)
+    file = tmp_path / "scenario.yaml"
+    file.write_text(yaml.safe_dump(together(whole, example), sort_keys=False), encoding="utf-8")
+    assert resolve(load(file)).variants
 
 
 def test_the_python_example_runs(folder, monkeypatch, capsys):

@@ -1,0 +1,248 @@
+"""What every column of the tables that trialsim writes means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SUMMARY: Mapping[str, str] = {
+    "cell": "Number of the cell, from 0: variants in order, sample sizes rising within.",
+    "variant": "Number of the combination of varied values, from 0.",
+    "(varied path)": "One column for each path under `vary`, named after it, with the value of this variant.",
+    "n": "Patients randomised, all arms together.",
+    "estimand": "Name of the estimand.",
+    "outcome": "Outcome, or count, that the estimand is about.",
+    "endpoint": "`score`, `response`, `time to relapse` ...: the estimand's variable.",
+    "visit_days": "Day of its visit.",
+    "contrast": "`active - control`, by the names of the arms.",
+    "method": "Name of the analysis: as given, or its method, numbered (`mmrm_1`, `mmrm_2`) where that is not enough.",
+    "measure": "What the estimate is: `difference` of means, `risk_difference`, `log_odds_ratio` ...",
+    "unit": "Unit of estimates: `points`, `risk`, `probability`, `days`, or `log` for natural logarithms of ratios.",
+    "test": "`superiority`, `non_inferiority` or `equivalence`.",
+    "margin": "Margin of the test, in the unit of the estimate; empty for superiority.",
+    "alpha": "Two-sided significance level.",
+    "null": "Whether every rejection is a false one: the true value is 0, or reaches the margin.",
+    "true_value": "True value of the estimand: exact for means had nobody left, else from potential outcomes.",
+    "true_value_se": "Its Monte Carlo standard error; 0 where it is exact.",
+    "replicates": "Simulated trials.",
+    "power": "Share of usable fits with p at most alpha and, for superiority, the estimate on the side of benefit.",
+    "power_low": "Lower end of power's 95 % Wilson interval.",
+    "power_high": "Upper end of power's 95 % Wilson interval.",
+    "rejection_rate": "Share of usable fits with p at most alpha, in either direction.",
+    "type_i_error": "The rejection rate where `null`; empty elsewhere.",
+    "power_failures_as_0": "Power over all replicates with failed fits counted as misses.",
+    "power_failures_as_1": "Power over all replicates with failed fits counted as findings.",
+    "mean_estimate": "Mean of the estimates.",
+    "bias": "Mean of the estimates minus the true value.",
+    "empirical_se": "Standard deviation of the estimates over replicates.",
+    "model_se": "Root mean square of the standard errors that the fits report.",
+    "mse": "Mean squared error of the estimates, squared points.",
+    "coverage": "Share of confidence intervals, of level 1 − alpha, that hold the true value.",
+    "mean_n_analysed": "Mean number of patients in the fit.",
+    "share_missing": "Mean share of the randomised without a score at the estimand's visit.",
+    "converged": "Number of fits as asked for.",
+    "fell_back": "Number of fits by a simpler covariance.",
+    "failed": "Number of fits without an estimate; they are in no denominator except those named above.",
+    "adjusted_power": "Power within the `multiplicity` procedure; empty for hypotheses outside it.",
+    "adjusted_power_low": "Lower end of its 95 % Wilson interval.",
+    "adjusted_power_high": "Upper end of its 95 % Wilson interval.",
+}
+"""Column by meaning; a column of the same name plus `_mcse` is its Monte Carlo standard error."""
+
+FAMILIES: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "n": "Patients randomised.",
+    "procedure": "Name of the procedure.",
+    "hypotheses": "The hypotheses in its order: an estimand, or estimand.analysis.",
+    "alpha": "Two-sided level of the family.",
+    "replicates": "Simulated trials.",
+    "usable": "Trials in which no analysis of the family failed: the denominator.",
+    "true_effects": "Number of hypotheses that are not null.",
+    "disjunctive_power": "Share of trials that find at least one of the true effects.",
+    "disjunctive_power_low": "Lower end of its 95 % Wilson interval.",
+    "disjunctive_power_high": "Upper end of its 95 % Wilson interval.",
+    "conjunctive_power": "Share of trials that find all true effects.",
+    "conjunctive_power_low": "Lower end of its 95 % Wilson interval.",
+    "conjunctive_power_high": "Upper end of its 95 % Wilson interval.",
+    "family_wise_error": "Share of trials that reject a null, in either direction; empty where there is none.",
+    "family_wise_error_low": "Lower end of its 95 % Wilson interval.",
+    "family_wise_error_high": "Upper end of its 95 % Wilson interval.",
+    "expected_rejections": "Mean number of true effects found.",
+}
+
+ESTIMATES: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "n": "Patients randomised.",
+    "estimand": "Name of the estimand.",
+    "method": "As in `summary`.",
+    "replicate": "Number of the simulated trial, from 0. The same number is the same patients in every cell.",
+    "estimate": "Active − control in the unit of the measure; NaN where the fit failed.",
+    "se": "Standard error; NaN for a method that has none.",
+    "df": "Degrees of freedom; infinite for a normal reference.",
+    "p": "Two-sided p-value; against a margin twice the one-sided one, so that it goes with the same alpha.",
+    "ci_low": "Lower confidence limit, level 1 − alpha; NaN for a method that has none.",
+    "ci_high": "Upper confidence limit.",
+    "p_adjusted": "Smallest level of the family at which the hypothesis is rejected; NaN without a procedure.",
+    "status": "0 converged, 1 fell back to a simpler covariance, 2 failed.",
+    "rung": "The covariance (or method) that gave the estimate, or why there is none.",
+    "n_analysed": "Patients in the fit.",
+    "share_missing": "Share of the randomised without a score at the estimand's visit.",
+}
+
+SAFETY: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "n": "Patients randomised, all arms together.",
+    "event": "Name of the adverse event, count or event.",
+    "kind": "`adverse_event`, `count` (suicide attempts are one) or `event` (of the scenario's `events`).",
+    "arm": "Name of the arm.",
+    "replicates": "Simulated trials.",
+    "mean_randomised": "Mean number of patients of the arm.",
+    "mean_events": "Mean number of events seen in the arm.",
+    "share_of_patients": "Mean share of its patients with at least one.",
+    "exposure_unit": "`infusions` for what comes with infusions, else `person-years`.",
+    "mean_exposure": "Mean number of infusions given, or of person-years followed.",
+    "rate": "Events per exposure: the ratio of the two sums over replicates.",
+}
+
+STOPPING: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "n": "Patients randomised, all arms together.",
+    "event": "Event that the rule watches.",
+    "watched_arm": "Arm in which an excess stops the trial.",
+    "control_arm": "Arm that it is held against.",
+    "looks": "Number of looks of a trial of this size.",
+    "alpha": "One-sided level of each look.",
+    "replicates": "Simulated trials.",
+    "share_stopped": "Share of them that the rule stops.",
+    "share_stopped_low": "Lower end of its 95 % Wilson interval.",
+    "share_stopped_high": "Upper end of its 95 % Wilson interval.",
+    "mean_n_at_stop": "Mean number of patients who had completed at the stop, over trials that were stopped.",
+    "expected_n": "The same over all trials, with all patients where the trial went on to the end.",
+    "estimand": "Name of the estimand.",
+    "method": "As in `summary`.",
+    "power": "As in `summary`: as if no trial were stopped.",
+    "power_with_stops": "Power where a trial that is stopped has found nothing.",
+}
+
+BLINDING: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "n": "Patients randomised, all arms together.",
+    "arm": "Name of the arm; arms without infusions are not asked.",
+    "active": "Whether a guess of *active* is right in this arm.",
+    "replicates": "Simulated trials.",
+    "says_active": "Mean share of those asked who guess that they are in an active arm.",
+    "bang": "Mean of Bang's index of the arm: 1 if all are right, 0 as by chance, −1 if all are wrong.",
+    "james": "Mean of James' index of all arms, the same in each row of a cell: 0 if all are right, ½ as by chance.",
+}
+
+TWINS: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "n": "Patients randomised, all arms together.",
+    "estimand": "Name of the estimand.",
+    "method": "As in `summary`.",
+    "power": "Simulated power, as in `summary`.",
+    "closed_form": "Power by the closed form that comes nearest.",
+    "difference": "`power` − `closed_form`.",
+    "allowance": "By how much the formula itself may be off.",
+    "differs": "Whether the two differ by more than that and 4.9 Monte Carlo standard errors.",
+    "formula": "The closed form, in words.",
+    "leaves_out": "What it takes no account of.",
+}
+
+SAFETY_PARTS: Mapping[str, str] = {
+    "n": "Patients randomised; sizes rising, 250 replicates each.",
+    "stopped_at": "Patients who had completed when the rule stopped the trial; 0 where it went on.",
+    "randomised_A": "Patients of the arm.",
+    "infusions_A": "Infusions given in the arm.",
+    "days_A": "Days followed in the arm.",
+    "events_E_A": "Events of this kind in the arm.",
+    "patients_E_A": "Patients with at least one.",
+}
+"""Columns of parts/safety_*.parquet: E is the number of the event, A that of the arm."""
+
+MANIFEST: Mapping[str, str] = {
+    "schema": "Version of the files in this folder.",
+    "title": "Title of the scenario.",
+    "scenario_hash": "SHA-256 of what the results depend on, except the number of replicates; labels do not enter.",
+    "seed": "Seed of all draws.",
+    "replicates": "Simulated trials per cell.",
+    "block_size": "Replicates in a block; blocks are computed whole and surplus replicates left out.",
+    "seed_scheme": "Version of the way in which draws are addressed.",
+    "trialsim": "Version of trialsim.",
+    "versions": "Versions of Python and of the packages that the numbers or their presentation depend on.",
+    "environment": "Operating system, machine and byte order.",
+    "scenario": "The resolved scenario, as `trialsim explain FILE --json` prints it: what was written, the "
+    "numbers of each variant, and the source of every value.",
+}
+
+RUN: Mapping[str, str] = {
+    "replicates": "Simulated trials per cell when the run was finished.",
+    "host": "Name of the machine.",
+    "workers": "Processes.",
+    "units_computed": "Blocks computed by the last call; the rest was there.",
+    "started_unix": "Start of the last call, seconds since 1970 (UTC).",
+    "compute_seconds": "Seconds of computing, summed over workers.",
+    "wall_seconds": "Seconds from start to end of the last call.",
+}
+
+COHORT: Mapping[str, str] = {
+    "patient": "Number of the patient, from 1, in order of randomisation.",
+    "stratum": "Name of the stratum.",
+    "arm": "Name of the arm; with `--potential-outcomes` that of the world in which the patient is shown.",
+    "assigned": "With `--potential-outcomes`: the arm that the patient was randomised to.",
+    "(cluster)": "With `clusters`: number of the patient's group, from 1; empty for who is in none.",
+    "age": "With `population.characteristics`: age in whole years.",
+    "female": "With `population.characteristics`: 1 for women, 0 for men.",
+    "bipolar": "With `population.characteristics`: 1 for bipolar depression, 0 for unipolar.",
+    "failed_treatments": "With `population.characteristics`: treatments that have failed.",
+    "screening": "With `population.eligibility`: the recorded screening score, points.",
+    "screened": "With `population.eligibility` or `run_in`: people screened until this patient was randomised, "
+    "that one included.",
+    "excluded_in_run_in": "With `population.run_in`: how many of those went out in the run-in.",
+    "day": "Day; 0 is baseline.",
+    "(outcome)": "One column for each outcome, in points; empty at a missed visit and once the patient has left.",
+    "(count)": "With `counts`, and `suicide_attempts` of `safety`: events since the visit before; empty on day 0 and "
+    "where the visit is not seen.",
+    "(event)_day": "With `events`: day of the event, to three decimals, in all rows of the patient; empty where none "
+    "was seen.",
+    "infusions_given": "Where an estimand's `analysis_set` is not `itt`: infusions given to the patient.",
+    "(adverse event)": "With `safety`: how many since the visit before, on day 0 those of that day; empty once the "
+    "patient has left.",
+    "present": "Whether the patient is seen on that day: has not left, and does not miss the visit.",
+    "(outcome)_item_N": "With `--items`: score of item N of the QIDS-SR16 (0 to 3) or BSL-23 (0 to 4).",
+    "(outcome)_domain_NAME": "With `--items`: score of a domain of the QIDS-SR16, 0 to 3; they add up to the total.",
+}
+
+REPLAY: Mapping[str, str] = {
+    "quantity": "Name of the quantity.",
+    "label": "Words for it.",
+    "mark": "`calibration`, `check` or `assumed`.",
+    "unit": "`points`, `SD`, `share` ...",
+    "published": "Published figure; empty where there is none in numbers.",
+    "published_low": "Lower end of its 95 % Wilson interval, for a share.",
+    "published_high": "Upper end of it.",
+    "published_n": "Patients behind it; 0 where that is not known.",
+    "published_words": "What was published in words only.",
+    "evidence": "Its name in the [evidence catalogue](evidence.md).",
+    "simulated": "Mean over simulated studies, under the study's own arm.",
+    "simulated_mcse": "Its Monte Carlo standard error.",
+    "simulated_low": "2.5th percentile over simulated studies.",
+    "simulated_high": "97.5th percentile.",
+    "compared": "What each simulated study is asked, such as whether its change is as large.",
+    "agrees": "Share of simulated studies that say yes.",
+    "agrees_mcse": "Its Monte Carlo standard error.",
+    "instead": "Mean in the same patients under the other arm.",
+    "instead_low": "2.5th percentile over simulated studies.",
+    "instead_high": "97.5th percentile.",
+    "by_drug": "`simulated` − `instead`.",
+}
