@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
+    from trialsim.api import Sized as Sized
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
     from trialsim.api import cohort as cohort
+    from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import formula as formula
     from trialsim.api import load as load
     from trialsim.api import mmrm as mmrm
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from trialsim.api import plot_cohort as plot_cohort
     from trialsim.api import replay as replay
     from trialsim.api import replayable as replayable
+    from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import run as run
     from trialsim.api import tipping_point as tipping_point
 
@@ -30,10 +33,12 @@ __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "Sized",
     "TippingPoint",
     "__version__",
     "analyse",
     "cohort",
+    "detectable_effect",
     "formula",
     "load",
     "mmrm",
@@ -41,6 +46,7 @@ __all__ = [
     "plot_cohort",
     "replay",
     "replayable",
+    "required_sample_size",
     "run",
     "tipping_point",
 ]

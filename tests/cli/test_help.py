@@ -10,7 +10,20 @@ import pytest
 
 from trialsim import __version__
 
-COMMANDS = ("new", "validate", "explain", "run", "formula", "cohort", "plot", "replay", "analyze", "evidence", "schema")
+COMMANDS = (
+    "new",
+    "validate",
+    "explain",
+    "run",
+    "size",
+    "formula",
+    "cohort",
+    "plot",
+    "replay",
+    "analyze",
+    "evidence",
+    "schema",
+)
 HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml")
 
 LOADED = """
@@ -25,7 +38,10 @@ print("LOADED", *[name for name in {heavy!r} if name in sys.modules])
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS), ["formula"], ["formula", "mmrm", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS), ["formula"], ["formula", "mmrm", "--help"]],
+)
 def test_help_loads_nothing_heavy(arguments):
     program = LOADED.format(arguments=arguments, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "Sized",
     "TippingPoint",
     "analyse",
     "cohort",
+    "detectable_effect",
     "formula",
     "load",
     "mmrm",
@@ -28,6 +31,7 @@ __all__ = [
     "plot_cohort",
     "replay",
     "replayable",
+    "required_sample_size",
     "run",
     "tipping_point",
 ]
@@ -45,6 +49,9 @@ _HOME = {
     "load": "runs",
     "open_run": "runs",
     "run": "runs",
+    "Sized": "sizes",
+    "detectable_effect": "sizes",
+    "required_sample_size": "sizes",
     "TippingPoint": "tipping",
     "tipping_point": "tipping",
 }

@@ -72,6 +72,13 @@ class Run:
 
         return families_of(self.folder)
 
+    @cached_property
+    def twins(self) -> pd.DataFrame | None:
+        """Closed forms beside simulated power, one row per cell and hypothesis; None where none applies."""
+        from trialsim.report.twins import twins_of
+
+        return twins_of(self.folder)
+
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
 
@@ -206,6 +213,7 @@ def run(
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None:
     from trialsim.engine.example import one_trial, trajectories
     from trialsim.report.publish import publish
+    from trialsim.report.twins import write_twins
 
     # The scenario's own values; they need not be among those it varies.
     own = resolve(resolved.scenario.at_base())
@@ -215,6 +223,7 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None
     note = f"One simulated trial (replicate 0) of {n} patients"
     if resolved.variants[0].settings:
         note += " at the scenario's own values"
+    write_twins(folder, resolved)
     publish(folder, manifest, trajectories(variant, trial), f"{note}.")
 
 

@@ -118,7 +118,7 @@ def _require_known(name: str) -> None:
 def _read(source: FormulaSource, words: list[str]) -> dict[str, Any]:
     """Return the arguments by name; all faults are told at once."""
     options = {argument.option: argument for argument in source.arguments}
-    options |= {"--effect": argument for argument in source.arguments if argument.is_effect}
+    options.update({"--effect": one for one in source.arguments if one.is_effect})  # noqa: B035 - one at most
     given: dict[str, Any] = {}
     faults, waiting = [], list(words)
     while waiting:

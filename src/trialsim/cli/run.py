@@ -50,7 +50,7 @@ def run(
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the summary, and that of hypotheses tested together, as JSON.")
+        bool, typer.Option("--json", help="Print summary, hypotheses tested together and closed forms as JSON.")
     ] = False,
 ) -> None:
     """Simulate a scenario: power, figures and a report.
@@ -88,7 +88,7 @@ def _as_json(result: Run) -> dict[str, Any]:
     import json
 
     told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
-    for name, frame in (("summary", result.summary), ("families", result.families)):
+    for name, frame in (("summary", result.summary), ("families", result.families), ("twins", result.twins)):
         if frame is not None:
             told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
     return told

@@ -68,15 +68,15 @@ class Successes(NamedTuple):
 class Unit(NamedTuple):
     """A block to draw: variants, each at some sizes, with the same patients."""
 
-    index: int
+    place: int
     block: int
     parts: tuple[tuple[Asked, tuple[int, ...]], ...]
 
 
 class Result(NamedTuple):
-    """What a unit gave, with its index, because units may finish in any order."""
+    """What a unit gave, with its place, because units may finish in any order."""
 
-    index: int
+    place: int
     successes: list[Successes]
 
 
@@ -125,8 +125,10 @@ def run(units: Sequence[Unit], seed: int, workers: int) -> list[list[Successes]]
         Results do not depend on it.
     """
     # What comes back is passed on as it is; the backend's own callers return seconds.
-    results = cast("Iterator[Result]", run_units(cast("Callable[[Unit], float]", partial(compute, seed)), units, workers))
-    return [result.successes for result in sorted(results, key=lambda result: result.index)]
+    results = cast(
+        "Iterator[Result]", run_units(cast("Callable[[Unit], float]", partial(compute, seed)), units, workers)
+    )
+    return [result.successes for result in sorted(results, key=lambda result: result.place)]
 
 
 def compute(seed: int, unit: Unit) -> Result:
@@ -135,7 +137,7 @@ def compute(seed: int, unit: Unit) -> Result:
     for asked, sizes in unit.parts:
         blocks = compute_block(replace(asked.variant, sample_sizes=sizes), asked.key, seed, unit.block)
         successes += [_successes(asked, [cell for cell in blocks if cell.n == n]) for n in sizes]
-    return Result(unit.index, successes)
+    return Result(unit.place, successes)
 
 
 def _successes(asked: Asked, cells: Sequence[CellBlock]) -> Successes:
@@ -146,7 +148,7 @@ def _successes(asked: Asked, cells: Sequence[CellBlock]) -> Successes:
         [_found(asked.variant, cell, sign) for cell, sign in zip(of_members, asked.signs, strict=True)], axis=1
     )
     if asked.together:
-        found, usable = found.all(axis=1, keepdims=True), usable.all(axis=1, keepdims=True)
+        found, usable = (np.asarray(part.all(axis=1, keepdims=True)) for part in (found, usable))
     return Successes(found & usable, usable, np.array([cell.share_missing.mean() for cell in of_members]))
 
 

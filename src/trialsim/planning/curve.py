@@ -199,12 +199,12 @@ def _fit(trials: Trials, hypothesis: int, counts: list[Count], target: float, ex
     line = _Model.fitted(u, found, usable, centre, 2)
     if line is None or line.coefficients[1] <= 0.0:
         return None
-    root = centre * (1.0 + (z - line.coefficients[0]) / line.coefficients[1])
+    root = centre * float(1.0 + (z - line.coefficients[0]) / line.coefficients[1])
     if root <= 0.0:
         return None
     places = [count.place for count in counts]
     own = line.influence(trials, hypothesis, places)
-    slope = _slopes(root, centre, 2) @ line.coefficients
+    slope = float(_slopes(root, centre, 2) @ line.coefficients)
     of_root = -(own @ _terms(np.array([root]), centre, 2)[0]) / slope
     straight = Curve(exponent, centre, line.coefficients, own.T @ own, root, float(np.linalg.norm(of_root)), 0.0)
     bent = _Model.fitted(u, found, usable, centre, 3) if len(counts) > 2 else None
@@ -244,9 +244,9 @@ def _quadratic_root(coefficients: Array, centre: float, near: float, z: float) -
     if inside <= 0.0:
         return None
     # The rising branch, in the form that loses no digits for a small a.
-    divisor = b + math.sqrt(inside)
-    root = centre * (1.0 - 2.0 * c / divisor) if divisor > 0.0 else math.nan
-    return float(root) if near / WINDOW < root < near * WINDOW else None
+    divisor = float(b + math.sqrt(inside))
+    root = centre * float(1.0 - 2.0 * c / divisor) if divisor > 0.0 else math.nan
+    return root if near / WINDOW < root < near * WINDOW else None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

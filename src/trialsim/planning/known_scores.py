@@ -52,6 +52,38 @@ def seen_at(variant: Variant, visit: int) -> Array:
     return there if variant.intermittent is None else np.asarray(there * (1.0 - variant.intermittent.share[visit]))
 
 
+def effective_sizes(variant: Variant, n: int, visit: int, *, by_stratum: bool) -> Array:
+    """Return the size of each arm and stratum at a visit whose inverse is the mean of 1/n over trials, shape (A, S).
+
+    Parameters
+    ----------
+    variant : Variant
+    n : int
+        Participants randomised.
+    visit : int
+    by_stratum : bool
+        Whether cells are compared; otherwise arms are, and chance within an arm does not matter.
+
+    Notes
+    -----
+    E[1/n] = (1 + CV²)/E[n] to first order. Chance comes from who is seen, (1 − p)/E[n], from strata that are drawn, and
+    from complete randomisation.
+    """
+    shares, seen = cell_shares(variant), seen_at(variant, visit)
+    expected = n * shares * seen
+    whole = expected.sum(axis=1, keepdims=True)
+    variation = (1.0 - whole / (n * shares.sum(axis=1, keepdims=True))) / whole
+    if by_stratum:
+        variation = (1.0 - seen) / expected
+        if variant.strata_by == "share":
+            drawn = np.asarray(variant.strata_share)
+            variation = variation + (1.0 - drawn) / (n * drawn)
+    if variant.allocation.method == "complete":
+        of_arm = shares.sum(axis=1, keepdims=True)
+        variation = variation + (1.0 - of_arm) / (n * (shares if by_stratum else of_arm))
+    return np.asarray(expected / (1.0 + variation))
+
+
 def spread_of_arms(variant: Variant, outcome: int, visit: int) -> Array:
     """Return the variance of the scores of all strata together at a visit, by arm, shape (A,), points squared."""
     share = np.asarray(variant.strata_share)

@@ -1,16 +1,16 @@
-"""What the search asks and the engine answers: goals, samplers over sizes and over values, and why there is no answer."""
+"""Between the search and the engine: what is wanted, the simulated answers, and the words for how it ended."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.engine.hypotheses import Hypothesis
-from trialsim.engine.successes import Asked, Goal, Successes, Unit, run
+from trialsim.engine.successes import Asked, Successes, Unit, run
 from trialsim.engine.truth import Truth, is_null
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
@@ -169,7 +169,7 @@ def curve_rows(found: Found, places: Callable[[float], float]) -> list[dict[str,
     return rows + [_row(count, places) for count in counts]
 
 
-def _row(count: Count, places: Callable[[float], float]) -> Mapping[str, Any] | dict[str, Any]:
+def _row(count: Count, places: Callable[[float], float]) -> dict[str, Any]:
     interval = wilson_interval(count.found, count.usable)
     return {
         "kind": "simulated",
@@ -185,6 +185,3 @@ def _row(count: Count, places: Callable[[float], float]) -> Mapping[str, Any] | 
 def rounded_up(x: float, step: int) -> int:
     """Return the smallest multiple of a step that is not below a number."""
     return step * math.ceil(x / step - 1e-9)
-
-
-__all__ = ["Goal", "Sampler", "aim_of", "called", "curve_rows", "nothing_to_find", "rounded_up", "why"]

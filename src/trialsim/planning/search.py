@@ -171,6 +171,7 @@ class _Search:
         self._trials = Trials()
         self._z, self._z0 = float(ndtri(aim.power)), float(ndtri(aim.power_at_0))
         self._ends = [axis.least, axis.most]
+        self._rising = 0
 
     def bracket(self, start: float) -> Status | None:
         """Try block 0 at ever better guesses until some place has the power and some has not; say why it ends."""
@@ -269,7 +270,8 @@ class _Search:
         rise = upper - self._z0
         if rise < 0.2:
             return False
-        return count.place * ((self._z - self._z0) / rise) ** (1.0 / self._axis.exponent) > 1.5 * self._axis.most
+        factor: float = ((self._z - self._z0) / rise) ** (1.0 / self._axis.exponent)
+        return count.place * factor > self._axis.most
 
     def _next(self, place: float, count: Count | None) -> float:
         """Return the next place on the way to the target, a little beyond what a line from none leads to."""
@@ -278,7 +280,10 @@ class _Search:
         below = count.found / count.usable < self._aim.power
         rise = max(float(ndtri(_smooth(count))) - self._z0, 0.1)
         factor = (self._z - self._z0) / rise
-        factor = min(max(factor * 1.08, 1.1), 2.0) if below else max(min(factor / 1.08, 0.9), 0.5)
+        # A power that levels off is followed in ever longer steps.
+        self._rising = self._rising + 1 if below else 0
+        least = min(1.0 + 0.05 * 2.0**self._rising, 2.0)
+        factor = min(max(factor * 1.08, least), 2.0) if below else max(min(factor / 1.08, 0.9), 0.5)
         return self._beyond(place, factor, up=below)
 
     def _beyond(self, place: float, factor: float, *, up: bool) -> float:

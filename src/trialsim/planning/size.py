@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from trialsim.engine.successes import Asked, ask
+from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.planning.curve import Trials
 from trialsim.planning.first_guess import first_guess
 from trialsim.planning.sampling import (
     MOST_TRIALS,
-    Goal,
     Sampler,
     aim_of,
     called,
@@ -160,6 +159,8 @@ def required_size(
         reason = f"The power of {power:.0%} cannot be reached: {impossible}."
     else:
         start = first_guess(asked.variant, asked.members, power)
+        if start > axis.most:
+            start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
         columns = 1 if asked.together else len(asked.members)
         found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
         reason = why(found, aim, f"{round(axis.most):,} patients")
@@ -222,7 +223,7 @@ def _answer(
         best_power=None if best is None else best.found / best.usable,
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
-        curve=curve_rows(found, round),
+        curve=curve_rows(found, float),
         notes=_notes(asked, goal),
     )
 

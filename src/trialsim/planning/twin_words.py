@@ -26,7 +26,7 @@ def _of_method(variant: Variant, estimand: Estimand, analysis: Analysis) -> list
     if analysis.method in ("ancova", "mmrm", "clda") and analysis.variance != "constant":
         told.append("It has the usual standard errors, not robust ones.")
     if analysis.method in ("log_rank", "cox"):
-        told.append("It takes hazards as proportional, and events as seen on their day, not at the next visit.")
+        told.append("It takes hazards as proportional.")
         if analysis.stratified or analysis.covariates:
             told.append("It takes nothing for strata or covariates.")
     if analysis.method == "risk_difference":

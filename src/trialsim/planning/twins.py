@@ -14,21 +14,23 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtrit
 
 from trialsim.analysis.contract import Observed
-from trialsim.analysis.endpoints import analysis_set, response_at_visit, time_to_event
+from trialsim.analysis.endpoints import Times, analysis_set, response_at_visit, time_to_event
 from trialsim.designs.allocation import allocate
 from trialsim.engine.block import blinded, patient_source
 from trialsim.engine.truth import TRUTH_SEED
 from trialsim.kernels.operating_characteristics import NULL_TOLERANCE
+from trialsim.kernels.survival import log_rank
+from trialsim.patients.cohort import PatientSource
 from trialsim.planning.formulas.ancova import power_over_imbalance
-from trialsim.planning.formulas.equivalence import two_tests_power
-from trialsim.planning.formulas.level import Level, level, t_beyond
+from trialsim.planning.formulas.equivalence import both_tests_power
+from trialsim.planning.formulas.level import Level, level, normal_power, t_beyond
 from trialsim.planning.formulas.longitudinal import variance_inflation
 from trialsim.planning.formulas.proportions import farrington_manning
 from trialsim.planning.formulas.ranks import mann_whitney
-from trialsim.planning.known_scores import cell_shares, residual_covariance, seen_at, spread_of_arms, staying
+from trialsim.planning.known_scores import cell_shares, effective_sizes, residual_covariance, spread_of_arms, staying
 from trialsim.planning.twin_words import leaves_out
 from trialsim.scenario.methods import benefit_sign, power_sign
 from trialsim.scenario.resolved import Analysis, Estimand, Variant
@@ -117,7 +119,8 @@ def twin(
     n : int
         Participants randomised.
     truth : float, optional
-        The true value in the unit of the analysis's measure; needed for times, whose hazard ratio no mean gives.
+        The true value in the unit of the analysis's measure. Times have no twin without it, and that of a difference of
+        risks is taken from `seen` otherwise, with its Monte Carlo error.
     seen : Observed, optional
         Trials that risks and events are counted in, as `counted_trials` gives them; drawn where they are needed.
     """
@@ -138,9 +141,10 @@ def counted_trials(variant: Variant, key: str = "") -> Observed:
     ----------
     variant : Variant
     key : str
-        Hash of the scenario.
+        Hash of the scenario, by which the patient model of a run is found again.
     """
-    source, streams = patient_source(variant, key or f"twin of {id(variant)}"), Streams(TRUTH_SEED, 0)
+    source = patient_source(variant, key) if key else PatientSource(variant)
+    streams = Streams(TRUTH_SEED, 0)
     stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
     arm = allocate(variant.allocation, stratum, variant.strata, streams)
     return blinded(variant, source.follow(streams, stratum, arm))
@@ -159,7 +163,8 @@ def _two_means(asked: Question) -> Found:
     if effect is None or estimand.arm_weights:
         return None
     arms = [estimand.active, estimand.control]
-    sizes = asked.n * (cell_shares(variant) * seen_at(variant, estimand.visit))[arms]
+    by_stratum = estimand.interaction is not None
+    sizes = effective_sizes(variant, asked.n, estimand.visit, by_stratum=by_stratum)[arms]
     if estimand.interaction is None:
         variances = spread_of_arms(variant, estimand.outcome, estimand.visit)[arms]
         parts = [_t_test(variances, sizes.sum(axis=1), pooled=asked.analysis.method == "t_test")]
@@ -196,8 +201,8 @@ def _ancova(asked: Question) -> Found:
         return None
     variant, visit = asked.variant, asked.estimand.visit
     variance = _residual(asked)[visit, visit]
-    shares = cell_shares(variant) * seen_at(variant, visit)
-    contrast = _adjusted(asked, effect, np.full(shares.shape, variance), asked.n * shares)
+    sizes = effective_sizes(variant, asked.n, visit, by_stratum=asked.estimand.interaction is not None)
+    contrast = _adjusted(asked, effect, np.full(sizes.shape, variance), sizes)
     power = None if contrast is None else _power(asked, contrast)
     return None if power is None else (power, "ANCOVA, noncentral t over chance imbalance", EXACT)
 
@@ -238,8 +243,8 @@ def _adjusted(asked: Question, effect: float, variances: Array, sizes: Array) ->
 
     Notes
     -----
-    Σ w² σ²/n over the arms, or over the cells of an interaction. Baseline, and strata that are not allocated within, are
-    out of balance by chance.
+    Σ w² σ²/n over the arms, or over the cells of an interaction. Baseline, and strata that are not allocated within,
+    are out of balance by chance.
     """
     estimand, analysis, variant = asked.estimand, asked.analysis, asked.variant
     n_arms, n_strata = sizes.shape
@@ -271,7 +276,7 @@ def _ranks(asked: Question) -> Found:
     benefit = benefit_sign(estimand.endpoint, asked.analysis.measure) * effect
     if benefit <= NULL_TOLERANCE:
         return None
-    sizes = asked.n * (cell_shares(variant) * seen_at(variant, estimand.visit))[arms].sum(axis=1)
+    sizes = effective_sizes(variant, asked.n, estimand.visit, by_stratum=False)[arms].sum(axis=1)
     found = mann_whitney(
         superiority=float(ndtr(benefit / math.sqrt(variances.sum()))),
         n_total=float(sizes.sum()),
@@ -300,8 +305,8 @@ def _power(asked: Question, contrast: Contrast) -> float | None:
         if abs(effect) >= margin:
             return None
         # Both tests share the imbalance, so its mean is paid for.
-        wider = se * math.sqrt((df + covariates - 1.0) / (df - 1.0)) if df > 1.0 else se
-        return two_tests_power(
+        wider = se * math.sqrt((df + covariates - 1.0) / (df - 1.0)) if covariates and df > 1.0 else se
+        return both_tests_power(
             (-margin - effect) / wider, (margin - effect) / wider, df, level(analysis.alpha / 2.0, 1)
         )
     short = margin + benefit_sign(estimand.endpoint, analysis.measure) * effect
@@ -312,8 +317,8 @@ def _beyond(shift: float, df: float, covariates: int, at: Level) -> float:
     """Return P(T > c), t noncentral, over the chance imbalance of covariates."""
     if covariates:
         return power_over_imbalance(shift, df + 2.0 + covariates, covariates, at)
-    from scipy.special import stdtrit
-
+    if math.isinf(df):
+        return normal_power(shift, at)
     return t_beyond(float(stdtrit(df, 1.0 - at.tail)), df, shift, both=False)
 
 
@@ -328,7 +333,7 @@ def _risks(asked: Question) -> Found:
     seen = analysis_set(asked.seen or counted_trials(asked.variant), estimand)
     met = response_at_visit(seen, estimand)
     cells = None if estimand.interaction is None else list(estimand.interaction)
-    strata = cells or [None]
+    strata: list[int | None] = [None] if cells is None else [*cells]
     risk = np.array([[_mean(met, seen, arm, s) for s in strata] for arm in (estimand.active, estimand.control)])
     known = ~np.isnan(met)
     share = np.array([
@@ -342,13 +347,13 @@ def _risks(asked: Question) -> Found:
     if cells is None and analysis.interval == "miettinen_nurminen" and estimand.hypothesis.kind != "equivalence":
         return _score_test(asked, float(risk[1, 0]), effect, sizes[:, 0])
     se = math.sqrt(float((risk * (1.0 - risk) / sizes).sum()))
-    power = _power(asked, Contrast(effect, se, 1e9))
+    power = _power(asked, Contrast(effect, se, math.inf))
     return None if power is None else (power, "difference of risks, normal approximation", ASYMPTOTIC)
 
 
 def _inside(seen: Observed, arm: int, stratum: int | None) -> NDArray[np.bool_]:
     inside = seen.arm == arm
-    return inside if stratum is None else inside & (seen.stratum == stratum)
+    return np.asarray(inside if stratum is None else inside & (seen.stratum == stratum))
 
 
 def _mean(met: Array, seen: Observed, arm: int, stratum: int | None) -> float:
@@ -374,25 +379,47 @@ def _score_test(asked: Question, control: float, effect: float, sizes: Array) ->
 
 
 def _times(asked: Question) -> Found:
-    """Log-rank test or Cox model by Schoenfeld's formula, with the events that are expected to be seen."""
+    """Log-rank test or Cox model, with the events that are expected to be seen.
+
+    Notes
+    -----
+    The noncentrality is |log HR| √I. The log-rank test has Schoenfeld's I, D p (1 − p) with D events and p the share of
+    the active arm, as the hypergeometric variance: visits tie events, and tied events tell it less. Wald's test of a
+    Cox model has 1/I = 1/D₀ + 1/D₁, the same where both arms have events in the ratio of their patients.
+    """
     estimand, analysis = asked.estimand, asked.analysis
     if asked.truth is None or estimand.arm_weights or estimand.interaction is not None:
         return None
     seen = analysis_set(asked.seen or counted_trials(asked.variant), estimand)
     times = time_to_event(seen, estimand)
-    had = times.event & ~np.isnan(times.time)
-    events = asked.n * sum(float((had & (seen.arm == arm)).mean()) for arm in (estimand.active, estimand.control))
-    if events < 1.0:
+    analysed = np.isin(seen.arm, (estimand.active, estimand.control)) & ~np.isnan(times.time)
+    events = [
+        asked.n * float((times.event & analysed & (seen.arm == arm)).mean())
+        for arm in (estimand.active, estimand.control)
+    ]
+    if min(events) < 1.0:
         return None
-    ratio = asked.variant.allocation.ratio
-    share = ratio[estimand.active] / (ratio[estimand.active] + ratio[estimand.control])
-    power = _power(asked, Contrast(asked.truth, 1.0 / math.sqrt(events * share * (1.0 - share)), 1e9))
-    if power is None:
-        return None
-    return power, f"{METHOD_WORDS[analysis.method]}, Schoenfeld, {events:.1f} events expected", ASYMPTOTIC
+    if analysis.method == "log_rank":
+        words = "log-rank test, Schoenfeld, ties by the hypergeometric variance"
+        information = asked.n * _hypergeometric(seen, times, analysed, asked) / seen.arm.size
+    else:
+        words, information = "Cox model, Wald test by the events of each arm", 1.0 / sum(1.0 / d for d in events)
+    power = _power(asked, Contrast(asked.truth, 1.0 / math.sqrt(information), math.inf))
+    return None if power is None else (power, f"{words}, {sum(events):.1f} events expected", ASYMPTOTIC)
 
 
-METHOD_WORDS = {"log_rank": "log-rank test", "cox": "Cox model"}
+def _hypergeometric(seen: Observed, times: Times, analysed: NDArray[np.bool_], asked: Question) -> float:
+    """Return the variance of the log-rank numerator over all counted trials taken as one."""
+    found = log_rank(
+        times.time.reshape(1, -1),
+        times.event.reshape(1, -1),
+        (seen.arm == asked.estimand.active).astype(np.intp).reshape(1, -1),
+        included=analysed.reshape(1, -1),
+        stratum=seen.stratum.reshape(1, -1) if asked.analysis.stratified else None,
+        n_strata=seen.n_strata if asked.analysis.stratified else 1,
+    )
+    return float(found.variance[0, 1, 1])
+
 
 _FORMULAS: MappingProxyType[str, Callable[[Question], Found]] = MappingProxyType(
     {

@@ -11,6 +11,7 @@ import pandas as pd
 
 from trialsim.report.blinding import blinding_of, blinding_section
 from trialsim.report.safety import SAFETY_CAPTION, STOPPING_CAPTION, safety_tables, stopping_tables, stopping_words
+from trialsim.report.twins import TWINS_CAPTION, twin_rows, twins_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,24 @@ def sections_of(
     labels : mapping
         Words for arms, strata, outcomes and estimands.
     """
-    found = (_blinding(folder, summary, resolved, labels), _safety(folder, resolved, labels))
+    found = (
+        _twins(folder, summary, labels),
+        _blinding(folder, summary, resolved, labels),
+        _safety(folder, resolved, labels),
+    )
     return [section for section in found if section is not None]
+
+
+def _twins(folder: Path, summary: pd.DataFrame, labels: Mapping[str, str]) -> Section | None:
+    twins = twins_of(folder)
+    if twins is None:
+        return None
+    words, tables = [TWINS_CAPTION], []
+    for item in twin_rows(twins, summary, labels=labels):
+        tables.append(TextTable(f"{item.label}. Closed form: {item.formulas}.", item.header, item.rows))
+        if item.leaves_out:
+            words.append(f"{item.label}: why the two may differ. {item.leaves_out}")
+    return Section("twins", "Beside the closed form", tuple(words), tuple(tables))
 
 
 def _blinding(

@@ -124,7 +124,7 @@ class Criterion:
     Parameters
     ----------
     kind : {'reduction', 'lost_reduction', 'at_most', 'at_least', 'event'}
-        Improved by at least, or by less than, a share of the baseline score; at or below, or at or above, a score; or an
+        Improved by at least, or by less than, a share of the baseline; at or below, or at or above, a score; or an
         event has happened.
     value : float
         The share, or the score in points.

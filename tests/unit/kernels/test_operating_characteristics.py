@@ -26,7 +26,8 @@ def _replicates(count: int, seed: int, *, failing: float = 0.1) -> dict[str, Any
         column[status == 2] = np.nan
     n_analysed = np.where(status == 2, np.nan, rng.integers(70, 80, count))
     return {
-        "estimate": estimate, "se": se, "p": p, "ci_low": low, "ci_high": high, "status": status, "n_analysed": n_analysed,
+        "estimate": estimate, "se": se, "p": p, "ci_low": low, "ci_high": high, "status": status,
+        "n_analysed": n_analysed,
         "share_missing": rng.uniform(0.0, 0.2, count),
     }  # fmt: skip
 

@@ -51,6 +51,9 @@ def make_resolved(**changes: Any) -> dict[str, Any]:
             {**estimand, "name": "bsl23_day_14", "label": "", "outcome": 2, "analyses": [ANCOVA]},
         ],
         "sample_sizes": [80],
+        "baseline_mean": [[18.0, 32.0, 2.0]] * 2, "baseline_sd": [[4.0, 6.0, 0.8]] * 2,
+        "mean": [[[[14.0, 24.0, 1.5]] * 4] * 2, [[[12.0, 22.0, 1.2]] * 4] * 2], "sd": [[[5.0, 8.0, 0.8]] * 4] * 2,
+        "correlation": [[[float(i == j) for j in range(15)] for i in range(15)]] * 2,
     }  # fmt: skip
     variant.update(changes.pop("variant", {}))
     # As many variants as any summary here has; they differ in values that the report takes from the summary.

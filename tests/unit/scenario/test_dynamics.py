@@ -45,7 +45,8 @@ FACTORIAL = (
     ("ratio: [1, 1], block_sizes: [4, 6]", "ratio: [1, 1, 1, 1]"),
     (
         "  ketamine: {points: {qids_sr16: -2.0, madrs: -5.0}}",
-        "  ketamine: {points: {qids_sr16: -2.0, madrs: -5.0}}\n  ketamine_dbt: {points: {qids_sr16: -2.0, madrs: -5.0}}",
+        "  ketamine: {points: {qids_sr16: -2.0, madrs: -5.0}}\n"
+        "  ketamine_dbt: {points: {qids_sr16: -2.0, madrs: -5.0}}",
     ),
     ("simulation:", "therapies: {dbt: {weeks: 2, onset_weeks: 0, synergy: 0.5}}\nsimulation:"),
 )

@@ -88,7 +88,7 @@ CASES = {
     ),
     "a margin of more than every patient": (
         asked("endpoint: response, non_inferiority_margin: 10"),
-        "estimands.primary.non_inferiority_margin: a difference of risks is below 1: give the margin as a share, not 10",
+        "primary.non_inferiority_margin: a difference of risks is below 1: give the margin as a share, not 10",
     ),
     "a family of one": (
         (("simulation:", "multiplicity: {method: holm}\nsimulation:"),),

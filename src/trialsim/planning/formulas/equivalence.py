@@ -80,11 +80,11 @@ def equivalence_means(
     if not lower < difference < upper:
         refuse("difference", f"must lie within the limits {lower:g} and {upper:g}, not {difference:g}")
     at = level(alpha, 1)
-    power_of = two_tests_power if reference == "t" else _power_z
 
     def power_at(effect: float, n: tuple[float, ...]) -> float:
         k = sd * math.sqrt(1.0 / n[0] + 1.0 / n[1])
-        return power_of((lower - effect) / k, (upper - effect) / k, sum(n) - 2.0, at)
+        df = sum(n) - 2.0 if reference == "t" else math.inf
+        return both_tests_power((lower - effect) / k, (upper - effect) / k, df, at)
 
     words = "exact integral" if reference == "t" else "normal approximation"
     question = Question(
@@ -145,23 +145,21 @@ def noninferiority_means(
     )
 
 
-def _power_z(low: float, high: float, _df: float, at: Level) -> float:
-    """Return P(both tests reject) for limits in standard errors from the truth."""
-    critical = -ndtri(at.tail)
-    return max(float(ndtr(high - critical) - ndtr(low + critical)), 0.0)
-
-
-def two_tests_power(low: float, high: float, df: float, at: Level) -> float:
-    """Return P(both t tests reject), integrated over s / σ up to where the two rejection regions part.
+def both_tests_power(low: float, high: float, df: float, at: Level) -> float:
+    """Return P(both one-sided tests reject), integrated over s / σ up to where the two rejection regions part.
 
     Parameters
     ----------
     low, high : float
         Limits of equivalence in standard errors from the truth.
     df : float
+        Infinite for normal tests.
     at : Level
         One-sided, of each test.
     """
+    if math.isinf(df):
+        z = -ndtri(at.tail)
+        return max(float(ndtr(high - z) - ndtr(low + z)), 0.0)
     critical = float(stdtrit(df, 1.0 - at.tail))
     spread = WIDTH / math.sqrt(2.0 * df)
     start, end = max(0.0, 1.0 - spread), min(1.0 + spread, (high - low) / (2.0 * critical))

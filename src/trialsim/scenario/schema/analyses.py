@@ -119,8 +119,8 @@ class Analysis(Section):
         | None
     ) = Field(
         None,
-        description="Covariance structures tried in turn when an MMRM does not converge; default: heterogeneous_toeplitz, "
-        "heterogeneous_ar1, compound_symmetry.",
+        description="Covariance structures tried in turn when an MMRM does not converge; default: "
+        "heterogeneous_toeplitz, heterogeneous_ar1, compound_symmetry.",
     )
 
 

@@ -1,0 +1,209 @@
+"""How many patients a power takes, and the effect that a number of patients finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from trialsim.api.runs import load
+from trialsim.scenario import Scenario, resolve
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from trialsim.planning.detectable import DetectableEffect
+    from trialsim.planning.size import RequiredSize
+
+BUDGET = 400_000
+
+
+class Sized:
+    """An answer with its power curve.
+
+    Attributes
+    ----------
+    answer : RequiredSize or DetectableEffect
+        Its attributes are those of this object too.
+    notes : tuple of str
+        What was left aside.
+    """
+
+    def __init__(self, answer: RequiredSize | DetectableEffect, notes: tuple[str, ...]) -> None:
+        self.answer = answer
+        self.notes = (*notes, *getattr(answer, "notes", ()))
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the answer holds."""
+        if name.startswith("_") or name == "answer":
+            raise AttributeError(name)
+        return getattr(self.answer, name)
+
+    def __repr__(self) -> str:
+        """Return the answer in words."""
+        return self.text
+
+    @property
+    def text(self) -> str:
+        """The answer in words."""
+        from trialsim.report.sizes import size_text
+
+        return size_text(self.to_dict())
+
+    @property
+    def curve(self) -> pd.DataFrame:
+        """Power at the sizes (or values) tried, and the curve through them with its 95 % band."""
+        import pandas as pd
+
+        return pd.DataFrame(self.answer.curve)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON's types."""
+        return {**self.answer.to_dict(), "notes": list(self.notes)}
+
+    def plot(self) -> Figure:
+        """Return the power curve as a matplotlib figure."""
+        from trialsim.report.figures.size_curve import draw_size_curve, size_curve_data
+
+        return draw_size_curve(size_curve_data(self.to_dict()))
+
+    def files(self) -> dict[str, bytes]:
+        """Return the answer as JSON, and its figure as PNG, SVG and CSV: their content by file name."""
+        import json
+
+        from trialsim.report.figure_files import figure_files
+        from trialsim.report.figures.size_curve import draw_size_curve, size_curve_data
+
+        told = json.dumps(self.to_dict(), indent=2) + "\n"
+        return {
+            "size.json": told.encode("utf-8"),
+            **figure_files({"size_curve": (size_curve_data(self.to_dict()), draw_size_curve)}),
+        }
+
+
+def required_sample_size(
+    scenario: Scenario | str | Path,
+    *,
+    power: float = 0.9,
+    precision: float = 0.02,
+    goal: Literal["primary", "each", "all"] = "primary",
+    workers: int | None = None,
+    budget: int = BUDGET,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sized:
+    """Return the smallest number of patients for a power, by simulation of the scenario's base values.
+
+    Parameters
+    ----------
+    scenario : Scenario, str or Path
+        Loaded, or a YAML file. What it varies is left aside.
+    power : float
+        From 0.1 to 0.99.
+    precision : float
+        Relative half-width of the 95 % interval of the number at which simulation stops, from 0.002 to 0.5.
+    goal : {'primary', 'each', 'all'}
+        The primary hypothesis alone at its own level; each hypothesis, within the scenario's multiplicity; or all of
+        them in the same trial.
+    workers : int, optional
+        Processes; as many as there are cores by default. The answer does not depend on it.
+    budget : int
+        Most simulated trials.
+    settings : mapping, optional
+        As for `load`; only with a file.
+    progress : callable, optional
+        Called with (blocks done, blocks expected).
+
+    Returns
+    -------
+    Sized
+        Has the attributes of `RequiredSize`: `reached`, `reason`, `n_total`, `n_low`, `n_high`, `arms`, `completers`,
+        `to_screen` and so on; `curve` and `plot()`.
+
+    Raises
+    ------
+    InputError
+        If the scenario is not sound or a number is out of range.
+    """
+    from trialsim.engine.backends import available_workers
+    from trialsim.planning.size import required_size
+
+    loaded = _loaded(scenario, settings)
+    answer = required_size(
+        resolve(loaded.at_base()),
+        power=power,
+        precision=precision,
+        goal=goal,
+        workers=workers or available_workers(),
+        most_trials=budget,
+        progress=progress,
+    )
+    return Sized(answer, _left_aside(loaded))
+
+
+def detectable_effect(
+    scenario: Scenario | str | Path,
+    path: str,
+    *,
+    n: int,
+    power: float = 0.9,
+    precision: float = 0.02,
+    goal: Literal["primary", "each", "all"] = "primary",
+    workers: int | None = None,
+    budget: int = BUDGET,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Sized:
+    """Return the value of a scenario path at which a trial of a given size has a power.
+
+    Parameters
+    ----------
+    scenario : Scenario, str or Path
+    path : str
+        Such as `effects.ketamine.points.qids_sr16`. The scenario's value there gives the sign; 0 is no effect.
+    n : int
+        Number randomised.
+    power, precision, goal, workers, budget, settings, progress
+        As of `required_sample_size`; precision is that of the value.
+
+    Returns
+    -------
+    Sized
+        Has the attributes of `DetectableEffect`: `reached`, `reason`, `value`, `low`, `high`; `curve` and `plot()`.
+
+    Raises
+    ------
+    InputError
+        If the scenario is not sound, there is no number other than 0 at the path, or a number is out of range.
+    """
+    from trialsim.engine.backends import available_workers
+    from trialsim.planning.detectable import detectable_effect as search_effect
+
+    loaded = _loaded(scenario, settings)
+    answer = search_effect(
+        loaded,
+        path,
+        n=n,
+        power=power,
+        precision=precision,
+        goal=goal,
+        workers=workers or available_workers(),
+        most_trials=budget,
+        progress=progress,
+    )
+    return Sized(answer, _left_aside(loaded))
+
+
+def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
+    if not isinstance(scenario, Scenario):
+        return load(scenario, settings=settings)
+    if settings:
+        raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
+    return scenario
+
+
+def _left_aside(scenario: Scenario) -> tuple[str, ...]:
+    if not scenario.varied:
+        return ()
+    return (f"vary is left aside ({', '.join(scenario.varied)}): the scenario's own values are used.",)

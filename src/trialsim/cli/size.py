@@ -1,0 +1,106 @@
+"""`trialsim size`: how many patients a power takes."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+
+if TYPE_CHECKING:
+    from trialsim.api.sizes import Sized
+
+
+class Goal(StrEnum):
+    """What is to have the power."""
+
+    primary = "primary"
+    each = "each"
+    all = "all"
+
+
+def size(
+    file: ScenarioFile,
+    power: Annotated[float, typer.Option("--power", metavar="P", help="Power asked for, from 0.1 to 0.99.")] = 0.9,
+    precision: Annotated[
+        float,
+        typer.Option("--precision", metavar="P", help="Relative half-width of the 95 % interval to stop at."),
+    ] = 0.02,
+    goal: Annotated[
+        Goal,
+        typer.Option("--goal", help="The primary hypothesis, each one, or all in the same trial."),
+    ] = Goal.primary,
+    effect: Annotated[
+        str | None,
+        typer.Option(
+            "--effect",
+            metavar="PATH",
+            help="Search over the value at this path instead, with --n patients.",
+            show_default=False,
+        ),
+    ] = None,
+    n: Annotated[
+        int | None,
+        typer.Option("--n", metavar="N", min=2, help="Patients randomised; with --effect.", show_default=False),
+    ] = None,
+    budget: Annotated[int, typer.Option("--budget", metavar="N", min=1, help="Most simulated trials.")] = 400_000,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Write the answer and its power curve here.", show_default=False),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            help="Processes; the answer does not depend on it. [default: all cores]",
+            show_default=False,
+        ),
+    ] = None,
+    settings: Settings = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+) -> None:
+    """Find the number of patients that a power takes.
+
+    The scenario is simulated at ever better sizes until the 95 % interval of the number is narrow enough. A power
+    that cannot be reached is told so, with the highest that was seen.
+    """
+    from trialsim import api
+    from trialsim.errors import Fault, InputError
+
+    if (effect is None) != (n is None):
+        raise InputError([Fault("--effect, --n", "go together: the path that is searched over, and the patients")])
+    scenario = api.load(file, settings=parse_settings(settings))
+    options: dict[str, Any] = {
+        "power": power, "precision": precision, "goal": goal.value, "budget": budget, "workers": workers
+    }  # fmt: skip
+
+    def find() -> Sized:
+        if effect is None or n is None:
+            return api.required_sample_size(scenario, **options)
+        return api.detectable_effect(scenario, effect, n=n, **options)
+
+    if quiet or as_json:
+        answer = find()
+    else:
+        from trialsim.cli.progress import progress_bar
+
+        with progress_bar("Searching") as options["progress"]:
+            answer = find()
+    if out is not None:
+        from trialsim.cli.folders import write_into
+
+        write_into(out, answer.files())
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(answer.to_dict(), indent=2))
+    else:
+        typer.echo(answer.text)
+        if out is not None:
+            typer.echo(f"Written into {out}: {', '.join(answer.files())}.")

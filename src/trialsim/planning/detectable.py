@@ -1,0 +1,206 @@
+"""The smallest effect that a trial of a given size finds with a given power: a search over one value of a scenario."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+from trialsim.engine.block import patient_source
+from trialsim.engine.successes import Asked, Goal, ask
+from trialsim.errors import Fault, InputError
+from trialsim.planning.sampling import MOST_TRIALS, Sampler, aim_of, called, curve_rows, why
+from trialsim.planning.search import Axis, Found, Progress, search
+from trialsim.scenario import Resolved, Scenario, resolve
+from trialsim.scenario.at_value import at_value
+from trialsim.scenario.document import describe
+from trialsim.scenario.paths import find, split_path
+
+LARGEST_FACTOR = 32.0
+"""The search goes from the scenario's value to so many times it, or as far as the scenario allows."""
+
+SMALLEST_FACTOR = 1e-3
+
+_HALVINGS = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DetectableEffect:
+    """The smallest value of a scenario path at which a trial has a given power.
+
+    Parameters
+    ----------
+    reached : bool
+    reason, title, goal, hypothesis, power, precision, trials, blocks
+        As of `planning.size.RequiredSize`.
+    path : str
+    n_total : int
+        Number randomised.
+    value, low, high : float or None
+        In the unit of the path, with the 95 % interval; `low` is the end nearer to 0.
+    half_width : float or None
+        Of the interval, relative.
+    best_value, best_power : float or None
+        The highest power seen, and where.
+    curve : list of dict
+        Rows `kind`, `at` (value), `power`, `low`, `high`, `replicates`, `failed`.
+    """
+
+    reached: bool
+    reason: str
+    title: str
+    goal: Goal
+    hypothesis: str
+    power: float
+    precision: float
+    path: str
+    n_total: int
+    value: float | None
+    low: float | None
+    high: float | None
+    half_width: float | None
+    best_value: float | None
+    best_power: float | None
+    trials: int
+    blocks: int
+    curve: list[dict[str, Any]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON's types."""
+        return {"schema": 1, "kind": "detectable_effect", **asdict(self)}
+
+
+def detectable_effect(
+    scenario: Scenario,
+    path: str,
+    *,
+    n: int,
+    power: float,
+    precision: float = 0.02,
+    goal: Goal = "primary",
+    workers: int = 1,
+    most_trials: int = MOST_TRIALS,
+    progress: Progress | None = None,
+) -> DetectableEffect:
+    """Return the value of a scenario path that gives a power with a given number of patients.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its base values; the value at the path gives start and sign, and 0 is taken to be no effect.
+    path : str
+        Such as `effects.ketamine.points.qids_sr16`.
+    n : int
+        Number randomised.
+    power, precision, goal, workers, most_trials, progress
+        As of `planning.size.required_size`.
+
+    Raises
+    ------
+    InputError
+        If there is no number other than 0 at the path, or another number is out of range.
+    """
+    values = _Values(scenario, path, n, goal)
+    aim = aim_of(values.asked(1.0), power, precision, most_trials)
+    sampler = Sampler(values.parts, values.seed, workers)
+    axis = Axis(1.0, SMALLEST_FACTOR, values.most())
+    columns = 1 if goal == "all" else len(values.asked(1.0).members)
+    found = search(sampler, axis, aim, 1.0, hypotheses=columns, progress=progress)
+    largest = f"{path} = {values.value(axis.most):g} and {n:,} patients"
+    return _answer(scenario, values, found, why(found, aim, largest), power, precision)
+
+
+class _Values:
+    """Variants of a scenario by the factor on one of its values; a factor keeps the sign and has no unit."""
+
+    def __init__(self, scenario: Scenario, path: str, n: int, goal: Goal) -> None:
+        self._scenario, self.path, self.n, self.goal = scenario.at_base(), path, n, goal
+        own = find(scenario.base.root, split_path(path))
+        value = None if own is None else own.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or value == 0:
+            there = "there is nothing" if own is None else f"it is {describe(value)}"
+            message = f"must be a number other than 0 in the scenario, to start from and for its sign; {there}"
+            raise InputError([Fault(path, message)])
+        self._own = float(value)
+        # Bounded, because every value has a patient model of its own.
+        self.asked = lru_cache(maxsize=256)(self._asked)
+        self._least_size()
+
+    @property
+    def seed(self) -> int:
+        """Seed of the scenario."""
+        return self._scenario.content.simulation.seed
+
+    def value(self, factor: float) -> float:
+        """Return the value, to 12 digits: what a person would write."""
+        return float(f"{self._own * factor:.12g}")
+
+    def parts(self, factors: tuple[float, ...]) -> tuple[tuple[Asked, tuple[int, ...]], ...]:
+        """Return the variants that are tried, each at the size."""
+        return tuple((self.asked(factor), (self.n,)) for factor in factors)
+
+    def most(self) -> float:
+        """Return the largest factor that the scenario allows, up to `LARGEST_FACTOR`."""
+        low, high = 1.0, LARGEST_FACTOR
+        while low < high and self._holds(min(2.0 * low, high)):
+            low = min(2.0 * low, high)
+        if low >= high:
+            return high
+        high = 2.0 * low
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if self._holds(middle) else (low, middle)
+        # The end of what is allowed is mostly a round number, such as a share of 1.
+        end = float(f"{self.value(low):.2g}") / self._own
+        return end if low < end < high * 1.01 and self._holds(end) else low
+
+    def _holds(self, factor: float) -> bool:
+        try:
+            self.asked(factor)
+        except InputError:
+            return False
+        return True
+
+    def _asked(self, factor: float) -> Asked:
+        resolved: Resolved = resolve(at_value(self._scenario, self.path, self.value(factor)))
+        variant = resolved.variants[0]
+        patient_source(variant, resolved.hash)  # a model that cannot be built is an InputError here
+        return ask(variant, resolved.hash, self.goal)
+
+    def _least_size(self) -> None:
+        least = 2 * sum(self.asked(1.0).variant.allocation.ratio)
+        if self.n < least:
+            raise InputError([Fault("n", f"must be at least {least}, two for each place in the allocation ratio")])
+
+
+def _answer(
+    scenario: Scenario, values: _Values, found: Found, reason: str, power: float, precision: float
+) -> DetectableEffect:
+    curve, best = found.curve, found.best
+    low, high = found.interval
+    reached = curve is not None
+    if found.status == "smallest":
+        reason = (
+            f"Power is that high at {SMALLEST_FACTOR:g} of the scenario's value already: {values.path} is no effect."
+        )
+    return DetectableEffect(
+        reached=reached,
+        reason=reason,
+        title=scenario.title,
+        goal=values.goal,
+        hypothesis=called(values.asked(1.0), found.hypothesis),
+        power=power,
+        precision=precision,
+        path=values.path,
+        n_total=values.n,
+        value=None if curve is None else values.value(curve.place),
+        low=None if math.isnan(low) else values.value(low),
+        high=None if math.isnan(high) else values.value(high),
+        half_width=None if curve is None else found.half_width,
+        best_value=None if best is None else values.value(best.place),
+        best_power=None if best is None else best.found / best.usable,
+        trials=found.trials.number,
+        blocks=len(found.trials.blocks),
+        curve=curve_rows(found, values.value),
+    )

@@ -1,0 +1,41 @@
+"""A scenario that has been loaded, with another value at one of its paths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from trialsim.errors import InputError
+from trialsim.scenario.checking import check_meaning
+from trialsim.scenario.document import Mark
+from trialsim.scenario.loading import Point, Scenario
+from trialsim.scenario.paths import PathError, node_from, replace, split_path
+from trialsim.scenario.validation import check_shape
+
+
+def at_value(scenario: Scenario, path: str, value: Any) -> Scenario:
+    """Return the base values of a scenario with one of them replaced.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    path : str
+        Such as `effects.ketamine.points.qids_sr16`.
+    value : object
+        Plain data.
+
+    Raises
+    ------
+    InputError
+        If there is no such path, or the scenario does not hold with the value.
+    """
+    mark = Mark(f"{path} = {value}")
+    try:
+        root = replace(scenario.base.root, split_path(path), node_from(value, mark), mark)
+    except PathError as error:
+        raise InputError([mark.fault(path, str(error))]) from error
+    checked = check_shape(root)
+    faults = (*checked.faults, *check_meaning(root, checked.parts))
+    if checked.content is None or faults:
+        raise InputError(faults)
+    point = Point(checked.content, root)
+    return Scenario(point, (point,), scenario.file, {**scenario.settings, path: value}).at_base()
