@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from trialsim.api import load
 from trialsim.cli.app import app
+from trialsim.cli.formula_source import formula_source
 from trialsim.scenario import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,6 +118,9 @@ def test_every_command_shown_exists():
         words = shlex.split(text.replace(".venv/bin/", ""))[1:]
         assert words[0] in group.commands, f"{page}: {text}"
         options = {option for param in group.commands[words[0]].params for option in param.opts}
+        if words[0] == "formula" and words[1:2] != ["NAME"]:
+            # A formula has options of its own.
+            options |= {"--effect", *(one.option for word in words[1:2] for one in formula_source(word).arguments)}
         for word in words[1:]:
             if word.startswith("-"):
                 assert word in options | {"--help", "-h"}, f"{page}: {text}"

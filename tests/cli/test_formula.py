@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 import trialsim as ts
 from trialsim.api.formula import MODULES
 from trialsim.cli.formula_source import formula_source, summary_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_the_list_has_every_formula_by_subject(command):
@@ -186,3 +190,14 @@ def test_names_that_are_none():
     with pytest.raises(AttributeError, match="no attribute 'z_test'"):
         _ = ts.formula.z_test
     assert set(dir(ts.formula)) == set(MODULES)
+
+
+def test_the_page_shows_what_is_printed(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    page = (ROOT / "docs" / "concepts" / "closed_forms.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```console\n(.*?)```", page, re.DOTALL)
+    shown = block.split("$ trialsim ")[1:]
+    assert len(shown) == 2
+    for text in shown:
+        words, _, output = text.partition("\n")
+        assert command(*words.split(" ")).stdout.rstrip() == output.rstrip()

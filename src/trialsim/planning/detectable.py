@@ -107,8 +107,8 @@ def detectable_effect(
     axis = Axis(1.0, SMALLEST_FACTOR, values.most())
     columns = 1 if goal == "all" else len(values.asked(1.0).members)
     found = search(sampler, axis, aim, 1.0, hypotheses=columns, progress=progress)
-    largest = f"{path} = {values.value(axis.most):g} and {n:,} patients"
-    return _answer(scenario, values, found, why(found, aim, largest), power, precision)
+    reason = why(found, aim, axis.most, lambda factor: f"{path} = {values.value(factor):g} and {n:,} patients")
+    return _answer(scenario, values, found, reason, power, precision)
 
 
 class _Values:

@@ -114,18 +114,20 @@ def _name(asked: Asked, member: Hypothesis) -> str:
     return estimand.name if member.analysis == 0 else f"{estimand.name}.{estimand.analyses[member.analysis].name}"
 
 
-def why(found: Found, aim: Aim, largest: str) -> str:
+def why(found: Found, aim: Aim, end: float, shown: Callable[[float], str]) -> str:
     """Return how a search ended, in a sentence; empty where the precision was reached.
 
     Parameters
     ----------
     found : Found
     aim : Aim
-    largest : str
-        The end of the search in words, such as `100,000 patients`.
+    end : float
+        The largest place of the search.
+    shown : callable
+        From a place to words, such as `100,000 patients`.
     """
-    best = found.best
-    most = "" if best is None else f" The highest power seen is {_percent(best)}."
+    best, largest = found.best, shown(end)
+    most = "" if best is None else f" The highest power seen is {_percent(best)}, with {shown(best.place)}."
     match found.status:
         case "found":
             return ""
@@ -140,7 +142,9 @@ def why(found: Found, aim: Aim, largest: str) -> str:
             return f"The power of {aim.power:.0%} cannot be reached: up to {largest} no trial could be analysed."
         case "flat":
             return f"Power does not rise to {aim.power:.0%} in a way that says where.{most}"
-    return f"The power of {aim.power:.0%} cannot be reached with up to {largest}.{most}"
+    tried = max((count.place for count in found.trials.counts(found.hypothesis)), default=end)
+    beyond = "" if tried >= end else f" From what was simulated, up to {shown(tried)}, it is not in sight."
+    return f"The power of {aim.power:.0%} cannot be reached with up to {largest}.{most}{beyond}"
 
 
 def _percent(count: Count) -> str:

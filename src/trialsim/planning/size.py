@@ -163,7 +163,7 @@ def required_size(
             start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
         columns = 1 if asked.together else len(asked.members)
         found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
-        reason = why(found, aim, f"{round(axis.most):,} patients")
+        reason = why(found, aim, axis.most, lambda n: f"{round(n):,} patients")
     return _answer(resolved, asked, goal, aim, found, reason, axis, sampler)
 
 

@@ -10,11 +10,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtrit
+from scipy.special import ndtr
 
 from trialsim.analysis.contract import Observed
 from trialsim.analysis.endpoints import Times, analysis_set, response_at_visit, time_to_event
@@ -24,15 +23,13 @@ from trialsim.engine.truth import TRUTH_SEED
 from trialsim.kernels.operating_characteristics import NULL_TOLERANCE
 from trialsim.kernels.survival import log_rank
 from trialsim.patients.cohort import PatientSource
-from trialsim.planning.formulas.ancova import power_over_imbalance
-from trialsim.planning.formulas.equivalence import both_tests_power
-from trialsim.planning.formulas.level import Level, level, normal_power, t_beyond
 from trialsim.planning.formulas.longitudinal import variance_inflation
 from trialsim.planning.formulas.proportions import farrington_manning
 from trialsim.planning.formulas.ranks import mann_whitney
 from trialsim.planning.known_scores import cell_shares, effective_sizes, residual_covariance, spread_of_arms, staying
+from trialsim.planning.twin_power import Contrast, Question, power_of
 from trialsim.planning.twin_words import leaves_out
-from trialsim.scenario.methods import benefit_sign, power_sign
+from trialsim.scenario.methods import benefit_sign
 from trialsim.scenario.resolved import Analysis, Estimand, Variant
 from trialsim.streams import Streams
 
@@ -65,37 +62,6 @@ class Twin:
     formula: str
     allowance: float
     leaves_out: tuple[str, ...]
-
-
-class Question(NamedTuple):
-    """What a closed form is asked for.
-
-    Attributes
-    ----------
-    variant, estimand, analysis
-    n : int
-        Participants randomised.
-    truth : float or None
-        True value, where it is known otherwise than from the model's means.
-    seen : Observed or None
-        Trials that risks and events are counted in.
-    """
-
-    variant: Variant
-    estimand: Estimand
-    analysis: Analysis
-    n: int
-    truth: float | None
-    seen: Observed | None
-
-
-class Contrast(NamedTuple):
-    """A comparison of means: effect, its standard error, degrees of freedom, covariates out of balance by chance."""
-
-    effect: float
-    se: float
-    df: float
-    covariates: int = 0
 
 
 def twin(
@@ -150,10 +116,10 @@ def counted_trials(variant: Variant, key: str = "") -> Observed:
     return blinded(variant, source.follow(streams, stratum, arm))
 
 
-# Means --------------------------------------------------------------------------------------------------------
-
-
 Found = tuple[float, str, float] | None
+"""Power, the formula in words, and its allowance."""
+
+# Means --------------------------------------------------------------------------------------------------------
 
 
 def _two_means(asked: Question) -> Found:
@@ -179,7 +145,7 @@ def _two_means(asked: Question) -> Found:
     variance = sum(v for v, _ in parts)
     df = variance**2 / sum(v**2 / df for v, df in parts)
     name = "two-sample t test" if asked.analysis.method == "t_test" else "Welch's t test, Satterthwaite's df"
-    power = _power(asked, Contrast(effect, math.sqrt(variance), df))
+    power = power_of(asked, Contrast(effect, math.sqrt(variance), df))
     return None if power is None else (power, f"{name}, noncentral t", EXACT)
 
 
@@ -203,7 +169,7 @@ def _ancova(asked: Question) -> Found:
     variance = _residual(asked)[visit, visit]
     sizes = effective_sizes(variant, asked.n, visit, by_stratum=asked.estimand.interaction is not None)
     contrast = _adjusted(asked, effect, np.full(sizes.shape, variance), sizes)
-    power = None if contrast is None else _power(asked, contrast)
+    power = None if contrast is None else power_of(asked, contrast)
     return None if power is None else (power, "ANCOVA, noncentral t over chance imbalance", EXACT)
 
 
@@ -221,7 +187,7 @@ def _mixed_model(asked: Question) -> Found:
         there = np.broadcast_to(np.einsum("asv,s->av", there, variant.strata_share)[:, None], there.shape)
     inflation = np.array([[variance_inflation(covariance, cell) for cell in arm] for arm in there])
     contrast = _adjusted(asked, effect, covariance[-1, -1] * inflation, asked.n * shares)
-    power = None if contrast is None else _power(asked, contrast)
+    power = None if contrast is None else power_of(asked, contrast)
     return None if power is None else (power, "MMRM with dropout, Lu, Luo & Chen, t", ASYMPTOTIC)
 
 
@@ -291,37 +257,6 @@ def _known_effect(estimand: Estimand) -> float | None:
     return estimand.true_value if estimand.endpoint.kind == "score" else None
 
 
-def _power(asked: Question, contrast: Contrast) -> float | None:
-    """Return the probability of what counts as power; None where there is nothing to find."""
-    estimand, analysis = asked.estimand, asked.analysis
-    kind, margin = estimand.hypothesis.kind, estimand.hypothesis.margin
-    effect, se, df, covariates = contrast
-    if margin is None:
-        if abs(effect) <= NULL_TOLERANCE:
-            return None
-        sign = power_sign(estimand, analysis.measure, effect)
-        return _beyond(sign * effect / se, df, covariates, level(analysis.alpha, 2))
-    if kind == "equivalence":
-        if abs(effect) >= margin:
-            return None
-        # Both tests share the imbalance, so its mean is paid for.
-        wider = se * math.sqrt((df + covariates - 1.0) / (df - 1.0)) if covariates and df > 1.0 else se
-        return both_tests_power(
-            (-margin - effect) / wider, (margin - effect) / wider, df, level(analysis.alpha / 2.0, 1)
-        )
-    short = margin + benefit_sign(estimand.endpoint, analysis.measure) * effect
-    return None if short <= NULL_TOLERANCE else _beyond(short / se, df, covariates, level(analysis.alpha / 2.0, 1))
-
-
-def _beyond(shift: float, df: float, covariates: int, at: Level) -> float:
-    """Return P(T > c), t noncentral, over the chance imbalance of covariates."""
-    if covariates:
-        return power_over_imbalance(shift, df + 2.0 + covariates, covariates, at)
-    if math.isinf(df):
-        return normal_power(shift, at)
-    return t_beyond(float(stdtrit(df, 1.0 - at.tail)), df, shift, both=False)
-
-
 # Risks and times ----------------------------------------------------------------------------------------------
 
 
@@ -347,7 +282,7 @@ def _risks(asked: Question) -> Found:
     if cells is None and analysis.interval == "miettinen_nurminen" and estimand.hypothesis.kind != "equivalence":
         return _score_test(asked, float(risk[1, 0]), effect, sizes[:, 0])
     se = math.sqrt(float((risk * (1.0 - risk) / sizes).sum()))
-    power = _power(asked, Contrast(effect, se, math.inf))
+    power = power_of(asked, Contrast(effect, se, math.inf))
     return None if power is None else (power, "difference of risks, normal approximation", ASYMPTOTIC)
 
 
@@ -404,7 +339,7 @@ def _times(asked: Question) -> Found:
         information = asked.n * _hypergeometric(seen, times, analysed, asked) / seen.arm.size
     else:
         words, information = "Cox model, Wald test by the events of each arm", 1.0 / sum(1.0 / d for d in events)
-    power = _power(asked, Contrast(asked.truth, 1.0 / math.sqrt(information), math.inf))
+    power = power_of(asked, Contrast(asked.truth, 1.0 / math.sqrt(information), math.inf))
     return None if power is None else (power, f"{words}, {sum(events):.1f} events expected", ASYMPTOTIC)
 
 

@@ -96,7 +96,8 @@ def _draw_answer(axes: Axes, row: pd.Series) -> None:
             float(row["answer_low"]), float(row["answer_high"]), color=style.OKABE_ITO[1], alpha=0.18, linewidth=0
         )
     axes.axvline(float(row["answer"]), color=style.OKABE_ITO[1], linewidth=1.2)
+    place = (float(row["answer"]), axes.get_ylim()[0])
     axes.annotate(
-        f"{float(row['answer']):.4g}", xy=(float(row["answer"]), axes.get_ylim()[0]), xytext=(4, 2), textcoords="offset points",
-        color=style.OKABE_ITO[1], fontsize=8.5, va="bottom",
+        f"{place[0]:.4g}", xy=place, xytext=(4, 2), textcoords="offset points", color=style.OKABE_ITO[1], fontsize=8.5,
+        va="bottom",
     )  # fmt: skip
