@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from trialsim.analysis.contract import two_sided_p
 from trialsim.kernels.least_squares import fit_least_squares, moments
 from trialsim.kernels.mmrm import LADDER, fit_mmrm, pattern_statistics
+from trialsim.kernels.mmrm.inference import KENWARD_ROGER, SATTERTHWAITE
+from trialsim.kernels.mmrm.structures import STRUCTURES
 
 Array = NDArray[np.float64]
 R, N, V = 250, 200, 5
@@ -58,13 +60,15 @@ def median_seconds(function: Callable[[], object], repeats: int = REPEATS) -> fl
     return statistics.median(times)
 
 
-def mmrm_rate(y: Array, x: Array, n_constant: int) -> float:
+def mmrm_rate(
+    y: Array, x: Array, n_constant: int, *, df: str = SATTERTHWAITE, ladder: tuple[str, ...] = LADDER
+) -> float:
     """Return MMRM fits per second, from arrays in memory to the p-value."""
     contrast = np.zeros((V, x.shape[2]))
     contrast[-1, 2] = 1.0
 
     def fit() -> Array:
-        result = fit_mmrm(pattern_statistics(y, x)[0], contrast, ladder=LADDER, n_constant=n_constant)
+        result = fit_mmrm(pattern_statistics(y, x)[0], contrast, ladder=ladder, n_constant=n_constant, df=df)
         return two_sided_p(result.estimate, result.se, result.df)
 
     return len(y) / median_seconds(fit)
@@ -151,6 +155,13 @@ def main() -> None:
         "MMRM unstructured, Satterthwaite, all crossed with visit": mmrm_rate(y, x, 0),
         "MMRM the same, stratum not crossed": mmrm_rate(y, x, 1),
         "MMRM the same, 5 % missing in between as well": mmrm_rate(*make_data(0.05), 0),
+        "MMRM unstructured, Kenward-Roger, all crossed with visit": mmrm_rate(y, x, 0, df=KENWARD_ROGER),
+        "MMRM the same, stratum not crossed, Kenward-Roger": mmrm_rate(y, x, 1, df=KENWARD_ROGER),
+        **{
+            f"MMRM {name.replace('_', ' ')}, Satterthwaite": mmrm_rate(y, x, 0, ladder=(name,))
+            for name in STRUCTURES
+            if name != "unstructured"
+        },
         "ANCOVA at the last visit": ancova_rate(y, x),
         "statsmodels MixedLM, random intercept": statsmodels_rate(y, x),
         **{f"R {name}, unstructured": rate for name, rate in r_rates(y, x).items()},
