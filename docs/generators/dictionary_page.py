@@ -70,6 +70,7 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
             "parts/variant0000_block000000.parquet",
             "parts/safety_variant0000_block000000.parquet",
             "parts/variant0000_block000000_guesses.npy",
+            "parts/variant0000_truths.json",
         ),
         "Whole blocks, from which an interrupted or longer run goes on.",
     ),
@@ -94,6 +95,8 @@ read them.
 - `variant0000_block000000.parquet`: columns as in [estimates](#estimates), all 250 replicates.
 - `variant0000_block000000_guesses.npy`, with `unblinding`: how many of each arm guess what. A NumPy array of whole
   numbers with axes sample size (rising), replicate, arm, and guess (active, control).
+- `variant0000_truths.json`: the true value of each hypothesis and its Monte Carlo standard error, in the order of the
+  estimands and their analyses, found once for a run folder.
 - `safety_variant0000_block000000.parquet`, with `safety`: one row per sample size and replicate. In the names of
   columns E is the number of the event, adverse events first, and A that of the arm, both from 0.
 """

@@ -15,12 +15,13 @@ from trialsim.engine.backends import run_units
 from trialsim.engine.blinding import summarise_blinding, write_guesses
 from trialsim.engine.block import compute_block, draw_block
 from trialsim.engine.families import summarise_family
+from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.manifest import build_manifest, check_folder, read_json
 from trialsim.engine.plan import Unit, cells, units
 from trialsim.engine.safety import safety_block
 from trialsim.engine.safety_files import cell_rows, write_safety_part
 from trialsim.engine.store import merge_parts, write_json, write_part, write_rows
-from trialsim.engine.truth import true_values
+from trialsim.engine.truth import Truth, Truths, true_values
 from trialsim.scenario.resolved import Resolved, Variant
 from trialsim.streams import Streams
 
@@ -190,7 +191,7 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
     rows: list[dict[str, Any]] = []
     families: list[dict[str, Any]] = []
     watched: dict[str, list[dict[str, Any]]] = {}
-    truths = {variant.index: true_values(variant, resolved.hash) for variant in resolved.variants}
+    truths = {variant.index: _truths(folder, variant, resolved.hash) for variant in resolved.variants}
     for cell, table in zip(listed, merge_parts(folder, by_variant, replicates), strict=True):
         about = (table, resolved.variants[cell.variant], cell, varied, truths[cell.variant])
         rows.extend(summarise_cell(*about))
@@ -213,3 +214,14 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
     ]
     if blinding:
         write_rows(folder, "blinding", blinding)
+
+
+def _truths(folder: Path, variant: Variant, key: str) -> Truths:
+    """Return the true values of a variant, found once in a run folder: they do not change when it grows."""
+    path = folder / "parts" / f"variant{variant.index:04d}_truths.json"
+    kept = read_json(path)
+    if kept is not None and kept.get("scenario_hash") == key:
+        return {h: Truth(*pair) for h, pair in zip(hypotheses(variant), kept["true_values"], strict=True)}
+    found = true_values(variant, key)
+    write_json(path, {"scenario_hash": key, "true_values": [list(found[h]) for h in hypotheses(variant)]})
+    return found

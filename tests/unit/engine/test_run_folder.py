@@ -65,7 +65,7 @@ def test_everything_but_run_json_is_the_same_for_any_number_of_workers(tmp_path)
     one = digests(runs[1].folder)
     assert {"summary.parquet", "summary.csv", "estimates.parquet", "report.html", "manifest.json"} <= set(one)
     assert {f"figures/power_curves.{kind}" for kind in ("png", "svg", "csv")} <= set(one)
-    assert sum(name.startswith("parts/") for name in one) == 4
+    assert sum(name.startswith("parts/") and name.endswith(".parquet") for name in one) == 4
     for workers in (2, 4):
         assert digests(runs[workers].folder) == one
         assert json.loads((runs[workers].folder / "run.json").read_text())["workers"] == workers
@@ -243,3 +243,16 @@ def test_progress_is_told_from_nothing_to_all(tmp_path):
         resolve(BOUNDED, CHANGES), tmp_path / "run", replicates=300, workers=1, progress=lambda *at: told.append(at)
     )
     assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_true_values_are_found_once_and_kept_with_the_scenario_they_are_of(tmp_path, monkeypatch):
+    changes = {"estimands.primary.endpoint": "response", "analysis": {}, "vary": {}}
+    compute(tmp_path / "run", 250, changes=changes)
+    before = pd.read_parquet(tmp_path / "run" / "summary.parquet")
+    assert before["true_value_se"].iloc[0] > 0
+    monkeypatch.setattr("trialsim.engine.execute.true_values", lambda *_: pytest.fail("found a second time"))
+    compute(tmp_path / "run", 500, changes=changes)
+    after = pd.read_parquet(tmp_path / "run" / "summary.parquet")
+    np.testing.assert_array_equal(before["true_value"], after["true_value"])
+    kept = json.loads((tmp_path / "run" / "parts" / "variant0000_truths.json").read_text())
+    assert kept["true_values"][0][0] == before["true_value"].iloc[0]
