@@ -181,5 +181,7 @@ def twins_of(folder: Path) -> pd.DataFrame | None:
     """Return the closed forms beside simulated power from a run folder; None where no hypothesis has one."""
     path = folder / TWINS
     return (
-        pd.read_csv(path, keep_default_na=False, na_values=[""]).fillna({"leaves_out": ""}) if path.exists() else None
+        pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"leaves_out": str}).fillna({"leaves_out": ""})
+        if path.exists()
+        else None
     )
