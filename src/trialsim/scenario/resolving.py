@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -122,32 +122,12 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         check_groups(case, margins, truth[:4], truth.correlation, groups)
     if ledger.faults or truth.correlation is None:
         return ledger, None
-    for name, value in zip(case.strata, share.tolist(), strict=True):
-        ledger.note(("population", "strata", name, "share"), value)
-    ledger.note(("population", "strata_by"), population.strata_by)
-    for name, arm in case.content.arms.items():
-        ledger.note(("arms", name), {} if arm is None else arm.model_dump(exclude={"label"}, mode="json"))
-    ledger.note(("schedule", "infusions"), list(case.content.schedule.infusions))
-    ledger.note(("schedule", "visits"), list(case.content.schedule.visits))
+    _note_frame(case, share)
     variant = Variant(
         index=index,
         settings=point.settings,
-        arms=case.arms,
-        arm_labels=tuple(case.arm(a).label or _spoken(name) for a, name in enumerate(case.arms)),
-        strata=case.strata,
-        strata_labels=tuple(stratum.label or _spoken(name) for name, stratum in population.strata.items()),
-        outcomes=case.outcomes,
-        outcome_labels=tuple(measure.label for measure in case.measures),
-        visits_days=_read_only(np.array(case.visits)),
-        strata_share=_read_only(share),
-        strata_by=population.strata_by,
-        scales=tuple(measure.scale for measure in case.measures),
-        lower_is_better=tuple(measure.lower_is_better for measure in case.measures),
-        baseline_mean=_read_only(truth.baseline_mean),
-        baseline_sd=_read_only(truth.baseline_sd),
-        mean=_read_only(truth.mean),
-        sd=_read_only(truth.sd),
-        correlation=_read_only(truth.correlation),
+        **_frame_fields(case, share),
+        **_moment_fields(truth),
         allocation=plan,
         dropout=leaving,
         estimands=with_known_truth(case, asked),
@@ -168,6 +148,42 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         heterogeneity=heterogeneity(case, truth.mean, truth.sd, share, truth.course.infusions),
     )
     return ledger, variant
+
+
+def _note_frame(case: Case, share: FloatArray) -> None:
+    """Note who takes part, in which arms and when."""
+    ledger, content = case.ledger, case.content
+    for name, value in zip(case.strata, share.tolist(), strict=True):
+        ledger.note(("population", "strata", name, "share"), value)
+    ledger.note(("population", "strata_by"), content.population.strata_by)
+    for name, arm in content.arms.items():
+        ledger.note(("arms", name), {} if arm is None else arm.model_dump(exclude={"label"}, mode="json"))
+    ledger.note(("schedule", "infusions"), list(content.schedule.infusions))
+    ledger.note(("schedule", "visits"), list(content.schedule.visits))
+
+
+def _frame_fields(case: Case, share: FloatArray) -> dict[str, Any]:
+    """Return the fields of a variant that say who takes part, in which arms and when, and what is measured."""
+    population = case.content.population
+    return {
+        "arms": case.arms,
+        "arm_labels": tuple(case.arm(a).label or _spoken(name) for a, name in enumerate(case.arms)),
+        "strata": case.strata,
+        "strata_labels": tuple(stratum.label or _spoken(name) for name, stratum in population.strata.items()),
+        "strata_share": _read_only(share),
+        "strata_by": population.strata_by,
+        "outcomes": case.outcomes,
+        "outcome_labels": tuple(measure.label for measure in case.measures),
+        "scales": tuple(measure.scale for measure in case.measures),
+        "lower_is_better": tuple(measure.lower_is_better for measure in case.measures),
+        "visits_days": _read_only(np.array(case.visits)),
+    }
+
+
+def _moment_fields(truth: _Truth) -> dict[str, Any]:
+    """Return the fields of a variant that say how scores are distributed."""
+    names = ("baseline_mean", "baseline_sd", "mean", "sd", "correlation")
+    return {name: _read_only(getattr(truth, name)) for name in names}
 
 
 def _truth(case: Case, margins: Margins) -> _Truth:
