@@ -13,7 +13,7 @@ SUMMARY: Mapping[str, str] = {
     "outcome": "Outcome, or count, that the estimand is about.",
     "endpoint": "`score`, `response`, `time to relapse` ...: the estimand's variable.",
     "visit_days": "Day of its visit.",
-    "contrast": "`active - control`, by the names of the arms.",
+    "contrast": "`active - control`, by the names of the arms, with weights and strata where there are any.",
     "method": "Name of the analysis: as given, or its method, numbered (`mmrm_1`, `mmrm_2`) where that is not enough.",
     "measure": "What the estimate is: `difference` of means, `risk_difference`, `log_odds_ratio` ...",
     "unit": "Unit of estimates: `points`, `risk`, `probability`, `days`, or `log` for natural logarithms of ratios.",

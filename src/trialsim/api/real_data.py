@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trialsim.analysis.contract import FAILED, Estimates
 from trialsim.analysis.registry import analyse as analyse_block
 from trialsim.engine.aggregate import outcome_name
+from trialsim.engine.hypotheses import contrast_name
 from trialsim.scenario import Scenario, resolve
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def analyse(data: pd.DataFrame | str | Path, scenario: Scenario) -> pd.DataFrame
                     "estimand": estimand.name,
                     "outcome": outcome_name(variant, estimand),
                     "visit_days": float(variant.visits_days[estimand.visit]),
-                    "contrast": f"{variant.arms[estimand.active]} - {variant.arms[estimand.control]}",
+                    "contrast": contrast_name(variant, estimand),
                     "method": analysis.name,
                     **_numbers(found, analysis.alpha),
                 }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trialsim.engine.families import adjusted_power
-from trialsim.engine.hypotheses import hypotheses
+from trialsim.engine.hypotheses import contrast_name, hypotheses
 from trialsim.engine.plan import Cell
 from trialsim.engine.truth import Truths, is_null
 from trialsim.kernels.operating_characteristics import operating_characteristics
@@ -57,7 +57,7 @@ def summarise_cell(
             "outcome": outcome_name(variant, estimand),
             "endpoint": estimand.endpoint.name or estimand.endpoint.kind,
             "visit_days": float(variant.visits_days[estimand.visit]),
-            "contrast": f"{variant.arms[estimand.active]} - {variant.arms[estimand.control]}",
+            "contrast": contrast_name(variant, estimand),
             "method": analysis.name,
             "measure": analysis.measure,
             "unit": MEASURES[analysis.measure].unit,

@@ -8,6 +8,7 @@ import pytest
 from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import compute_block, hypotheses
 from trialsim.engine.example import one_trial, trajectories
+from trialsim.engine.hypotheses import contrast_name
 from trialsim.engine.plan import cells, n_blocks, units
 
 VARIED = {"vary": {"effects.ketamine.specific_share": [0, 0.34]}}
@@ -36,6 +37,26 @@ def test_hypotheses_are_every_analysis_of_every_estimand():
         "analysis.second": {"method": "ancova"},
     }
     assert hypotheses(resolve(CONTINUOUS, changes).variants[0]) == [(0, 0), (0, 1), (1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("contrast", "name"),
+    [
+        (["active", "control"], "active - control"),
+        ([["active", "more"], ["control"]], "0.5 active + 0.5 more - control"),
+        ({"control": 1, "active": -2, "more": 1}, "control + more - 2 active"),
+    ],
+)
+def test_a_contrast_is_named_by_its_arms(contrast, name):
+    means = {arm: [18.0, 16.0, 15.0] for arm in ("control", "active", "more")}
+    changes = {
+        "arms": {"control": {}, "active": {}, "more": {}},
+        "allocation.block_sizes": [6],
+        "course.means.score": means,
+        "estimands.primary.contrast": contrast,
+    }
+    variant = resolve(CONTINUOUS, {**changes, "analysis": {}}).variants[0]
+    assert contrast_name(variant, variant.estimands[0]) == name
 
 
 def block_of(changes=None, block=0, document=BOUNDED):
