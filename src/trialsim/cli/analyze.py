@@ -61,15 +61,16 @@ def analyze(
 
 def _require_all(found: pd.DataFrame) -> None:
     """Raise RunError where an analysis failed."""
+    from trialsim.analysis.contract import NO_COVARIANCE_CONVERGED
     from trialsim.errors import RunError
 
     failed = found[found["failed"]]
     if len(failed):
         words = "; ".join(f"{row.estimand}, {row.method}: {row.how}" for row in failed.itertuples())
-        raise RunError(
-            f"Not every analysis could be carried out ({words}). Look for an arm or visit with too few scores, "
-            "or allow a simpler covariance (analysis: fallback: default)."
-        )
+        remedy = "Look for an arm, stratum or visit with too few scores or events, or for scores that do not vary"
+        if (failed["how"] == NO_COVARIANCE_CONVERGED).any():
+            remedy += ", or allow a simpler covariance (analysis: fallback: default)"
+        raise RunError(f"Not every analysis could be carried out ({words}). {remedy}.")
 
 
 def _print(found: pd.DataFrame) -> None:
