@@ -79,7 +79,9 @@ def patient_source(variant: Variant, key: str) -> PatientSource:
     return _source(_ByContent(variant, f"{key}/{variant.index}"))
 
 
-def draw_block(variant: Variant, key: str, streams: Streams, n_participants: int) -> Cohort:
+def draw_block(
+    variant: Variant, key: str, streams: Streams, n_participants: int, *, only_needed: bool = False
+) -> Cohort:
     """Return the cohort of one block, randomised and followed.
 
     Parameters
@@ -89,11 +91,13 @@ def draw_block(variant: Variant, key: str, streams: Streams, n_participants: int
         Hash of the scenario; with the variant's index it names the patient model.
     streams : Streams
     n_participants : int
+    only_needed : bool
+        Make only the scores that the scenario's questions need; the others are NaN.
     """
     source = patient_source(variant, key)
     stratum = source.enrol(streams, n_participants)
     arm = allocate(variant.allocation, stratum, variant.strata, streams)
-    return source.follow(streams, stratum, arm)
+    return source.follow(streams, stratum, arm, only_needed=only_needed)
 
 
 def blinded(variant: Variant, cohort: Cohort) -> Observed:
@@ -155,7 +159,7 @@ def compute_block(
     """
     sizes = tuple(sorted(variant.sample_sizes))
     if cohort is None:
-        cohort = draw_block(variant, key, Streams(seed, block), sizes[-1])
+        cohort = draw_block(variant, key, Streams(seed, block), sizes[-1], only_needed=True)
     observed = blinded(variant, cohort)
     by_hypothesis = {}
     for hypothesis in hypotheses(variant):

@@ -170,7 +170,7 @@ def compute_unit(variants: tuple[Variant, ...], key: str, seed: int, folder: Pat
     rows = []
     cohort = None
     if variant.safety is not None:
-        cohort = draw_block(variant, key, Streams(seed, unit.block), max(variant.sample_sizes))
+        cohort = draw_block(variant, key, Streams(seed, unit.block), max(variant.sample_sizes), only_needed=True)
         write_safety_part(folder, unit, safety_block(variant, cohort))  # before the part, which says the unit is done
     blocks = compute_block(variant, key, seed, unit.block, cohort=cohort)
     for block in blocks:

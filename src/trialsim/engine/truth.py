@@ -188,7 +188,7 @@ class Worlds:
             source, streams = patient_source(self._variant, self._key), Streams(TRUTH_SEED, 0)
             stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
             everybody = np.full_like(stratum, arm)
-            cohort = source.follow(streams, stratum, everybody, alone=True, without=world.without)
+            cohort = source.follow(streams, stratum, everybody, alone=True, without=world.without, only_needed=True)
             cohort = cohort if world.leaving else _staying(self._variant, cohort)
             self._seen[key] = blinded(self._variant, cohort)
         return self._seen[key]

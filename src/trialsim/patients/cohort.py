@@ -115,7 +115,14 @@ class PatientSource:
         return draw_strata(self.model.variant, n_participants, BLOCK_SIZE, streams)
 
     def follow(
-        self, streams: Streams, stratum: Index, arm: Index, *, alone: bool = False, without: Iterable[str] = ()
+        self,
+        streams: Streams,
+        stratum: Index,
+        arm: Index,
+        *,
+        alone: bool = False,
+        without: Iterable[str] = (),
+        only_needed: bool = False,
     ) -> Cohort:
         """Return the cohort once everybody's arm is known.
 
@@ -127,9 +134,12 @@ class PatientSource:
             Leave out what the members of a group share: each patient taken alone is the same in law.
         without : iterable of str
             Events that do not happen.
+        only_needed : bool
+            Make only the scores that the scenario's questions need, the same as among all; the others are NaN.
         """
         model = self.model
-        state = run_course(model, streams, stratum, arm, alone=alone, without=without)
+        wanted = model.needed if only_needed else None
+        state = run_course(model, streams, stratum, arm, alone=alone, without=without, wanted=wanted)
         present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams)
         return Cohort(
             stratum,

@@ -12,6 +12,7 @@ from trialsim.kernels.margins import BoundedMargins, fit_bounded_margins, hermit
 from trialsim.patients.characteristics import CharacteristicModel, build_characteristics
 from trialsim.patients.clusters import GroupEffects, build_group_effects
 from trialsim.patients.entry import selection_of
+from trialsim.patients.needed import needed_outcomes
 from trialsim.scenario.resolved import Variant
 from trialsim.scenario.selection import Selection
 
@@ -39,6 +40,8 @@ class PatientModel:
     selection : Selection or None
         Who passes screening and run-in; None where nobody is turned away.
     characteristics : tuple of CharacteristicModel
+    needed : frozenset of int
+        Outcomes whose scores the scenario's questions, or what happens to patients, depend on.
     """
 
     variant: Variant
@@ -49,6 +52,7 @@ class PatientModel:
     slope: Array
     selection: Selection | None = None
     characteristics: tuple[CharacteristicModel, ...] = ()
+    needed: frozenset[int] = frozenset()
 
 
 def build_patient_model(variant: Variant) -> PatientModel:
@@ -95,6 +99,7 @@ def build_patient_model(variant: Variant) -> PatientModel:
         _slopes(variant, margins),
         selection,
         build_characteristics(variant, baseline_margins),
+        needed_outcomes(variant),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -81,6 +83,9 @@ class LatentCourse:
     ----------
     model, latent, strata, arms, shared, admitted
         As of `scores_in_arms`.
+    wanted : collection of int, optional
+        Outcomes whose scores are made, each the same to the bit whatever else is wanted; all by default. The scores of
+        the others are NaN.
     """
 
     def __init__(
@@ -91,36 +96,41 @@ class LatentCourse:
         arms: Index,
         shared: Array | None = None,
         admitted: Array | None = None,
+        wanted: Collection[int] | None = None,
     ) -> None:
         if (model.selection is None) != (admitted is None):
             raise ValueError("what participants were selected by is needed where a model selects, and only there")
         self._model = model
-        n_arms, n_strata = model.variant.mean.shape[:2]
+        n_arms, n_strata, n_visits, n_outcomes = model.variant.mean.shape
+        self._wanted = range(n_outcomes) if wanted is None else sorted(wanted)
         flat = latent.reshape(len(latent), -1)
         group = (arms * n_strata + strata).T.reshape(-1)
         self._shape = latent.shape[1:]
         self._members: list[tuple[int, int, Index]] = []
-        self._z = np.empty_like(flat)
+        self._z = np.empty((n_visits + 1, n_outcomes, flat.shape[1]))
         for arm in range(n_arms):
             for stratum in range(n_strata):
                 inside = np.flatnonzero(group == arm * n_strata + stratum)
                 if len(inside):
                     self._members.append((arm, stratum, inside))
-                    self._z[:, inside] = _latent_scores(model, flat, shared, inside, arm, stratum)
-                    if model.selection is not None and admitted is not None:
-                        known = admitted.reshape(len(admitted), -1)[:, inside]
-                        self._z[:, inside] += model.selection.loading[arm, stratum] @ known
+                    normals = flat[:, inside]
+                    for k in self._wanted:
+                        z = _latent_scores(model, normals, shared, inside, arm, stratum, k)
+                        if model.selection is not None and admitted is not None:
+                            known = admitted.reshape(len(admitted), -1)[:, inside]
+                            z += model.selection.loading[arm, stratum, k::n_outcomes] @ known
+                        self._z[:, k, inside] = z
 
     def baseline(self) -> Array:
-        """Return the baseline scores, shape (R, N, K), points."""
+        """Return the baseline scores, shape (R, N, K), points; NaN for outcomes that are not wanted."""
         return self._at(-1, None)
 
     def latent_baseline(self, outcome: int) -> Array:
-        """Return the latent normals of the baseline scores of an outcome, shape (R, N)."""
-        return np.ascontiguousarray(self._z[outcome].reshape(self._shape).T)
+        """Return the latent normals of the baseline scores of an outcome that is wanted, shape (R, N)."""
+        return np.ascontiguousarray(self._z[0, outcome].reshape(self._shape).T)
 
     def scores(self, visit: int, shift: Array | None = None) -> Array:
-        """Return the scores at a visit, shape (R, N, K), points.
+        """Return the scores at a visit, shape (R, N, K), points; NaN for outcomes that are not wanted.
 
         Parameters
         ----------
@@ -133,10 +143,10 @@ class LatentCourse:
 
     def _at(self, visit: int, shift: Array | None) -> Array:
         n_outcomes = len(self._model.variant.outcomes)
-        points = np.empty((n_outcomes, self._z.shape[1]))
+        points = np.full((n_outcomes, self._z.shape[2]), np.nan)
         moved = None if shift is None else np.ascontiguousarray(shift.transpose(2, 1, 0)).reshape(n_outcomes, -1)
-        for k in range(n_outcomes):
-            row = self._z[(visit + 1) * n_outcomes + k]
+        for k in self._wanted:
+            row = self._z[visit + 1, k]
             for arm, stratum, inside in self._members:
                 z = row[inside]
                 if moved is not None:
@@ -146,17 +156,19 @@ class LatentCourse:
 
 
 def _latent_scores(
-    model: PatientModel, flat: Array, shared: Array | None, inside: Index, arm: int, stratum: int
+    model: PatientModel, normals: Array, shared: Array | None, inside: Index, arm: int, stratum: int, outcome: int
 ) -> Array:
-    """Return the latent normals (J, n) of participants of one arm and stratum, those at `inside` of N R."""
+    """Return the latent normals (V + 1, n) of an outcome for participants of one arm and stratum.
+
+    The product is taken outcome by outcome, so that its rounding does not depend on which outcomes are made.
+    """
+    rows = slice(outcome, None, len(model.variant.outcomes))
     if shared is None or model.groups is None:
-        return np.asarray(model.factor[arm, stratum] @ flat[:, inside])
-    z = np.asarray(model.groups.factor[arm, stratum] @ flat[:, inside])
-    n_clusters, n_outcomes = shared.shape[:2]
-    effects = shared.reshape(n_clusters, n_outcomes, -1)[:, :, inside]
-    for loading, effect in zip(model.groups.loading[:, arm, stratum], effects, strict=True):
+        return np.asarray(model.factor[arm, stratum, rows] @ normals)
+    z = np.asarray(model.groups.factor[arm, stratum, rows] @ normals)
+    for loading, effect in zip(model.groups.loading[:, arm, stratum, rows], shared[:, outcome], strict=True):
         if loading.any():
-            z += (loading.reshape(-1, n_outcomes, 1) * effect).reshape(z.shape)
+            z += loading[:, None] * effect.reshape(-1)[inside]
     return z
 
 

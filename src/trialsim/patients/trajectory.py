@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ def run_course(
     purpose: str = "score",
     alone: bool = False,
     without: Iterable[str] = (),
+    wanted: Collection[int] | None = None,
 ) -> State:
     """Return what happened to a block's participants, had nobody left.
 
@@ -42,6 +43,9 @@ def run_course(
         Leave out what the members of a group share: each patient taken alone is the same in law.
     without : iterable of str
         Events that do not happen.
+    wanted : collection of int, optional
+        Outcomes whose scores are made, those that `needed_outcomes` names among them; all by default. The scores of the
+        others are NaN.
     """
     n_replicates, n_participants = stratum.shape
     latent = draw_latent(model, n_participants, n_replicates, streams, purpose)
@@ -52,7 +56,8 @@ def run_course(
     admission = None
     if model.selection is not None:
         admission = admit(model.variant, model.selection, model.baseline_margins, streams, stratum)
-    course = LatentCourse(model, latent, stratum, arm, shared, None if admission is None else admission.latent)
+    selected = None if admission is None else admission.latent
+    course = LatentCourse(model, latent, stratum, arm, shared, selected, wanted)
     baseline = course.baseline()
     if admission is not None:
         baseline = record_baseline(model.variant, baseline, admission.inflated)

@@ -113,7 +113,7 @@ def counted_trials(variant: Variant, key: str = "") -> Observed:
     streams = Streams(TRUTH_SEED, 0)
     stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
     arm = allocate(variant.allocation, stratum, variant.strata, streams)
-    return blinded(variant, source.follow(streams, stratum, arm))
+    return blinded(variant, source.follow(streams, stratum, arm, only_needed=True))
 
 
 Found = tuple[float, str, float] | None
