@@ -1,4 +1,4 @@
-"""Trials generated a second on one core for scenarios/all_outcomes.yaml: seven scales, seven visits, N = 200."""
+"""Trials generated a second on one core, N = 200: seven scales over seven visits, then every mechanism on as well."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from trialsim.patients.scores import LatentCourse, draw_latent
 from trialsim.scenario import Resolved, load, resolve
 from trialsim.streams import BLOCK_SIZE, Streams
 
-SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "all_outcomes.yaml"
+HERE = Path(__file__).resolve().parent
+OUTCOMES = HERE.parent / "scenarios" / "all_outcomes.yaml"
+EVERYTHING = HERE / "everything.yaml"
 
 
 class Clock:
@@ -44,29 +46,40 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--n", type=int, default=200, help="patients in a trial")
     options = parser.parse_args()
-    resolved = resolve(load(SCENARIO))
-    draw_block(resolved.variants[0], resolved.hash, Streams(resolved.seed, 0), options.n)  # builds the patient model
+    for scenario in (OUTCOMES, EVERYTHING):
+        report(scenario, options.repeats, options.n)
+
+
+def report(scenario: Path, repeats: int, n: int) -> None:
+    """Print how fast the patients of a scenario are made, whole and in parts."""
+    resolved = resolve(load(scenario))
+    draw_block(resolved.variants[0], resolved.hash, Streams(resolved.seed, 0), n)  # builds the patient model
     clock = Clock()
-    for block in range(options.repeats):
-        measure(clock, resolved, Streams(resolved.seed, block), options.n)
-    print(f"{SCENARIO.name}, N = {options.n}, one core, blocks of {BLOCK_SIZE} trials\n")
+    for block in range(repeats):
+        measure(clock, resolved, Streams(resolved.seed, block), n)
+    print(f"{scenario.name}, N = {n}, one core, blocks of {BLOCK_SIZE} trials\n")
     print(f"{'':28}{'median ms a block':>20}{'trials a second':>18}")
     for name, times in clock.seconds.items():
         middle = float(np.median(times))
         print(f"{name:28}{1e3 * middle:20.1f}{BLOCK_SIZE / middle:18,.0f}")
+    print()
 
 
 def measure(clock: Clock, resolved: Resolved, streams: Streams, n: int) -> None:
-    """Generate one block whole, then its parts one by one."""
+    """Generate one block whole, what its questions need of it, then its parts one by one."""
     variant = resolved.variants[0]
     source = patient_source(variant, resolved.hash)
-    with clock.of("whole, with dropout"):
+    with clock.of("all outcomes"):
         draw_block(variant, resolved.hash, streams, n)
+    with clock.of("outcomes that are needed"):
+        draw_block(variant, resolved.hash, streams, n, only_needed=True)
     with clock.of("strata and allocation"):
         stratum = source.enrol(streams, n)
         arm = allocate(variant.allocation, stratum, variant.strata, streams)
     with clock.of("independent normals"):
         latent = draw_latent(source.model, n, BLOCK_SIZE, streams, "score")
+    if variant.entry is not None:
+        return
     with clock.of("their correlations"):
         course = LatentCourse(source.model, latent, stratum, arm)
     with clock.of("put on the scales"):

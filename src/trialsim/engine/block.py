@@ -92,7 +92,7 @@ def draw_block(
     streams : Streams
     n_participants : int
     only_needed : bool
-        Make only the scores that the scenario's questions need; the others are NaN.
+        Make only what the scenario's questions need; other scores are NaN.
     """
     source = patient_source(variant, key)
     stratum = source.enrol(streams, n_participants)

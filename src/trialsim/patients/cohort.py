@@ -135,11 +135,10 @@ class PatientSource:
         without : iterable of str
             Events that do not happen.
         only_needed : bool
-            Make only the scores that the scenario's questions need, the same as among all; the others are NaN.
+            Make only what the scenario's questions need, the same to the bit as among all; other scores are NaN.
         """
         model = self.model
-        wanted = model.needed if only_needed else None
-        state = run_course(model, streams, stratum, arm, alone=alone, without=without, wanted=wanted)
+        state = run_course(model, streams, stratum, arm, alone=alone, without=without, only_needed=only_needed)
         present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams)
         return Cohort(
             stratum,

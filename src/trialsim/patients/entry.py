@@ -86,6 +86,8 @@ def admit(
     baseline_margins: Sequence[BoundedMargins | None],
     streams: Streams,
     stratum: Index,
+    *,
+    count: bool = True,
 ) -> Admission:
     """Return what is drawn of those who are randomised.
 
@@ -97,6 +99,8 @@ def admit(
         Batch shape (S,).
     streams : Streams
     stratum : ndarray of int, shape (R, N)
+    count : bool
+        Whether it is counted how many were screened for each of them.
     """
     entry = variant.entry or Entry()
     shape = stratum.shape[::-1]
@@ -112,7 +116,8 @@ def admit(
         if entry.eligibility.at_least:
             inflated = score < entry.eligibility.cut_off - _GRID_TOLERANCE
         records["screening"] = recorded(variant, entry.eligibility, score, inflated)
-    records.update(_screened(selection.share, steps, streams, stratum))
+    if count:
+        records.update(_screened(selection.share, steps, streams, stratum))
     return Admission(latent, inflated, records)
 
 

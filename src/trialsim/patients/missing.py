@@ -205,7 +205,7 @@ def _calibration_course(model: PatientModel) -> _Course:
     group = np.searchsorted(np.cumsum(weights), (np.arange(_CALIBRATION_PATIENTS) + 0.5) / _CALIBRATION_PATIENTS)
     group = np.minimum(group, len(weights) - 1)
     arms, strata = (part[None] for part in np.divmod(group, len(variant.strata)))
-    state = run_course(_alone(model), streams, strata, arms, purpose="calibration", alone=True, wanted=model.needed)
+    state = run_course(_alone(model), streams, strata, arms, purpose="calibration", alone=True, only_needed=True)
     return _Course(state.baseline, state.scores, strata, arms)
 
 

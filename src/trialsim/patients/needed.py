@@ -23,6 +23,5 @@ def needed_outcomes(variant: Variant) -> frozenset[int]:
             needed.add(part.outcome)
     needed.update(event.outcome for event in variant.events)
     if variant.entry is not None:
-        needed.update(one.outcome for one in variant.entry.characteristics)
         needed.update(part.outcome for part in (variant.entry.eligibility, variant.entry.run_in) if part is not None)
     return frozenset(needed)

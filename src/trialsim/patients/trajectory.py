@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def run_course(
     purpose: str = "score",
     alone: bool = False,
     without: Iterable[str] = (),
-    wanted: Collection[int] | None = None,
+    only_needed: bool = False,
 ) -> State:
     """Return what happened to a block's participants, had nobody left.
 
@@ -43,9 +43,9 @@ def run_course(
         Leave out what the members of a group share: each patient taken alone is the same in law.
     without : iterable of str
         Events that do not happen.
-    wanted : collection of int, optional
-        Outcomes whose scores are made, those that `needed_outcomes` names among them; all by default. The scores of the
-        others are NaN.
+    only_needed : bool
+        Make only what the scenario's questions need: no characteristics, no numbers of those screened, and NaN for the
+        scores of outcomes that nothing depends on. What is made is the same to the bit.
     """
     n_replicates, n_participants = stratum.shape
     latent = draw_latent(model, n_participants, n_replicates, streams, purpose)
@@ -55,15 +55,18 @@ def run_course(
         shared = draw_shared(model.variant, model.groups, groups, arm, streams)
     admission = None
     if model.selection is not None:
-        admission = admit(model.variant, model.selection, model.baseline_margins, streams, stratum)
+        admission = admit(
+            model.variant, model.selection, model.baseline_margins, streams, stratum, count=not only_needed
+        )
     selected = None if admission is None else admission.latent
+    wanted = model.needed if only_needed else None
     course = LatentCourse(model, latent, stratum, arm, shared, selected, wanted)
     baseline = course.baseline()
     if admission is not None:
         baseline = record_baseline(model.variant, baseline, admission.inflated)
     state = _start(model, streams, stratum, arm, groups, baseline)
     state.records.update({} if admission is None else admission.records)
-    for one in model.characteristics:
+    for one in () if only_needed else model.characteristics:
         severity = course.latent_baseline(one.given.outcome)
         state.records[one.given.name] = draw_characteristic(one, severity, streams, stratum)
     mechanisms = mechanisms_of(model.variant, without=without)

@@ -48,7 +48,7 @@ class SessionsAttended:
         until = state.records.get(THERAPY_UNTIL, np.full(state.shape, np.inf))
         for therapy, attendance in self._therapies:
             inside = np.isin(state.arm, therapy.arms)
-            self._came.append(_willing(state, therapy.name, attendance) & inside[..., None])
+            self._came.append(_willing(state, therapy.name, attendance, inside))
             until = np.where(inside, np.minimum(until, _stopping(state, therapy.name, attendance)), until)
         state.records[THERAPY_UNTIL] = until
         state.records[SESSIONS] = np.zeros(state.shape, dtype=np.intp)
@@ -100,10 +100,12 @@ def _attended(state: State, attendance: Attendance, came: Flags, planned: int) -
     return np.asarray((came[..., :planned] & (days < state.records[THERAPY_UNTIL][..., None])).sum(axis=2))
 
 
-def _willing(state: State, name: str, attendance: Attendance) -> Flags:
-    """Return which sessions everybody would go to had they not stopped, shape (R, N, J)."""
+def _willing(state: State, name: str, attendance: Attendance, inside: Flags) -> Flags:
+    """Return which sessions those who have the therapy would go to had they not stopped, shape (R, N, J)."""
     first = attendance.concentration * attendance.mean
-    share = betaincinv(first, attendance.concentration - first, state.uniform("attendance", name))
+    share = np.zeros(state.shape)
+    uniform = state.uniform("attendance", name)
+    share[inside] = betaincinv(first, attendance.concentration - first, uniform[inside])
     return np.stack([state.uniform("session", name, f"day {day:g}") < share for day in attendance.session_days], axis=2)
 
 

@@ -36,6 +36,9 @@ THERAPY_UNTIL = "therapy_until_day"
 _TOLERANCE = 1e-9
 """Of a comparison of scores, in points."""
 
+_ROUNDING = 1.0 + 1e-9
+"""Room for rounding in a bound."""
+
 
 class Factor(NamedTuple):
     """A hazard ratio that holds for a time.
@@ -84,9 +87,12 @@ class Events:
             past = when <= (day if event.depends_on == "last" else state.day(visit - 1))
             if not past.any():
                 continue
-            lasting = past if event.lasts_days is None else past & (day <= when + event.lasts_days)
-            part = lasting[..., None] * event.effect[state.stratum] + past[..., None] * self._lost[event.name]
-            total = part if total is None else total + part
+            if total is None:
+                total = np.zeros_like(state.baseline)
+            # Few have had an event: they alone are added to.
+            lasts = np.inf if event.lasts_days is None else event.lasts_days
+            lasting = (day <= when[past] + lasts)[:, None]
+            total[past] += lasting * event.effect[state.stratum[past]] + self._lost[event.name][past]
         return total
 
     def after(self, state: State, visit: int) -> None:
@@ -121,9 +127,14 @@ class Events:
         stop = end if event.until_day is None else min(end, event.until_day)
         found = np.full(state.shape, np.inf)
         risk = (begin < stop) & np.isinf(state.event_day[event.name]) & (_ended(self._events, state) >= start)
-        if risk.any():
-            ratio = _score_ratio(state, event, seen, risk)
-            found[risk] = first_time(-np.log1p(-uniform[risk]), begin[risk], stop, ratio, factors(state, event, risk))
+        if not risk.any():
+            return found
+        drawn, since = -np.log1p(-uniform[risk]), begin[risk]
+        ratio = np.broadcast_to(_score_ratio(state, event, seen, risk), since.shape)
+        # Events are rare: whose hazard is too small, at its largest, need not be looked at closely.
+        near = drawn <= _largest_hazard(event, state, risk) * ratio * (stop - since) * _ROUNDING
+        risk[risk] = near
+        found[risk] = first_time(drawn[near], since[near], stop, ratio[near], factors(state, event, risk))
         return found
 
     def _cancel_after_the_end(self, state: State) -> None:
@@ -193,6 +204,13 @@ def first_time(drawn: Array, begin: Array, stop: float, ratio: Array, pieces: Se
         found[hit] = np.minimum(from_day[hit] + left[hit] / rate[hit], to_day[hit])
         left = left - total
     return found
+
+
+def _largest_hazard(event: Event, state: State, risk: Flags) -> Array:
+    """Return what no hazard of an event exceeds, but for the score, shape (n,), a day."""
+    therapies = np.maximum(event.therapy_hazard_ratio, 1.0).prod()
+    by_arm = event.per_day.max(axis=2) * np.maximum(event.infusion_hazard_ratio, 1.0)[:, None] * therapies
+    return np.asarray(by_arm[state.arm[risk], state.stratum[risk]])
 
 
 def factors(state: State, event: Event, risk: Flags) -> list[Factor]:

@@ -66,6 +66,8 @@ class Believing:
     def after(self, state: State, visit: int) -> None:
         """Let patients guess from the infusions up to the next visit."""
         given, cadss = self._given, state.records[CADSS]
+        if visit >= 0 and given.felt[visit + 1] == given.felt[visit]:
+            return  # no infusion since the last guess
         felt = np.array(given.felt[visit + 1])[state.arm]
         seen = ~np.isnan(cadss) & (np.arange(cadss.shape[2]) < felt[..., None])
         worst = np.where(seen, cadss, 0.0).max(axis=2, initial=0.0)
