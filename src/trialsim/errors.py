@@ -44,6 +44,10 @@ class InputError(TrialsimError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+class ScenarioWarning(UserWarning):
+    """Something in a scenario that can be run and is seldom meant."""
+
+
 class RunError(TrialsimError):
     """A run could not be carried out or finished."""
 

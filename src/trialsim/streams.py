@@ -22,7 +22,18 @@ BLOCK_SIZE = 250
 """Replicates in a block; blocks are always drawn and computed whole."""
 
 PURPOSES = frozenset(
-    {"stratum", "score", "allocation", "dropout", "never_starts", "calibration", "group", "frailty", "count"}
+    {
+        "stratum",
+        "score",
+        "allocation",
+        "dropout",
+        "never_starts",
+        "calibration",
+        "group",
+        "group_size",
+        "frailty",
+        "count",
+    }
     | {"missed", "heterogeneity", "group_effect", "attendance", "session", "therapy_stop", "severity", "rater", "event"}
     | {"screening", "run_in", "screened", "characteristic"}
     | {"dissociation", "guess"}

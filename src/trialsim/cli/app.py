@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from trialsim.cli.run import run
 from trialsim.cli.schema import schema
 from trialsim.cli.size import size
 from trialsim.cli.validate import validate
-from trialsim.errors import TrialsimError
+from trialsim.errors import ScenarioWarning, TrialsimError
 
 INTERRUPTED = 130
 
@@ -102,7 +103,19 @@ for _command in (new, validate, explain, run, size, formula, cohort, plot, repla
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 
+def _tell_warning(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+    """Print a warning about a scenario as an error is printed: it names its own place."""
+    if issubclass(category, ScenarioWarning):
+        typer.echo(str(message), err=True)
+    else:
+        _show_python_warning(message, category, *place, **options)
+
+
+_show_python_warning = warnings.showwarning
+
+
 def run_app() -> None:
     """Run the command line with the arguments of this process."""
+    warnings.showwarning = _tell_warning
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     app(args=arguments, prog_name="trialsim")

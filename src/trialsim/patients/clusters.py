@@ -1,8 +1,9 @@
 r"""Groups of patients: who is in which, and what the members share.
 
-Therapy groups of a given size are filled in order of enrolment within an arm; a given number of groups, such as sites,
-is joined in turn. A group adds to the scores after baseline of its members what they share, one effect for each
-outcome, the same at all visits (`trialsim.kernels.group_effects`); several kinds of groups add up.
+Therapy groups of a given size, or of sizes drawn from a range, are filled in order of enrolment within an arm, or have
+their places taken again by newcomers; a given number of groups, such as sites, is joined in turn; a therapist leads
+several groups. A group adds to the scores after baseline of its members what they share, one effect for each outcome,
+the same at all visits or growing with the therapy (`trialsim.kernels.group_effects`); several kinds of groups add up.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from trialsim.errors import Fault, InputError
@@ -65,7 +67,7 @@ def build_group_effects(
     if not variant.clusters:
         return None
     between = between_outcomes(np.asarray(variant.correlation), len(variant.outcomes))
-    icc = np.stack([by_score(cluster, len(variant.visits_days)) for cluster in variant.clusters])
+    icc = np.stack([by_score(cluster) for cluster in variant.clusters])
     try:
         share, own = split(latent, icc, [cluster.arms for cluster in variant.clusters], margins, between)
     except GroupError as error:
@@ -75,7 +77,7 @@ def build_group_effects(
     return GroupEffects(np.sqrt(share), *factors)
 
 
-def memberships(variant: Variant, arm: Index) -> dict[str, Index]:
+def memberships(variant: Variant, arm: Index, streams: Streams) -> dict[str, Index]:
     """Return the group of every participant by name of the clusters; −1 for none.
 
     Parameters
@@ -83,33 +85,78 @@ def memberships(variant: Variant, arm: Index) -> dict[str, Index]:
     variant : Variant
     arm : ndarray of int, shape (R, N)
         In order of enrolment.
+    streams : Streams
+        Of the sizes of groups, where they differ.
 
     Returns
     -------
     dict of str to ndarray of int, shape (R, N)
-        With a `size`, groups are numbered in turn over the arms that have them, so that no two arms share one; the
-        last group of an arm may have fewer members. Of a larger trial the first participants keep their groups.
+        Groups within an arm are numbered in turn over the arms that have them, so that no two arms share one; the last
+        group that is filled may have fewer members. Of a larger trial the first participants keep their groups.
     """
-    return {cluster.name: _groups(cluster, arm) for cluster in variant.clusters}
+    found = {cluster.name: _groups(cluster, variant, arm, streams) for cluster in variant.clusters if not cluster.of}
+    for cluster in variant.clusters:
+        if cluster.of:
+            found[cluster.name] = _leaders(cluster, _named(variant, cluster.of), found[cluster.of])
+    return {cluster.name: found[cluster.name] for cluster in variant.clusters}
 
 
-def _groups(cluster: Cluster, arm: Index) -> Index:
+def _named(variant: Variant, name: str) -> Cluster:
+    return next(cluster for cluster in variant.clusters if cluster.name == name)
+
+
+def _groups(cluster: Cluster, variant: Variant, arm: Index, streams: Streams) -> Index:
     groups = np.full(arm.shape, -1, dtype=np.intp)
-    if cluster.number:
+    if not cluster.within_arms:
         inside = np.isin(arm, cluster.arms)
         groups[inside] = ((np.cumsum(inside, axis=1) - 1) % cluster.number)[inside]
         return groups
     for position, one in enumerate(cluster.arms):
         inside = arm == one
         place = np.cumsum(inside, axis=1) - 1
-        groups[inside] = (place // cluster.size * len(cluster.arms) + position)[inside]
+        if cluster.rolling:
+            own = place % cluster.number
+        elif cluster.size == cluster.largest:
+            own = place // cluster.size
+        else:
+            own = _filled(place, _sizes(cluster, variant.arms[one], arm.shape, streams))
+        groups[inside] = (own * len(cluster.arms) + position)[inside]
     return groups
+
+
+def _sizes(cluster: Cluster, arm: str, shape: tuple[int, ...], streams: Streams) -> Index:
+    """Return the sizes of an arm's groups, as many as all participants could need, shape (R, G)."""
+    n_replicates, n_participants = shape
+    most = -(-n_participants // cluster.size)
+    uniform = streams.generator("group_size", f"{cluster.name}/{arm}").random((most, n_replicates)).T
+    return cluster.size + np.floor(uniform * (cluster.largest - cluster.size + 1)).astype(np.intp)
+
+
+def _filled(place: Index, sizes: Index) -> Index:
+    """Return the group of who has a place, counted within the arm, when groups of sizes (R, G) are filled in turn."""
+    ends = np.cumsum(sizes, axis=1)
+    # One search for all replicates: each has a stretch of the number line to itself.
+    stretch = ends.max() + 1 + place.max()
+    offset = np.arange(len(place))[:, None] * stretch
+    at = np.searchsorted((ends + offset).reshape(-1), (place + offset).reshape(-1), side="right")
+    return np.asarray(at.reshape(place.shape) - np.arange(len(place))[:, None] * sizes.shape[1])
+
+
+def _leaders(cluster: Cluster, led: Cluster, groups: Index) -> Index:
+    """Return who leads everybody's group: each takes the next groups to begin, within an arm where those are."""
+    n_arms = len(led.arms) if led.within_arms else 1
+    own, position = np.divmod(groups, n_arms)
+    return np.where(groups < 0, -1, own // cluster.groups_each * n_arms + position)
 
 
 def draw_shared(
     variant: Variant, effects: GroupEffects, groups: Mapping[str, Index], arm: Index, streams: Streams
 ) -> Array:
-    """Return the standard normal effect of everybody's groups.
+    r"""Return the standard normal effect of everybody's groups.
+
+    In a group with rolling entry, of m members at a time, the member who joins as number q has
+    :math:`m^{-1/2} \sum_{j=q}^{q+m-1} w_j`, w standard normal: two who join d places apart have the correlation
+    :math:`\max(0, 1 - d/m)` of who is there at the same time.
 
     Parameters
     ----------
@@ -130,14 +177,30 @@ def draw_shared(
     shared = np.zeros((len(variant.clusters), n_outcomes, n_participants, n_replicates))
     for c, cluster in enumerate(variant.clusters):
         drawn = shared[c]
-        for arms in [cluster.arms] if cluster.number else [(one,) for one in cluster.arms]:
+        within = (_named(variant, cluster.of) if cluster.of else cluster).within_arms
+        for arms in [(one,) for one in cluster.arms] if within else [cluster.arms]:
             # Groups that lie within an arm are drawn arm by arm; those across arms belong to none.
-            name = "" if cluster.number else variant.arms[arms[0]]
+            name = variant.arms[arms[0]] if within else ""
             n, r = np.nonzero(np.isin(arm, arms).T)
-            member = groups[cluster.name][r, n] // (1 if cluster.number else len(cluster.arms))
-            n_groups = int(member.max(initial=-1)) + 1
+            member = groups[cluster.name][r, n] // (len(cluster.arms) if within else 1)
             for k, outcome in enumerate(variant.outcomes):
                 generator = streams.generator("group", f"{cluster.name}/{name}/{outcome}")
-                drawn[k, n, r] = generator.standard_normal((n_groups, n_replicates))[member, r]
+                if cluster.rolling:
+                    joined = (np.cumsum(np.isin(arm, arms), axis=1)[r, n] - 1) // cluster.number
+                    drawn[k, n, r] = _rolling(generator, cluster, joined, member, r, n_replicates)
+                else:
+                    n_groups = int(member.max(initial=-1)) + 1
+                    drawn[k, n, r] = generator.standard_normal((n_groups, n_replicates))[member, r]
         drawn[:] = np.einsum("kl,lnr->knr", effects.between, drawn)
     return shared
+
+
+def _rolling(
+    generator: Generator, cluster: Cluster, joined: Index, slot: Index, replicate: Index, n_replicates: int
+) -> Array:
+    """Return the effects on members by their number in the group: a moving average over who is there with them."""
+    length = int(joined.max(initial=-1)) + 1 + cluster.size
+    total = np.zeros((length, cluster.number, n_replicates))
+    np.cumsum(generator.standard_normal((length - 1, cluster.number, n_replicates)), axis=0, out=total[1:])
+    spanned = total[joined + cluster.size, slot, replicate] - total[joined, slot, replicate]
+    return np.asarray(spanned / np.sqrt(cluster.size))

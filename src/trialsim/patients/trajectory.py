@@ -49,7 +49,7 @@ def run_course(
     """
     n_replicates, n_participants = stratum.shape
     latent = draw_latent(model, n_participants, n_replicates, streams, purpose)
-    groups = memberships(model.variant, arm)
+    groups = memberships(model.variant, arm, streams)
     shared = None
     if model.groups is not None and not alone:
         shared = draw_shared(model.variant, model.groups, groups, arm, streams)

@@ -153,9 +153,22 @@ def _clusters_words(variant: Mapping[str, Any]) -> str:
 def _cluster_words(variant: Mapping[str, Any], cluster: Mapping[str, Any]) -> str:
     labels = [variant["arm_labels"][arm] for arm in cluster["arms"]]
     where = "all arms" if len(labels) == len(variant["arm_labels"]) else joined(labels)
-    size = f"{cluster['size']} patients each" if cluster["size"] else f"{cluster['number']} in all"
+    size = _group_size_words(cluster)
     icc = list(dict.fromkeys(number(float(value)) for value in cluster["icc"]))
-    return f"{cluster['label']} in {where}, {size}, intraclass correlation {joined(icc, word='or')}"
+    grows = ", growing with the therapy" if any(float(share) != 1.0 for share in cluster["growth"]) else ""
+    return f"{cluster['label']} in {where}, {size}, intraclass correlation {joined(icc, word='or')}{grows}"
+
+
+def _group_size_words(cluster: Mapping[str, Any]) -> str:
+    if cluster["of"]:
+        return f"one for every {cluster['groups_each']} groups ({cluster['of'].replace('_', ' ')})"
+    if not cluster["size"]:
+        return f"{cluster['number']} in all"
+    if cluster["rolling"]:
+        return f"{cluster['number']} groups side by side in an arm, {cluster['size']} members at a time, rolling entry"
+    if cluster["largest"] > cluster["size"]:
+        return f"{cluster['size']} to {cluster['largest']} patients each"
+    return f"{cluster['size']} patients each"
 
 
 def _step_words(step: float) -> str:

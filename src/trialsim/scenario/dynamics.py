@@ -125,13 +125,22 @@ def therapies(case: Case, post_sd: FloatArray) -> tuple[resolved.Therapy, ...]:
                 label=given.label or name.replace("_", " "),
                 arms=arms,
                 effect=_frozen(effect),
-                progress=_frozen(linear_progress(case.visits, given.start_day + DAYS_PER_WEEK * onset, end)),
+                progress=therapy_progress(case, name),
                 start_day=given.start_day,
                 end_day=end,
                 onset_day=given.start_day + DAYS_PER_WEEK * onset,
             )
         )
     return tuple(found)
+
+
+def therapy_progress(case: Case, name: str) -> FloatArray:
+    """Return the share of a therapy's effect that there is at each visit, shape (V,)."""
+    given = case.content.therapies[name]
+    weeks = _of_therapy(case, name, given.weeks, "weeks", "defaults.dbt.sessions")
+    onset = _of_therapy(case, name, given.onset_weeks, "onset_weeks", "defaults.dbt.onset")
+    begin, end = (given.start_day + DAYS_PER_WEEK * after for after in (onset, weeks))
+    return _frozen(linear_progress(case.visits, begin, end))
 
 
 def _of_therapy(case: Case, name: str, value: float | None, key: str, source: str) -> float:

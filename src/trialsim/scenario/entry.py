@@ -157,7 +157,7 @@ def _own_part(case: Case, numbers: Numbers, n_arms: int) -> FloatArray | None:
     groups = clusters(case)
     if not groups:
         return latent
-    icc = np.stack([by_score(group, len(case.visits)) for group in groups])
+    icc = np.stack([by_score(group) for group in groups])
     between = between_outcomes(numbers.correlation, len(case.measures))
     try:
         return split(latent, icc, [group.arms for group in groups], numbers.margins, between)[1]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 USUAL_RESPONSE = 0.5
 """Share of the baseline score that a response improves by, where the instrument does not say."""
 
+_COURSE_DAYS = 14.0
+"""In which a course of infusions is stopped by as many as the catalogue says; a shorter course by its last infusion."""
+
 CROSS_WORLD = (
     "those who would not have the event under either arm: nobody is seen under both, so that who they are rests on "
     "the model of the patients (a cross-world assumption); the analysis takes those observed without the event"
@@ -111,7 +114,7 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         ),
         depends_on=given.depends_on,
         from_day=given.from_day,
-        until_day=given.until_day,
+        until_day=_until(case, name, given, stops, until),
         only_after=after,
         response=_response(case, outcome),
         therapy_hazard_ratio=_by_therapy(case, name, given, known, therapies),
@@ -123,6 +126,33 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         ),
         **stops,
     )
+
+
+def _until(
+    case: Case, name: str, given: schema.Event, stops: Mapping[str, bool], days: Sequence[float]
+) -> float | None:
+    """Return the day after which an event does not happen: infusions are stopped while there are some to come.
+
+    Days for which shares are given are reached all the same.
+    """
+    path = ("events", name, "until_day")
+    if given.until_day is not None:
+        case.ledger.note(path, given.until_day)
+        return given.until_day
+    last = max((_last_infusion(case, a) for a in range(len(case.arms))), default=0.0)
+    if given.share_by is not None:
+        last = max(last, *days)
+    only_infusions = stops["stops_infusions"] and not stops["stops_therapy"] and not stops["ends_follow_up"]
+    if not only_infusions or given.effect or given.return_to_baseline or last <= given.from_day:
+        return None
+    case.ledger.derived(path, last, "the last infusion: afterwards there is none to stop")
+    return last
+
+
+def _last_infusion(case: Case, arm: int) -> float:
+    """Return the day of an arm's last infusion, 0 where it has none."""
+    own = case.arm(arm).infusions
+    return max(case.content.schedule.infusions if own is None else own, default=0.0)
 
 
 def driving_outcome(case: Case) -> str:
@@ -202,7 +232,8 @@ def _shares(case: Case, name: str, given: schema.Event, therapies: Sequence[Ther
             day = next((therapy.end_day for therapy in therapies if a in therapy.arms), None)
         else:
             kind = "ketamine" if case.arm(a).infusion == "ketamine" else "control"
-            quantity, day = evidence.get(f"defaults.safety.stops_for_adverse_event.{kind}"), 14.0
+            quantity = evidence.get(f"defaults.safety.stops_for_adverse_event.{kind}")
+            day = min(_COURSE_DAYS, _last_infusion(case, a)) or _COURSE_DAYS
         if day is not None:
             found[arm] = {day: float(quantity.value or 0.0)}
             case.ledger.evidence((*path, arm, f"{day:g}"), quantity)

@@ -40,9 +40,9 @@ def check_groups(
     if not clusters:
         return
     scores = score_margins(case, margins, moments)
-    n_arms, n_visits = moments[2].shape[0], moments[2].shape[2]
+    n_arms = moments[2].shape[0]
     latent = latent_correlation(np.broadcast_to(correlation, (n_arms, *correlation.shape)), scores)
-    icc = np.stack([by_score(cluster, n_visits) for cluster in clusters])
+    icc = np.stack([by_score(cluster) for cluster in clusters])
     between = between_outcomes(correlation, len(case.measures))
     try:
         split(latent, icc, [cluster.arms for cluster in clusters], scores, between)
@@ -51,9 +51,10 @@ def check_groups(
         case.ledger.fault(("clusters", cluster.name, "icc"), too_large(error, clusters, case.outcomes))
 
 
-def by_score(cluster: Cluster, n_visits: int) -> FloatArray:
+def by_score(cluster: Cluster) -> FloatArray:
     """Return the intraclass correlations of the J scores, 0 for the baselines."""
-    return np.concatenate([np.zeros(len(cluster.icc)), np.tile(cluster.icc, n_visits)])
+    later = cluster.growth[:, None] ** 2 * cluster.icc
+    return np.concatenate([np.zeros(len(cluster.icc)), later.reshape(-1)])
 
 
 def too_large(error: GroupError, clusters: Sequence[Cluster], outcomes: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -9,7 +10,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from trialsim.errors import Fault, InputError
+from trialsim.errors import Fault, InputError, ScenarioWarning
+from trialsim.scenario.cautions import cautions
 from trialsim.scenario.checking import check_meaning
 from trialsim.scenario.document import Mark, Node, describe, parse_value, read_document
 from trialsim.scenario.known_names import unknown_names
@@ -109,6 +111,11 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     ------
     InputError
         With every fault found, each at its file, line and column, or at its `--set`.
+
+    Warns
+    -----
+    ScenarioWarning
+        If something can be run and is seldom meant, such as a primary visit before the last infusion.
     """
     document = read_document(path)
     root, set_faults = _apply(document.root, _fixing(document.root, settings or {}))
@@ -123,6 +130,8 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     faults += vary_faults
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
+    for caution in cautions(base.content, root):
+        warnings.warn(str(caution), ScenarioWarning, stacklevel=2)
     return Scenario(base, points, str(path), dict(settings or {}))
 
 

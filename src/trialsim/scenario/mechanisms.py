@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trialsim.scenario import resolved
+from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case
+from trialsim.scenario.dynamics import therapy_progress
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -24,7 +25,10 @@ def clusters(case: Case) -> tuple[resolved.Cluster, ...]:
     """Return the groups that patients belong to."""
     found = []
     for name, given in case.content.clusters.items():
-        arms = given.arms or case.arms
+        arms = cluster_arms(case.content, name)
+        smallest, largest = given.size if isinstance(given.size, tuple) else (given.size or 0, given.size or 0)
+        led = case.content.clusters[given.of] if given.of else None
+        therapy = given.therapy or (led.therapy if led is not None else None)
         icc = [given.icc[k] if isinstance(given.icc, dict) else given.icc for k in case.outcomes]
         case.ledger.note(("clusters", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
         found.append(
@@ -32,12 +36,29 @@ def clusters(case: Case) -> tuple[resolved.Cluster, ...]:
                 name=name,
                 label=given.label or name.replace("_", " "),
                 arms=tuple(case.arms.index(arm) for arm in arms),
-                size=given.size or 0,
+                size=smallest,
                 number=given.number or 0,
                 icc=_frozen(icc),
+                growth=_frozen(np.ones(len(case.visits))) if therapy is None else therapy_progress(case, therapy),
+                largest=largest,
+                rolling=given.entry == "rolling",
+                of=given.of or "",
+                groups_each=given.groups_each or 0,
             )
         )
     return tuple(found)
+
+
+def cluster_arms(content: schema.Content, name: str) -> tuple[str, ...]:
+    """Return the arms that have certain groups, as written or by those led, the therapy they sit in, or all arms."""
+    given = content.clusters[name]
+    if given.arms is not None:
+        return given.arms
+    if given.of is not None:
+        return cluster_arms(content, given.of)
+    if given.therapy is not None:
+        return tuple(a for a, arm in content.arms.items() if arm is not None and arm.therapy == given.therapy)
+    return tuple(content.arms)
 
 
 def counts(case: Case) -> tuple[resolved.Count, ...]:

@@ -13,7 +13,7 @@ from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case, Measure
 from trialsim.scenario.events import keep_means, strategies
 from trialsim.scenario.masking import means_hold
-from trialsim.scenario.mechanisms import count_names
+from trialsim.scenario.mechanisms import cluster_arms, count_names
 from trialsim.scenario.methods import METHODS, USUAL_METHOD
 
 if TYPE_CHECKING:
@@ -301,7 +301,7 @@ def _of_groups(case: Case, entry: schema.Analysis) -> dict[str, str]:
     """Return a nested analysis's usual settings: the first clusters, own variances where only some arms have them."""
     clusters = case.content.clusters
     group = entry.group or next(iter(clusters), "")
-    partial = group in clusters and clusters[group].arms is not None
+    partial = group in clusters and (clusters[group].arms is not None or cluster_arms(case.content, group) != case.arms)
     return {"group": group, "residual_variance": "by_arm" if partial else "common"}
 
 

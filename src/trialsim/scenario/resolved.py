@@ -206,11 +206,22 @@ class Cluster:
     arms : tuple of int
         Arms that have such groups.
     size : int
-        Patients in a group, filled in order of enrolment within the arm; 0 where `number` is given.
+        Smallest number of patients in a group, filled in order of enrolment within the arm; 0 where groups are joined
+        in turn.
     number : int
-        Number of groups that patients of `arms` join in turn; 0 where `size` is given.
+        Number of groups that patients of `arms` join in turn, with `rolling` in each arm; 0 where groups are filled.
     icc : ndarray, shape (K,)
         Intraclass correlation of the scores after baseline, by outcome.
+    growth : ndarray, shape (V,)
+        Share of what a group shares that there is at each visit: the correlation is `growth**2 * icc`.
+    largest : int
+        Largest number of patients in a group; every one from `size` on is as likely.
+    rolling : bool
+        Whether places are taken again: `size` members at a time of each of `number` groups.
+    of : str
+        Groups that these lead, by name; empty where they lead none.
+    groups_each : int
+        How many groups each of them leads.
     """
 
     name: str
@@ -219,6 +230,16 @@ class Cluster:
     size: int
     number: int
     icc: FloatArray
+    growth: FloatArray
+    largest: int = 0
+    rolling: bool = False
+    of: str = ""
+    groups_each: int = 0
+
+    @property
+    def within_arms(self) -> bool:
+        """Whether no two arms share a group."""
+        return self.size > 0
 
 
 @dataclass(frozen=True, slots=True)

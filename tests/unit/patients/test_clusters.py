@@ -30,19 +30,19 @@ def test_groups_are_filled_in_order_of_enrolment_within_the_arm():
     variant = resolve(BOUNDED, {"clusters": {"group": {**THERAPY, "size": 2}}}).variants[0]
     arm = np.array([[1, 0, 1, 1, 0, 1, 1], [0, 1, 1, 1, 1, 1, 1]])
     expected = [[0, -1, 0, 1, -1, 1, 2], [-1, 0, 0, 1, 1, 2, 2]]
-    np.testing.assert_array_equal(memberships(variant, arm)["group"], expected)
+    np.testing.assert_array_equal(memberships(variant, arm, Streams(3, 0))["group"], expected)
 
 
 def test_no_two_arms_share_a_group_of_a_given_size():
     variant = resolve(BOUNDED, {"clusters": {"group": {"size": 2, "icc": 0.1}}}).variants[0]
     arm = np.array([[1, 0, 1, 1, 0, 1, 0]])
-    np.testing.assert_array_equal(memberships(variant, arm)["group"], [[1, 0, 1, 3, 0, 3, 2]])
+    np.testing.assert_array_equal(memberships(variant, arm, Streams(3, 0))["group"], [[1, 0, 1, 3, 0, 3, 2]])
 
 
 def test_a_number_of_groups_is_joined_in_turn_whatever_the_arm():
     variant = resolve(BOUNDED, {"clusters": {"site": {**SITES, "number": 3}}}).variants[0]
     arm = np.array([[1, 0, 1, 1, 0, 1, 0]])
-    np.testing.assert_array_equal(memberships(variant, arm)["site"], [[0, 1, 2, 0, 1, 2, 0]])
+    np.testing.assert_array_equal(memberships(variant, arm, Streams(3, 0))["site"], [[0, 1, 2, 0, 1, 2, 0]])
 
 
 PARTS = ("stratum", "arm", "baseline", "scores", "present")
@@ -159,3 +159,121 @@ def test_latent_correlations_are_those_without_groups():
     assert plain.groups is None
     pair = np.array([[1.0, 0.1], [0.1, 1.0]])
     np.testing.assert_allclose(latent_correlation(pair, [None, None]), pair)
+
+
+def test_groups_of_a_range_of_sizes_are_filled_in_turn_each_size_as_likely():
+    variant = resolve(BOUNDED, {"clusters": {"group": {**THERAPY, "size": [6, 10]}}}).variants[0]
+    arm = np.ones((250, 200), dtype=np.intp)
+    groups = memberships(variant, arm, Streams(3, 0))["group"]
+    assert (np.diff(groups, axis=1) >= 0).all()
+    assert (groups[:, 0] == 0).all()
+    sizes = np.concatenate([np.bincount(row)[:-1] for row in groups])  # the last may not be full
+    assert set(sizes) == {6, 7, 8, 9, 10}
+    # Of 250 replicates the first 15 groups are full whatever their sizes: 3,750 sizes, each with chance 1/5.
+    counts = np.bincount(np.concatenate([np.bincount(row)[:15] for row in groups]), minlength=11)[6:]
+    assert np.abs(counts - 750).max() < 4.9 * np.sqrt(3750 * 0.2 * 0.8)
+    smaller = memberships(variant, arm[:, :90], Streams(3, 0))["group"]
+    np.testing.assert_array_equal(groups[:, :90], smaller)
+
+
+def test_therapists_lead_groups_in_order_of_their_beginning_within_an_arm():
+    clusters = {
+        "group": {"size": 2, "icc": 0.1},
+        "therapist": {"of": "group", "groups_each": 2, "icc": 0.05},
+    }
+    variant = resolve(BOUNDED, {"clusters": clusters}).variants[0]
+    arm = np.array([[0] * 10 + [1] * 6])
+    found = memberships(variant, arm, Streams(3, 0))
+    np.testing.assert_array_equal(found["group"][0], [0, 0, 2, 2, 4, 4, 6, 6, 8, 8, 1, 1, 3, 3, 5, 5])
+    np.testing.assert_array_equal(found["therapist"][0], [0, 0, 0, 0, 2, 2, 2, 2, 4, 4, 1, 1, 1, 1, 3, 3])
+
+
+def of_blocks(clusters, n, blocks):
+    resolved = resolve(CONTINUOUS, {"clusters": clusters})
+    variant = resolved.variants[0]
+    cohorts = [draw_block(variant, resolved.hash, Streams(7, block), n) for block in range(blocks)]
+    return cohorts
+
+
+def member_pairs(cohorts, distance, cluster, same):
+    """Return last scores of two members of the active arm whose places differ by a distance."""
+    left, right = [], []
+    for cohort in cohorts:
+        for r in range(250):
+            members = np.flatnonzero(cohort.arm[r] == 1)
+            group = cohort.groups[cluster][r, members]
+            score = cohort.scores[r, members, -1, 0]
+            pair = group[distance:] == group[:-distance] if same else group[distance:] != group[:-distance]
+            left.append(score[:-distance][pair])
+            right.append(score[distance:][pair])
+    return np.concatenate(left), np.concatenate(right)
+
+
+@pytest.mark.slow
+def test_rolling_groups_share_less_with_who_joins_later():
+    """The correlation of two members d joinings apart is (1 - d/m) of the ICC; bound of 4.9 standard errors."""
+    clusters = {"group": {"arms": ["active"], "entry": "rolling", "size": 4, "number": 2, "icc": 0.2}}
+    cohorts = of_blocks(clusters, 60, 8)
+    for apart, expected in ((1, 0.15), (2, 0.10), (3, 0.05), (4, 0.0)):
+        left, right = member_pairs(cohorts, 2 * apart, "group", same=True)
+        error = 1.0 / np.sqrt(250 * 8 * 2)  # at most: pairs of one replicate overlap, but there are many
+        assert abs(np.corrcoef(left, right)[0, 1] - expected) < 4.9 * error
+    left, right = member_pairs(cohorts, 1, "group", same=False)
+    assert abs(np.corrcoef(left, right)[0, 1]) < 4.9 / np.sqrt(250 * 8 * 2)
+
+
+@pytest.mark.slow
+def test_a_therapists_groups_hang_together_less_than_the_members_of_one():
+    clusters = {
+        "group": {"arms": ["active"], "size": 3, "icc": 0.15},
+        "therapist": {"of": "group", "groups_each": 4, "icc": 0.1},
+    }
+    cohorts = of_blocks(clusters, 60, 8)
+    within, apart = member_pairs(cohorts, 1, "group", same=True), member_pairs(cohorts, 3, "therapist", same=True)
+    error = 1.0 / np.sqrt(250 * 8 * 2)
+    assert abs(np.corrcoef(*within)[0, 1] - 0.25) < 4.9 * error
+    assert abs(np.corrcoef(*apart)[0, 1] - 0.1) < 4.9 * error
+
+
+def test_what_groups_of_a_therapy_share_grows_with_it():
+    changes = {
+        "arms": {"midazolam": {"infusion": "midazolam"}, "ketamine": {"infusion": "ketamine", "therapy": "dbt"}},
+        "schedule": {"infusions": [0, 3, 7, 10], "visits": [7, 35, 70]},
+        "therapies": {"dbt": {"weeks": 10, "onset_weeks": 0, "effects": {"qids_sr16": {"points": -1.0}}}},
+    }
+    clusters = {
+        "group": {"therapy": "dbt", "size": 8, "icc": 0.1},
+        "leader": {"of": "group", "groups_each": 2, "icc": 0.02},
+    }
+    variant = resolve(
+        BOUNDED, {**changes, "dropout": None, "estimands.primary.visit": 70, "clusters": clusters}
+    ).variants[0]
+    for cluster in variant.clusters:
+        assert cluster.arms == (1,)
+        np.testing.assert_allclose(cluster.growth, [0.1, 0.5, 1.0])
+    loading = build_patient_model(variant).groups.loading
+    n_outcomes = len(variant.outcomes)
+    latent = loading[0, 1, 0].reshape(-1, n_outcomes) ** 2
+    np.testing.assert_array_equal(latent[0], 0.0)
+    assert (np.diff(latent, axis=0) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "path", "said"),
+    [
+        ({"entry": "rolling", "size": 8, "icc": 0.1}, "clusters.group.entry", "rolling needs size .* and number"),
+        ({"entry": "rolling", "size": [6, 8], "number": 2, "icc": 0.1}, "clusters.group.entry", "one number"),
+        ({"size": [10, 6], "icc": 0.1}, "clusters.group.size", "the smallest size comes first"),
+        ({"of": "other", "groups_each": 2, "icc": 0.1}, "clusters.group.of", "other"),
+        ({"of": "site", "icc": 0.1}, "clusters.group", "go together"),
+        ({"of": "site", "groups_each": 2, "size": 8, "icc": 0.1}, "clusters.group.size", "leave it out"),
+        ({"size": 8, "icc": 0.1, "therapy": "dbt"}, "clusters.group.therapy", "dbt"),
+        ({"size": 1, "icc": 0.1}, "clusters.group.size", "2"),
+    ],
+)
+def test_groups_that_cannot_be(cluster, path, said):
+    with pytest.raises(InputError) as caught:
+        resolve(BOUNDED, {"clusters": {"group": cluster, "site": {"number": 3, "icc": 0.01}}})
+    faults = [fault for fault in caught.value.faults if fault.path == path]
+    assert faults, caught.value
+    assert re.search(said, faults[0].message)

@@ -42,7 +42,8 @@ def test_known_events_have_numbers_from_the_catalogue(resolved):
     np.testing.assert_array_equal(relapse.per_day, np.full((2, 2, 1), 0.012))
     assert (relapse.only_after, relapse.return_to_baseline, relapse.therapy_hazard_ratio) == ("response", 1.0, (0.6,))
     np.testing.assert_array_equal(relapse.infusion_hazard_ratio, [1.0, 0.5])
-    np.testing.assert_allclose(stop.per_day[:, 0, 0], -np.log1p(-np.array([0.01, 0.05])) / 14.0)
+    np.testing.assert_allclose(stop.per_day[:, 0, 0], -np.log1p(-np.array([0.01, 0.05])) / 10.0)
+    assert stop.until_day == 10.0  # the last infusion
     assert stop.stops_infusions
     np.testing.assert_allclose(leave.per_day[:, 0, 0], [0.0, -np.log(0.72) / 140.0])
     np.testing.assert_allclose(rescue.effect, -0.3 * variant.sd[:, -1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.words import number
 
@@ -25,11 +26,47 @@ def check_clusters(bench: Bench) -> None:
         path = ("clusters", name)
         for position, arm in enumerate(cluster.arms or ()):
             bench.known((*path, "arms", position), arm, bench.arms, "arm")
-        if (cluster.size is None) == (cluster.number is None):
-            bench.report(path, "give either size (patients in a group) or number (of groups)", key=True)
+        _check_size(bench, name, cluster)
+        if cluster.therapy is not None and bench.therapies is not None:
+            bench.known((*path, "therapy"), cluster.therapy, bench.named("therapies"), "therapy")
         if isinstance(cluster.icc, Mapping):
             advice = "name every outcome, or give one value for all"
             bench.keys((*path, "icc"), cluster.icc, bench.outcomes, "outcome", complete=advice)
+
+
+def _check_size(bench: Bench, name: str, cluster: schema.Cluster) -> None:
+    """Check that it is told in one way how groups come about."""
+    path = ("clusters", name)
+    if isinstance(cluster.size, tuple) and cluster.size[0] > cluster.size[1]:
+        bench.report((*path, "size"), "the smallest size comes first, then the largest")
+    if cluster.of is not None or cluster.groups_each is not None:
+        _check_leaders(bench, name, cluster)
+    elif cluster.entry == "rolling":
+        if not isinstance(cluster.size, int) or cluster.number is None:
+            message = "rolling needs size (members at a time, one number) and number (of groups side by side in an arm)"
+            bench.report((*path, "entry"), message)
+    elif (cluster.size is None) == (cluster.number is None):
+        bench.report(path, "give either size (patients in a group) or number (of groups)", key=True)
+
+
+def _check_leaders(bench: Bench, name: str, cluster: schema.Cluster) -> None:
+    """Check that who leads groups leads some that are described, and nothing is told of them that those decide."""
+    path = ("clusters", name)
+    if cluster.of is None or cluster.groups_each is None:
+        bench.report(
+            path, "of (the groups that are led) and groups_each (how many by one therapist) go together", key=True
+        )
+        return
+    others = [other for other in bench.named("clusters") if other != name]
+    bench.known((*path, "of"), cluster.of, others, "cluster")
+    led = (bench.clusters or {}).get(cluster.of)
+    if led is not None and led.of is not None:
+        bench.report((*path, "of"), f"{cluster.of} lead groups themselves: name the groups that patients sit in")
+    for key in ("arms", "size", "number", "therapy", "effect_sd"):
+        if getattr(cluster, key) is not None:
+            bench.report((*path, key), f"follows from the groups led, {cluster.of}: leave it out", key=True)
+    if cluster.entry == "rolling":
+        bench.report((*path, "entry"), f"follows from the groups led, {cluster.of}: leave it out", key=True)
 
 
 def check_counts(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag
 
 from trialsim.scenario.schema.entry import Characteristics, Eligibility, RunIn
 from trialsim.scenario.schema.values import (
+    BY_KIND,
     ChangeByStratum,
     Correlation,
     CorrelationByStratum,
@@ -248,15 +249,43 @@ class Dropout(Section):
     stratum_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per stratum.")
 
 
+GroupSize = Annotated[int, Field(strict=True, ge=2, le=10_000)]
+
+
 class Cluster(Section):
     """Groups of patients whose scores after baseline hang together."""
 
-    arms: Row[Name] | None = Field(None, description="Arms that have such groups (therapy groups); default: all.")
-    size: Annotated[int, Field(strict=True, ge=2, le=10_000)] | None = Field(
-        None, description="Patients in a group, filled in order of enrolment within the arm."
+    arms: Row[Name] | None = Field(
+        None, description="Arms that have such groups; default: those with the therapy, or those led, or all."
     )
-    number: Annotated[int, Field(strict=True, ge=2, le=10_000)] | None = Field(
-        None, description="Number of groups, such as sites, which patients join in turn; instead of size."
+    size: (
+        Annotated[
+            Annotated[GroupSize, Tag("as:number")]
+            | Annotated[Annotated[Row[GroupSize], Field(min_length=2, max_length=2)], Tag("as:list")],
+            BY_KIND,
+        ]
+        | None
+    ) = Field(
+        None,
+        description="Patients in a group, filled in order of enrolment within the arm; [6, 10]: each size as likely.",
+    )
+    number: GroupSize | None = Field(
+        None,
+        description="Number of groups, such as sites, which patients join in turn; instead of size. With entry "
+        "rolling: of groups side by side in each arm.",
+    )
+    entry: Literal["closed", "rolling"] = Field(
+        "closed",
+        description="closed: a group is filled, then the next begins. rolling: newcomers take the places of those who "
+        "finish, so that a group shares less with who joins later; needs size and number.",
+    )
+    therapy: Name | None = Field(
+        None,
+        description="Therapy that the groups sit in: what they share grows with it; default: the same at all visits.",
+    )
+    of: Name | None = Field(None, description="Other groups that these lead, as therapists do; with groups_each.")
+    groups_each: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
+        None, description="Groups that one therapist leads, in order of their beginning."
     )
     icc: IccByOutcome = Field(
         description="Intraclass correlation of scores after baseline, for all outcomes or by outcome."

@@ -1,0 +1,40 @@
+"""What can be run and is seldom meant: told as a warning, at its place."""
+
+from __future__ import annotations
+
+from trialsim.errors import Fault
+from trialsim.scenario.document import Node
+from trialsim.scenario.paths import fault_at
+from trialsim.scenario.schema import Arm, Content
+from trialsim.scenario.words import number
+
+
+def cautions(content: Content, root: Node) -> list[Fault]:
+    """Return what a user may not have meant, each at its file, line and column.
+
+    Parameters
+    ----------
+    content : Content
+        Checked.
+    root : Node
+        The document it comes from.
+    """
+    return _early_primary_visit(content, root)
+
+
+def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
+    primary = content.estimands["primary"]
+    last = max((day for arm in content.arms.values() for day in _infusions(content, arm)), default=0.0)
+    if primary.visit > last:  # a visit on the day of an infusion comes before it
+        return []
+    message = (
+        f"warning: the primary visit, day {number(primary.visit)}, comes before the last infusion, day {number(last)}: "
+        "what the later infusions add is not part of the answer"
+    )
+    return [fault_at(root, ("estimands", "primary", "visit"), message)]
+
+
+def _infusions(content: Content, arm: Arm | None) -> tuple[float, ...]:
+    if arm is not None and arm.infusion == "none":
+        return ()
+    return content.schedule.infusions if arm is None or arm.infusions is None else arm.infusions
