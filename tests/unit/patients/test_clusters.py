@@ -225,11 +225,11 @@ def test_rolling_groups_share_less_with_who_joins_later():
 @pytest.mark.slow
 def test_a_therapists_groups_hang_together_less_than_the_members_of_one():
     clusters = {
-        "group": {"arms": ["active"], "size": 3, "icc": 0.15},
+        "group": {"arms": ["active"], "size": 4, "icc": 0.15},
         "therapist": {"of": "group", "groups_each": 4, "icc": 0.1},
     }
     cohorts = of_blocks(clusters, 60, 8)
-    within, apart = member_pairs(cohorts, 1, "group", same=True), member_pairs(cohorts, 3, "therapist", same=True)
+    within, apart = member_pairs(cohorts, 1, "group", same=True), member_pairs(cohorts, 4, "therapist", same=True)
     error = 1.0 / np.sqrt(250 * 8 * 2)
     assert abs(np.corrcoef(*within)[0, 1] - 0.25) < 4.9 * error
     assert abs(np.corrcoef(*apart)[0, 1] - 0.1) < 4.9 * error
@@ -277,3 +277,16 @@ def test_groups_that_cannot_be(cluster, path, said):
     faults = [fault for fault in caught.value.faults if fault.path == path]
     assert faults, caught.value
     assert re.search(said, faults[0].message)
+
+
+def test_a_number_of_patients_that_leaves_a_group_of_one():
+    """34 patients are 17 in each of two arms, and 17 are two groups of eight and one patient."""
+    changes = {"clusters": {"group": THERAPY}, "sample_size": [32, 34, 36]}
+    with pytest.raises(
+        InputError, match=r"sample_size\[?\.?1.*17 patients in arm ketamine leave a group of one in group"
+    ):
+        resolve(BOUNDED, changes)
+    for size in ([6, 10], 7):
+        assert resolve(
+            BOUNDED, {"clusters": {"group": {**THERAPY, "size": size}}, "sample_size": [32, 34, 36]}
+        ).variants

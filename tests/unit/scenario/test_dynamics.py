@@ -25,6 +25,7 @@ def test_the_effect_fades_and_the_natural_course_lasts(resolved):
     assert np.all(np.diff(control) < 0)
 
 
+@pytest.mark.filterwarnings("ignore:.*comes before the last infusion")
 def test_maintenance_keeps_the_effect(resolved):
     arms = (
         "  ketamine: {infusion: ketamine}",

@@ -49,6 +49,42 @@ def _check_size(bench: Bench, name: str, cluster: schema.Cluster) -> None:
         bench.report(path, "give either size (patients in a group) or number (of groups)", key=True)
 
 
+def check_groups_of_one(bench: Bench) -> None:
+    """Check that no planned number of patients fills groups of a fixed size but for a single patient."""
+    if bench.arms is None or bench.allocation is None or bench.allocation.method == "complete":
+        return
+    ratio = bench.allocation.ratio or (1,) * len(bench.arms)
+    if len(ratio) != len(bench.arms):
+        return
+    sizes = bench.sample_size if isinstance(bench.sample_size, tuple) else (bench.sample_size,)
+    for name, cluster in (bench.clusters or {}).items():
+        if not isinstance(cluster.size, int) or cluster.entry == "rolling":
+            continue
+        shares = [(a, r) for a, r in zip(bench.arms, ratio, strict=True) if a in _arms_with(bench, cluster)]
+        for position, size in enumerate(sizes):
+            for arm, share in shares:
+                patients, rest = divmod((size if isinstance(size, int) else 0) * share, sum(ratio))
+                if rest == 0 and patients % cluster.size == 1:
+                    path = ("sample_size", position) if isinstance(bench.sample_size, tuple) else ("sample_size",)
+                    bench.report(path, _group_of_one(patients, arm, name, cluster.size))
+
+
+def _group_of_one(patients: int, arm: str, name: str, size: int) -> str:
+    return (
+        f"{patients} patients in arm {arm} leave a group of one in {name}, groups of {size}: take another number, or "
+        f"write a range of sizes, such as clusters.{name}.size: [{max(2, size - 2)}, {size + 2}]"
+    )
+
+
+def _arms_with(bench: Bench, cluster: schema.Cluster) -> tuple[str, ...]:
+    arms = bench.arms or {}
+    if cluster.arms is not None:
+        return cluster.arms
+    if cluster.therapy is not None:
+        return tuple(name for name, arm in arms.items() if arm is not None and arm.therapy == cluster.therapy)
+    return tuple(arms)
+
+
 def _check_leaders(bench: Bench, name: str, cluster: schema.Cluster) -> None:
     """Check that who leads groups leads some that are described, and nothing is told of them that those decide."""
     path = ("clusters", name)
@@ -103,4 +139,4 @@ def check_therapies(bench: Bench) -> None:
             bench.report((*path, "onset_weeks"), f"must be below weeks, {number(therapy.weeks)}")
 
 
-CHECKS = (check_names, check_clusters, check_counts, check_therapies)
+CHECKS = (check_names, check_clusters, check_groups_of_one, check_counts, check_therapies)
