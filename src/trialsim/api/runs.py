@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from trialsim.engine.notes import Tell
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
@@ -159,7 +160,11 @@ def run(
     out: str | Path | None = None,
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    extend: int | None = None,
+    verify: bool = False,
+    wait: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Run:
     """Simulate a scenario and write results, figures and report into a run folder.
 
@@ -174,18 +179,30 @@ def run(
         Processes; as many as there are cores by default. Results do not depend on it.
     settings : mapping, optional
         As for `load`; only with a file.
+    extend : int, optional
+        Grow the run that the folder holds to this many replicates in total; the scenario's number is left aside.
+    verify : bool
+        Read every file of a finished run and compare its checksum; otherwise the manifest is trusted for files that
+        are there in full length.
+    wait : bool
+        Wait for another process that works in the folder; otherwise refuse.
     progress : callable, optional
         Called with (blocks done, blocks in all).
+    tell : callable, optional
+        Called with notes (`kind`, `text`), such as that a damaged part is computed again.
 
     Raises
     ------
     InputError
         If the scenario is not sound.
     RefusedError
-        If the folder holds something else.
+        If the folder holds something else, or nothing that could be extended.
+    RunError
+        If the disk is full, the folder cannot be written to, or the memory does not suffice.
     """
     from trialsim.engine.backends import available_workers
-    from trialsim.engine.execute import execute, finish
+    from trialsim.engine.execute import execute
+    from trialsim.engine.notes import silent
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario, settings=settings)
@@ -196,21 +213,30 @@ def run(
     execution = execute(
         resolved,
         folder,
-        replicates=resolved.replicates,
+        replicates=resolved.replicates if extend is None else _extended(folder, extend),
         workers=workers or available_workers(),
         progress=progress,
+        tell=tell or silent,
+        verify=verify,
+        wait=wait,
+        publish=partial(_publish, resolved, folder),
     )
-    if execution.done_before:
-        # Drawings that somebody deleted are made again from the results.
-        if not ((folder / "report.html").exists() and (folder / "figures").is_dir()):
-            _publish(resolved, folder, execution.manifest)
-        return Run(folder, execution.manifest)
-    _publish(resolved, folder, execution.manifest)
-    finish(execution)
-    return Run(folder, execution.manifest, computed=True)
+    return Run(folder, execution.manifest, computed=not execution.done_before)
 
 
-def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None:
+def _extended(folder: Path, replicates: int) -> int:
+    """Return the number of replicates that a run is to grow to; refuse where there is none."""
+    from trialsim.engine.manifest import read_json
+
+    if read_json(folder / "manifest.json") is None:
+        raise RefusedError(
+            f"{folder} holds no run that could be extended. Give its folder with --out, or start a run of "
+            f"{replicates:,} with --replicates {replicates}."
+        )
+    return replicates
+
+
+def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
     from trialsim.engine.example import one_trial, trajectories
     from trialsim.report.publish import publish
     from trialsim.report.twins import write_twins
@@ -223,8 +249,8 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None
     note = f"One simulated trial (replicate 0) of {n} patients"
     if resolved.variants[0].settings:
         note += " at the scenario's own values"
-    write_twins(folder, resolved)
-    publish(folder, manifest, trajectories(variant, trial), f"{note}.")
+    twins = write_twins(folder, resolved)
+    return [*twins, *publish(folder, manifest, trajectories(variant, trial), f"{note}.")]
 
 
 def open_run(folder: str | Path) -> Run:

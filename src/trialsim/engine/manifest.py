@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from trialsim._version import __version__
-from trialsim.engine.store import SCHEMA_VERSION
+from trialsim.engine.environment import cpu_family
+from trialsim.engine.lock import LOCK
+from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of
 from trialsim.errors import RefusedError
 from trialsim.scenario.resolved import Resolved
 from trialsim.streams import BLOCK_SIZE, SCHEME
 
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "joblib", "matplotlib", "pydantic")
 """Packages whose versions the results or their presentation may depend on."""
+
+CHECKSUMS = "checksums"
 
 
 def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
@@ -42,9 +47,57 @@ def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
             "system": platform.system(),
             "machine": platform.machine(),
             "byte_order": sys.byteorder,
+            "cpu_family": cpu_family(),
         },
         "scenario": resolved.to_dict(),
     }
+
+
+def with_checksums(manifest: dict[str, Any], folder: Path, paths: Iterable[Path]) -> dict[str, Any]:
+    """Return a manifest with the checksum and size of files of its folder.
+
+    Parameters
+    ----------
+    manifest : dict
+    folder : Path
+    paths : iterable of Path
+        Below the folder; they are read.
+    """
+    checksums = {
+        path.relative_to(folder).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(paths)
+    }
+    return {**without_checksums(manifest), CHECKSUMS: checksums}
+
+
+def without_checksums(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest as it stands before the run is finished."""
+    return {key: value for key, value in manifest.items() if key != CHECKSUMS}
+
+
+def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, str]:
+    """Return what is wrong with the files that a manifest lists, by their names in it; empty where all is well.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+    read : bool
+        Read every file and compare its checksum; otherwise only names and sizes are looked at.
+    """
+    found = {}
+    for name, known in manifest.get(CHECKSUMS, {}).items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+        except OSError:
+            found[name] = "is missing"
+            continue
+        if size != known["bytes"]:
+            found[name] = f"has {size:,} bytes and not {known['bytes']:,}"
+        elif read and sha256_of(path) != known["sha256"]:
+            found[name] = "is not what was written there"
+    return found
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
@@ -68,6 +121,11 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return content
 
 
+def _is_ours_alone(path: Path) -> bool:
+    """Return whether a file says nothing of a run: a lock, or what a killed process had begun to write."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(TEMPORARY))
+
+
 def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | None:
     """Return the manifest that a run folder already holds, if it is of the same scenario; None for a new folder.
 
@@ -84,7 +142,7 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
     """
     if folder.exists() and not folder.is_dir():
         raise RefusedError(f"{folder} is a file. Name a folder with --out.")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(_is_ours_alone(path) for path in folder.iterdir()):
         return None
     there = read_json(folder / "manifest.json")
     if there is None:

@@ -30,8 +30,8 @@ def publish(
     manifest: Mapping[str, Any],
     example: Sequence[Mapping[str, Any]],
     example_note: str,
-) -> None:
-    """Write figures (PNG, SVG and their data) and the report into a run folder.
+) -> list[Path]:
+    """Write figures (PNG, SVG and their data) and the report into a run folder; return the files.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ def publish(
             matrix=matrix,
         )
     texts: dict[str, str] = {}
+    written = [folder / REPORT]
     for name, shown in drawn.items():
         texts[name] = svg_text(shown.figure)
         write_bytes(folder / FIGURES / f"{name}.png", png_bytes(pictures[name].figure))
@@ -70,6 +71,7 @@ def publish(
         buffer = io.StringIO()
         shown.data.to_csv(buffer, index=False, lineterminator="\n")
         write_text(folder / FIGURES / f"{name}.csv", buffer.getvalue())
+        written.extend(folder / FIGURES / f"{name}.{ending}" for ending in ("png", "svg", "csv"))
     # Only the fits that did not go as asked are read into memory.
     unusual = pd.read_parquet(
         folder / "estimates.parquet",
@@ -88,6 +90,7 @@ def publish(
         sections=sections_of(folder, summary, resolved, labels),
     )
     write_text(folder / REPORT, page)
+    return written
 
 
 def families_of(folder: Path) -> pd.DataFrame | None:

@@ -162,8 +162,8 @@ def _row(record: Mapping[str, Any], paths: tuple[str, ...], labels: Mapping[str,
     )
 
 
-def write_twins(folder: Path, resolved: Resolved) -> None:
-    """Write the closed forms of a run beside its figures, figures/twins.csv; no file where no hypothesis has one.
+def write_twins(folder: Path, resolved: Resolved) -> list[Path]:
+    """Write the closed forms of a run beside its figures, figures/twins.csv; return it, or nothing where none applies.
 
     Parameters
     ----------
@@ -173,8 +173,10 @@ def write_twins(folder: Path, resolved: Resolved) -> None:
         The scenario of the run.
     """
     found = twin_table(resolved.variants, resolved.hash, pd.read_parquet(folder / "summary.parquet"))
-    if len(found):
-        write_text(folder / TWINS, found.to_csv(index=False, lineterminator="\n"))
+    if not len(found):
+        return []
+    write_text(folder / TWINS, found.to_csv(index=False, lineterminator="\n"))
+    return [folder / TWINS]
 
 
 def twins_of(folder: Path) -> pd.DataFrame | None:

@@ -1,0 +1,71 @@
+"""The work of a run, unit by unit: from a block's draws to the content of its files. No file is touched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from trialsim.engine.blinding import guesses_content
+from trialsim.engine.block import compute_block, draw_block
+from trialsim.engine.estimates import estimates_content
+from trialsim.engine.plan import Unit, cells
+from trialsim.engine.safety import safety_block
+from trialsim.engine.safety_files import safety_content
+from trialsim.scenario.resolved import Variant
+from trialsim.streams import Streams
+
+
+class Job(NamedTuple):
+    """What a worker must know of a run.
+
+    Attributes
+    ----------
+    variants : tuple of Variant
+    key : str
+        Hash of the scenario.
+    seed : int
+    """
+
+    variants: tuple[Variant, ...]
+    key: str
+    seed: int
+
+
+class Done(NamedTuple):
+    """What a worker gives back.
+
+    Attributes
+    ----------
+    unit : Unit
+    files : mapping of str to bytes
+        Content by kind.
+    wall_seconds, cpu_seconds : float
+        What the unit took.
+    """
+
+    unit: Unit
+    files: Mapping[str, bytes]
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def compute_unit(job: Job, unit: Unit) -> Done:
+    """Return the content of a unit's files.
+
+    Parameters
+    ----------
+    job : Job
+    unit : Unit
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    variant = job.variants[unit.variant]
+    cohort = draw_block(variant, job.key, Streams(job.seed, unit.block), max(variant.sample_sizes))
+    blocks = compute_block(variant, job.key, job.seed, unit.block, cohort=cohort)
+    index = {cell.n: cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
+    files = {"estimates": estimates_content(variant, unit, index, blocks)}
+    if variant.safety is not None:
+        files["safety"] = safety_content(safety_block(variant, cohort))
+    if variant.unblinding is not None:
+        files["guesses"] = guesses_content(blocks)
+    return Done(unit, files, time.perf_counter() - wall, time.process_time() - cpu)
