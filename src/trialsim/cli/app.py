@@ -22,7 +22,7 @@ from trialsim.cli.run import run
 from trialsim.cli.schema import schema
 from trialsim.cli.size import size
 from trialsim.cli.validate import validate
-from trialsim.errors import TrialsimError
+from trialsim.errors import TrialsimError, visible
 
 INTERRUPTED = 130
 
@@ -68,7 +68,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except TrialsimError as error:
-            typer.echo(str(error), err=True)
+            typer.echo(visible(str(error)), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             kept = " Finished blocks are kept: the same command goes on from there." if command is run else ""
@@ -77,11 +77,11 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             raise typer.Exit(0) from None
         except (OSError, MemoryError) as error:
-            typer.echo(_system_words(error), err=True)
+            typer.echo(visible(_system_words(error)), err=True)
             raise typer.Exit(TrialsimError.exit_code) from None
         except Exception as error:
             typer.echo(
-                f"Unexpected {type(error).__name__}: {error}\n"
+                f"Unexpected {type(error).__name__}: {visible(str(error))}\n"
                 "This is a fault of trialsim. Run the command again with --debug for the details to report.",
                 err=True,
             )

@@ -1,15 +1,15 @@
 """Files written whole or not at all, and tables of rows as Parquet and CSV.
 
-    parts/estimates_variant0000_block000000_....parquet   estimates of whole blocks, checksum in the name
-    estimates.parquet                       one row per cell, hypothesis and replicate
-    summary.parquet, summary.csv            one row per cell and hypothesis
-    families.parquet, families.csv          one row per cell, where hypotheses are tested together
-    safety.parquet, safety.csv              one row per cell, event and arm, where safety is simulated
-    stopping.parquet, stopping.csv          one row per cell and hypothesis, where a rule may stop the trial
-    failures.csv                            one row per fit that failed or fell back, where there is one
-    manifest.json                           what was run: resolved scenario, versions, seed, checksums
-    run.json                                when, where and how long; nothing else depends on it
-    run.lock                                held by the process that works in the folder
+parts/estimates_variant0000_block000000_....parquet   estimates of whole blocks, checksum in the name
+estimates.parquet                       one row per cell, hypothesis and replicate
+summary.parquet, summary.csv            one row per cell and hypothesis
+families.parquet, families.csv          one row per cell, where hypotheses are tested together
+safety.parquet, safety.csv              one row per cell, event and arm, where safety is simulated
+stopping.parquet, stopping.csv          one row per cell and hypothesis, where a rule may stop the trial
+failures.csv                            one row per fit that failed or fell back, where there is one
+manifest.json                           what was run: resolved scenario, versions, seed, checksums
+run.json                                when, where and how long; nothing else depends on it
+run.lock                                held by the process that works in the folder
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from trialsim.engine.csv_cells import neutral
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,5 +159,5 @@ def _csv_value(value: Any) -> Any:
     if isinstance(value, float):
         return "" if value != value else repr(float(value))
     if isinstance(value, list | dict):
-        return json.dumps(value)
-    return value
+        return neutral(json.dumps(value))
+    return neutral(value)

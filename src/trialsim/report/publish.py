@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from trialsim.engine.store import write_bytes, write_text
 from trialsim.kernels.operating_characteristics import CONVERGED
+from trialsim.report.csv_files import csv_text
 from trialsim.report.design import labels_of
 from trialsim.report.figures import standard_figures
 from trialsim.report.figures.trajectories import trajectory_data
@@ -68,9 +68,7 @@ def publish(
         texts[name] = svg_text(shown.figure)
         write_bytes(folder / FIGURES / f"{name}.png", png_bytes(pictures[name].figure))
         write_text(folder / FIGURES / f"{name}.svg", texts[name])
-        buffer = io.StringIO()
-        shown.data.to_csv(buffer, index=False, lineterminator="\n")
-        write_text(folder / FIGURES / f"{name}.csv", buffer.getvalue())
+        write_text(folder / FIGURES / f"{name}.csv", csv_text(shown.data, digits=None))
         written.extend(folder / FIGURES / f"{name}.{ending}" for ending in ("png", "svg", "csv"))
     # Only the fits that did not go as asked are read into memory.
     unusual = pd.read_parquet(
