@@ -114,6 +114,8 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
         if column not in frame.columns:
             checker.add(column, f"no such column; the columns are {listed(map(_short, frame.columns))}")
     checker.stop()
+    for row in np.flatnonzero(frame["patient"].isna().to_numpy()):
+        checker.add("patient", "is empty; every row names its patient", int(row))
     days = [0.0, *(float(day) for day in variant.visits_days)]
     day = _codes_of_days(frame, days, checker)
     codes = {"arm": _codes(frame, "arm", variant.arms, checker), "stratum": np.zeros(len(frame), dtype=np.intp)}
