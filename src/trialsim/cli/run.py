@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.errors import Fault, InputError
 
 if TYPE_CHECKING:
     from trialsim.api import Run
+    from trialsim.engine.notes import Note
 
 
 def run(
@@ -47,6 +50,22 @@ def run(
             show_default=False,
         ),
     ] = None,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            "--extend",
+            metavar="N",
+            min=1,
+            help="Grow the run that the folder holds to N simulated trials per cell in total.",
+            show_default=False,
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file of a finished run and compare its checksum.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for another process in the folder, or refuse.")
+    ] = True,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[
@@ -55,25 +74,30 @@ def run(
 ) -> None:
     """Simulate a scenario: power, figures and a report.
 
-    Everything is written into the run folder. A run that was interrupted goes on where it stopped, more
-    --replicates extend it, and a finished one is shown again without computing. A folder that holds another
-    scenario is left as it is.
+    Everything is written into the run folder. A run that was interrupted goes on where it stopped, --extend (or
+    more --replicates) makes it longer, and a finished one is shown again without computing. A folder that holds
+    another scenario is left as it is.
     """
     from trialsim import api
 
+    if extend is not None and replicates is not None:
+        raise InputError([Fault("--extend", "and --replicates both say how many trials; give one of them")])
     options: dict[str, Any] = dict(parse_settings(settings))
     if replicates is not None:
         options["simulation.replicates"] = replicates
     if seed is not None:
         options["simulation.seed"] = seed
     scenario = api.load(file, settings=options)
+    go = partial(
+        api.run, scenario, out=out, workers=workers, extend=extend, verify=verify, wait=wait, tell=print_note
+    )
     if quiet or as_json:
-        result = api.run(scenario, out=out, workers=workers)
+        result = go()
     else:
         from trialsim.cli.progress import progress_bar
 
         with progress_bar("Simulating") as progress:
-            result = api.run(scenario, out=out, workers=workers, progress=progress)
+            result = go(progress=progress)
     if as_json:
         import json
 
@@ -82,6 +106,11 @@ def run(
         from trialsim.cli.tables import print_run
 
         print_run(result)
+
+
+def print_note(note: Note) -> None:
+    """Tell a note of a run on the error stream."""
+    typer.echo(note.text, err=True)
 
 
 def _as_json(result: Run) -> dict[str, Any]:

@@ -24,6 +24,9 @@ from trialsim.streams import BLOCK_SIZE
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Column = NDArray[Any] | tuple[NDArray[Any], list[str]]
+"""Values, or words as indices into the different ones."""
+
 NUMBERS = ("estimate", "se", "df", "p", "ci_low", "ci_high")
 WORDS = ["estimand", "method", "rung"]
 
@@ -76,7 +79,7 @@ def estimates_content(variant: Variant, unit: Unit, cells: Mapping[int, int], bl
     estimands = [variant.estimands[block.hypothesis.estimand] for block in blocks]
     methods = [e.analyses[b.hypothesis.analysis].name for e, b in zip(estimands, blocks, strict=True)]
     results = [block.estimates for block in blocks]
-    columns = {
+    columns: dict[str, Column] = {
         "cell": np.repeat([cells[block.n] for block in blocks], BLOCK_SIZE),
         "variant": np.full(len(blocks) * BLOCK_SIZE, unit.variant),
         "n": np.repeat([block.n for block in blocks], BLOCK_SIZE),
@@ -97,7 +100,7 @@ def estimates_content(variant: Variant, unit: Unit, cells: Mapping[int, int], bl
     return content.getvalue()
 
 
-def _array(values: NDArray[Any] | tuple[NDArray[Any], list[str]], kind: pa.DataType) -> pa.Array:
+def _array(values: Column, kind: pa.DataType) -> pa.Array:
     import pyarrow as pa
 
     if isinstance(values, tuple):
@@ -105,13 +108,13 @@ def _array(values: NDArray[Any] | tuple[NDArray[Any], list[str]], kind: pa.DataT
     return pa.array(values, kind)
 
 
-def _repeated(names: Sequence[str]) -> tuple[NDArray[Any], list[str]]:
+def _repeated(names: Sequence[str]) -> Column:
     """Return a word for each block of rows, as an index into the different ones."""
     words = list(dict.fromkeys(names))
     return np.repeat([words.index(name) for name in names], BLOCK_SIZE), words
 
 
-def _rungs(results: Sequence[Estimates]) -> tuple[NDArray[Any], list[str]]:
+def _rungs(results: Sequence[Estimates]) -> Column:
     """Return the rung of every row, as an index into the different ones of all analyses."""
     words = list(dict.fromkeys(name for result in results for name in result.rungs))
     indices = [np.array([words.index(name) for name in result.rungs])[result.rung] for result in results]

@@ -8,16 +8,23 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from trialsim.engine.backends import run_units
 from trialsim.engine.history import Session, finished_replicates, holder
 from trialsim.engine.lock import hold
-from trialsim.engine.manifest import build_manifest, check_folder, damages, with_checksums, without_checksums
+from trialsim.engine.manifest import (
+    CHECKSUMS,
+    build_manifest,
+    check_folder,
+    damages,
+    with_checksums,
+    without_checksums,
+)
 from trialsim.engine.merging import merge
 from trialsim.engine.notes import Note, Tell, silent
 from trialsim.engine.parts import PARTS, Parts, check_parts, done_units, find_parts, kinds, store_unit
@@ -127,63 +134,87 @@ def execute(
         If the disk is full, the folder cannot be written to, or the memory does not suffice.
     """
     task = _Task(resolved, folder, replicates, workers, progress or (lambda done, total: None), tell, verify)
-    there = _there(task)
-    finished = choose is None and _finished(task, there)
-    if finished:
-        return finished
+    there = check_folder(folder, task.manifest)
+    if choose is None and _is_carried_through(there, task) and not _damages(task, there):
+        return _as_it_is(task, there)
     with _told_in_words(folder), hold(folder, wait=wait, tell=tell, holder=partial(holder, folder)):
-        there = _there(task)  # another process may have worked on it meanwhile
-        finished = choose is None and _finished(task, there)
-        if finished:
-            return finished
+        there = check_folder(folder, task.manifest)  # another process may have worked on it meanwhile
         if there is not None and int(there["replicates"]) > replicates:
             task = replace(task, replicates=int(there["replicates"]))  # nothing that was computed is taken back
-        return _carry_out(task, choose, publish)
+        if choose is not None:
+            return _compute_some(task, choose)
+        if not _is_carried_through(there, task):
+            return _carry_out(task, publish)
+        damaged = _damages(task, there)
+        for name, what in damaged.items():
+            tell(Note("damaged", f"{folder / name} {what}. It is made again."))
+        if not damaged.keys() <= set(_shown(there)):
+            return _carry_out(task, publish)
+        if damaged and publish is not None:
+            _seal(folder, there, [folder / name for name in there[CHECKSUMS] if name not in _shown(there)], publish)
+        return _as_it_is(task, there)
 
 
-def _there(task: _Task) -> dict[str, Any] | None:
-    return check_folder(task.folder, task.manifest)
-
-
-def _finished(task: _Task, there: dict[str, Any] | None) -> Execution | None:
-    """Return the finished run that a folder holds, None where something is to be done."""
+def _is_carried_through(there: dict[str, Any] | None, task: _Task) -> TypeGuard[dict[str, Any]]:
+    """Return whether a folder's run, of which this is the manifest, was finished with as many replicates."""
     if there is None or not same_words(there, task.manifest):
-        return None
-    replicates = max(int(there["replicates"]), task.replicates)
-    if finished_replicates(task.folder) != replicates:
-        return None
-    found = damages(task.folder, there, read=task.verify)
-    for name, what in found.items():
-        task.tell(Note("damaged", f"{task.folder / name} {what}. It is made again."))
-    if found:
-        return None
+        return False
+    return finished_replicates(task.folder) == max(int(there["replicates"]), task.replicates)
+
+
+def _damages(task: _Task, there: dict[str, Any]) -> dict[str, str]:
+    return damages(task.folder, there, read=task.verify)
+
+
+def _shown(there: dict[str, Any]) -> list[str]:
+    """Return what a person opens: drawn from the results, and drawn again without them being made again."""
+    return [name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith(".html")]
+
+
+def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:
+    replicates = int(there["replicates"])
     return Execution(task.folder, there, replicates, 0, len(units(task.resolved, replicates)), done_before=True)
 
 
-def _carry_out(task: _Task, choose: Choose | None, publish: Publish | None) -> Execution:
-    folder, planned = task.folder, task.planned
-    for left in (path for place in (folder, folder / PARTS, folder / "figures") for path in remove_leftovers(place)):
-        task.tell(Note("removed", f"Removed {left}, left half written by a process that was stopped."))
-    manifest = task.manifest
-    write_json(folder / "manifest.json", manifest)
-    parts = check_parts(folder, task.tell)
-    wanted = list(planned if choose is None else choose(planned))
+def _compute_some(task: _Task, choose: Choose) -> Execution:
+    planned = task.planned
+    parts = _begin(task)
+    wanted = list(choose(planned))
     done = done_units(parts, wanted, task.resolved.variants)
     with _session(task) as session:
         _compute(task, [unit for unit in wanted if unit not in done], len(done), session)
-        if choose is not None:
-            session.end("stopped")
-            return Execution(
-                folder, manifest, task.replicates, session.units_computed, len(planned), merged=False
-            )
+        session.end("stopped")
+    return Execution(task.folder, task.manifest, task.replicates, session.units_computed, len(planned), merged=False)
+
+
+def _carry_out(task: _Task, publish: Publish | None) -> Execution:
+    folder, planned, variants = task.folder, task.planned, task.resolved.variants
+    done = done_units(_begin(task), planned, variants)
+    with _session(task) as session:
+        _compute(task, [unit for unit in planned if unit not in done], len(done), session)
         parts = find_parts(folder)
         results = merge(task.resolved, folder, parts, task.replicates)
-        shown = publish(manifest) if publish is not None else ()
-        own = [parts[unit][kind] for unit in planned for kind in kinds(task.resolved.variants[unit.variant])]
-        manifest = with_checksums(manifest, folder, [*own, *results, *shown])
-        write_json(folder / "manifest.json", manifest)
+        own = [parts[unit][kind] for unit in planned for kind in kinds(variants[unit.variant])]
+        manifest = _seal(folder, task.manifest, [*own, *results], publish)
         session.end("finished")
     return Execution(folder, manifest, task.replicates, session.units_computed, len(planned))
+
+
+def _begin(task: _Task) -> Parts:
+    """Put a folder in order: no leftovers, the manifest, and parts that are whole; return these."""
+    folder = task.folder
+    for left in (path for place in (folder, folder / PARTS, folder / "figures") for path in remove_leftovers(place)):
+        task.tell(Note("removed", f"Removed {left}, left half written by a process that was stopped."))
+    write_json(folder / "manifest.json", task.manifest)
+    return check_parts(folder, task.tell)
+
+
+def _seal(folder: Path, manifest: dict[str, Any], files: Sequence[Path], publish: Publish | None) -> dict[str, Any]:
+    """Draw what a finished run shows, and write the manifest with the checksums of all files; return it."""
+    shown = publish(without_checksums(manifest)) if publish is not None else ()
+    manifest = with_checksums(manifest, folder, [*files, *shown])
+    write_json(folder / "manifest.json", manifest)
+    return manifest
 
 
 def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> None:
@@ -209,10 +240,8 @@ def _session(task: _Task) -> Iterator[Session]:
     try:
         yield session
     except BaseException as error:
-        try:
+        with suppress(OSError):
             session.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-        except OSError:
-            pass
         raise
 
 

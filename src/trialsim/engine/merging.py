@@ -61,8 +61,8 @@ def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> li
     for variant in resolved.variants:
         if variant.unblinding is not None:
             own = [cell for cell in listed if cell.variant == variant.index]
-            rows = summarise_blinding(paths(variant, "guesses"), variant, own, varied, replicates)
-            tables.setdefault("blinding", []).extend(rows)
+            guesses = summarise_blinding(paths(variant, "guesses"), variant, own, varied, replicates)
+            tables.setdefault("blinding", []).extend(guesses)
     written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
     return [folder / "estimates.parquet", *written, *failures.paths]
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from trialsim.engine.notes import Note, Tell
 from trialsim.engine.plan import Unit
-from trialsim.engine.store import sha256_of, write_atomically
+from trialsim.engine.store import sha256_of, write_bytes
 from trialsim.scenario.resolved import Variant
 
 PARTS = "parts"
@@ -52,7 +52,7 @@ def store_unit(folder: Path, unit: Unit, files: Mapping[str, bytes]) -> None:
     for kind, content in files.items():
         digest = hashlib.sha256(content).hexdigest()[:DIGITS]
         path = folder / PARTS / f"{kind}_{unit.name}_{digest}.{_ENDINGS[kind]}"
-        write_atomically(path, lambda target, content=content: target.write_bytes(content), sync_folder=False)
+        write_bytes(path, content, sync_folder=False)
 
 
 def find_parts(folder: Path) -> Parts:
