@@ -100,9 +100,9 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    write_atomically(path, lambda temporary: temporary.write_bytes(content))
+def write_bytes(path: Path, content: bytes, *, sync_folder: bool = True) -> None:
+    """Write a file atomically; `sync_folder` as of `write_atomically`."""
+    write_atomically(path, lambda temporary: temporary.write_bytes(content), sync_folder=sync_folder)
 
 
 def write_text(path: Path, text: str) -> None:
