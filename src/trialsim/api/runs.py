@@ -226,9 +226,9 @@ def run(
 
 def _extended(folder: Path, replicates: int) -> int:
     """Return the number of replicates that a run is to grow to; refuse where there is none."""
-    from trialsim.engine.manifest import read_json
+    from trialsim.engine.manifest import read_manifest
 
-    if read_json(folder / "manifest.json") is None:
+    if read_manifest(folder) is None:
         raise RefusedError(
             f"{folder} holds no run that could be extended. Give its folder with --out, or start a run of "
             f"{replicates:,} with --replicates {replicates}."
@@ -266,10 +266,10 @@ def open_run(folder: str | Path) -> Run:
         If the folder does not hold a finished run.
     """
     from trialsim.engine.execute import finished
-    from trialsim.engine.manifest import read_json
+    from trialsim.engine.manifest import read_manifest
 
     place = Path(folder)
-    manifest = read_json(place / "manifest.json")
+    manifest = read_manifest(place)
     if manifest is None:
         raise RefusedError(f"{place} does not hold a trialsim run.")
     if not finished(place, int(manifest["replicates"])):

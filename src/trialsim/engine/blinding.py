@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from trialsim.engine.block import CellBlock
 from trialsim.engine.plan import Cell
+from trialsim.engine.reading import read_counts
 from trialsim.kernels.blinding import ACTIVE, CONTROL, bang_index, james_index
 from trialsim.kernels.montecarlo import NOT_ESTIMABLE, Measure
 from trialsim.scenario.resolved import Variant
+from trialsim.streams import BLOCK_SIZE
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int32]
@@ -65,7 +67,8 @@ def summarise_blinding(
     model = variant.unblinding
     if model is None:
         return
-    tables = np.concatenate([np.load(path, allow_pickle=False) for path in paths], axis=1)
+    shape = (len(listed), BLOCK_SIZE, len(variant.arms), 2)
+    tables = np.concatenate([read_counts(path, shape) for path in paths], axis=1)
     for cell, counts in zip(listed, tables[:, :replicates].astype(np.float64), strict=True):
         active = np.array(model.active)
         james = _measured(james_index(np.stack([counts[:, active].sum(1), counts[:, ~active].sum(1)], 1)).estimate)

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from trialsim.analysis.contract import Estimates
 from trialsim.engine.block import CellBlock
 from trialsim.engine.environment import environment_text
+from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.plan import Unit
+from trialsim.engine.reading import open_parquet, read_rows, strange
 from trialsim.engine.store import SCHEMA_VERSION, sync_rename, temporary_for
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import BLOCK_SIZE
@@ -60,12 +62,16 @@ def estimates_schema() -> pa.Schema:
     return pa.schema(fields, metadata=_METADATA)
 
 
-def estimates_content(variant: Variant, unit: Unit, cells: Mapping[int, int], blocks: Sequence[CellBlock]) -> bytes:
+def estimates_content(
+    variant: Variant, key: str, unit: Unit, cells: Mapping[int, int], blocks: Sequence[CellBlock]
+) -> bytes:
     """Return the estimates of a unit as a Parquet file, one row group for each cell.
 
     Parameters
     ----------
     variant : Variant
+    key : str
+        Hash of the scenario.
     unit : Unit
     cells : mapping of int to int
         Cell by sample size.
@@ -93,7 +99,9 @@ def estimates_content(variant: Variant, unit: Unit, cells: Mapping[int, int], bl
         "n_analysed": np.concatenate([r.n_analysed for r in results]),
         "share_missing": np.concatenate([block.share_missing for block in blocks]),
     }
-    schema = estimates_schema().with_metadata({**_METADATA, "environment": environment_text()})
+    schema = estimates_schema().with_metadata(
+        {**_METADATA, "environment": environment_text(), "scenario_hash": key, "unit": unit.name}
+    )
     table = pa.Table.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
     content = BytesIO()
     pq.write_table(table, content, row_group_size=len(blocks) // len(cells) * BLOCK_SIZE, **_AS_PART)
@@ -122,7 +130,7 @@ def _rungs(results: Sequence[Estimates]) -> Column:
 
 
 def merge_parts(
-    folder: Path, variants: Sequence[Sequence[Path]], n_cells: Sequence[int], replicates: int
+    folder: Path, variants: Sequence[Variant], paths: Sequence[Sequence[Path]], key: str, replicates: int
 ) -> Iterator[pa.Table]:
     """Write estimates.parquet in replicate order and yield the rows of each cell on the way.
 
@@ -130,12 +138,18 @@ def merge_parts(
     ----------
     folder : Path
         The run folder.
-    variants : sequence of sequence of Path
+    variants : sequence of Variant
+    paths : sequence of sequence of Path
         The parts of each variant, block by block.
-    n_cells : sequence of int
-        Number of cells of each variant: row groups of its parts.
+    key : str
+        Hash of the scenario.
     replicates : int
         Surplus replicates of the last block are left out.
+
+    Raises
+    ------
+    RefusedError
+        If a part is not what its name and the scenario say.
     """
     import pyarrow.parquet as pq
 
@@ -143,8 +157,11 @@ def merge_parts(
     temporary = temporary_for(target)
     try:
         with pq.ParquetWriter(temporary, estimates_schema(), compression="zstd", use_dictionary=WORDS) as writer:
-            for paths, count in zip(variants, n_cells, strict=True):
-                for table in _cells_in_order(paths, count, replicates):
+            for variant, parts in zip(variants, paths, strict=True):
+                for block, path in enumerate(parts):
+                    _check_part(path, key, Unit(variant.index, block))
+                rows = len(hypotheses(variant)) * BLOCK_SIZE
+                for table in _cells_in_order(parts, len(variant.sample_sizes), rows, replicates):
                     writer.write_table(table)
                     yield table
         sync_rename(temporary, target)
@@ -152,26 +169,31 @@ def merge_parts(
         temporary.unlink(missing_ok=True)
 
 
-def _cells_in_order(paths: Sequence[Path], count: int, replicates: int) -> Iterator[pa.Table]:
+def _cells_in_order(paths: Sequence[Path], count: int, rows: int, replicates: int) -> Iterator[pa.Table]:
     """Yield the rows of each cell of a variant: hypotheses in order, replicates in order within."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    at_once = 1
+    schema = estimates_schema()
+    at_once = max(1, ROWS_AT_ONCE // (rows * len(paths)))
     group = 0
     while group < count:
         wanted = range(group, min(group + at_once, count))
         tables = []
         for path in paths:
-            with pq.ParquetFile(path) as part:
-                tables.append(part.read_row_groups(list(wanted)))
-        rows = tables[0].num_rows // len(wanted)
+            tables.append(read_rows(path, list(wanted), rows * len(wanted), schema))
         whole = pa.concat_tables(tables).replace_schema_metadata(_METADATA).unify_dictionaries().combine_chunks()
         del tables
         for place in range(len(wanted)):
             yield whole.take(_replicate_order(place, rows, len(wanted), len(paths), replicates))
         group += len(wanted)
-        at_once = max(1, ROWS_AT_ONCE // (rows * len(paths)))
+
+
+def _check_part(path: Path, key: str, unit: Unit) -> None:
+    """Refuse a part of another scenario or unit: its checksum covers its content, and not its name and place."""
+    with open_parquet(path, estimates_schema()) as part:
+        told = part.schema_arrow.metadata
+    if (told.get(b"scenario_hash"), told.get(b"unit")) != (key.encode(), unit.name.encode()):
+        raise strange(path, "of another scenario or block")
 
 
 def _replicate_order(place: int, rows: int, cells: int, parts: int, replicates: int) -> NDArray[np.intp]:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from trialsim.engine.manifest import read_json
+from trialsim.engine.reading import read_json
 from trialsim.engine.store import write_json
 from trialsim.errors import RefusedError
 

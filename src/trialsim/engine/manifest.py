@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trialsim._version import __version__
 from trialsim.engine.environment import cpu_family
 from trialsim.engine.lock import LOCK
+from trialsim.engine.reading import read_json, strange
 from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of
 from trialsim.errors import RefusedError
 from trialsim.scenario.resolved import Resolved
@@ -20,7 +20,25 @@ from trialsim.streams import BLOCK_SIZE, SCHEME
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "joblib", "matplotlib", "pydantic")
 """Packages whose versions the results or their presentation may depend on."""
 
+MANIFEST = "manifest.json"
 CHECKSUMS = "checksums"
+MAXIMUM_REPLICATES = 1_000_000
+"""Of a run, per cell; as many as a scenario may ask for."""
+
+_KINDS = {
+    "schema": int,
+    "title": str,
+    "scenario_hash": str,
+    "seed": int,
+    "replicates": int,
+    "block_size": int,
+    "seed_scheme": type(SCHEME),
+    "trialsim": str,
+    "versions": dict,
+    "environment": dict,
+    "scenario": dict,
+}
+"""What stands in every manifest, apart from checksums."""
 
 
 def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
@@ -100,25 +118,42 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
     return found
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object from a file; None where there is no such file.
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a run folder, of the right kinds throughout; None where there is none.
+
+    Parameters
+    ----------
+    folder : Path
 
     Raises
     ------
     RefusedError
-        If the file is there and cannot be read.
+        If it is there and is not one that this version writes.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    path = folder / MANIFEST
+    found = read_json(path)
+    if found is None:
         return None
-    except (OSError, ValueError) as error:
-        raise RefusedError(
-            f"{path} cannot be read ({error}). Name another folder with --out, or delete this one."
-        ) from error
-    if not isinstance(content, dict):
-        raise RefusedError(f"{path} is not what trialsim writes there. Name another folder with --out.")
-    return content
+    for key, kind in _KINDS.items():
+        if type(found.get(key)) is not kind:
+            raise strange(path, f"{key} is {'not there' if key not in found else 'of another kind'}")
+    if not 1 <= found["replicates"] <= MAXIMUM_REPLICATES:
+        raise strange(path, f"replicates is {found['replicates']}")
+    checksums = found.get(CHECKSUMS, {})
+    if not isinstance(checksums, dict):
+        raise strange(path, "checksums is of another kind")
+    for name, known in checksums.items():
+        _check_entry(path, name, known)
+    return found
+
+
+def _check_entry(path: Path, name: str, known: object) -> None:
+    """Refuse a checksum that is none, or that would have a file outside the folder read."""
+    pure = PurePosixPath(name)
+    inside = not pure.is_absolute() and ".." not in pure.parts and "\\" not in name and ":" not in name
+    kinds = {key: type(value) for key, value in known.items()} if isinstance(known, dict) else {}
+    if not inside or kinds != {"sha256": str, "bytes": int}:
+        raise strange(path, f"its entry {name[:80]!r} names no file of the folder")
 
 
 def _is_ours_alone(path: Path) -> bool:
@@ -144,21 +179,21 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
         raise RefusedError(f"{folder} is a file. Name a folder with --out.")
     if not folder.is_dir() or all(_is_ours_alone(path) for path in folder.iterdir()):
         return None
-    there = read_json(folder / "manifest.json")
+    there = read_json(folder / MANIFEST)
     if there is None:
         raise RefusedError(
             f"{folder} holds files that are not a trialsim run. Nothing was written. Name another folder with --out."
         )
     if there.get("scenario_hash") != manifest["scenario_hash"]:
         raise RefusedError(
-            f"{folder} holds the results of another scenario ({there.get('title')!r}, "
+            f"{folder} holds the results of another scenario ({str(there.get('title'))[:200]!r}, "
             f"{str(there.get('scenario_hash'))[:12]}; this one is {manifest['scenario_hash'][:12]}). "
             "Nothing was written. Name another folder with --out, or move that one away."
         )
     for key, words in (("trialsim", "version of trialsim"), ("seed_scheme", "seed scheme"), ("schema", "file schema")):
         if there.get(key) != manifest[key]:
             raise RefusedError(
-                f"{folder} was made by another {words} ({there.get(key)}; this is {manifest[key]}). "
+                f"{folder} was made by another {words} ({str(there.get(key))[:40]}; this is {manifest[key]}). "
                 "Nothing was written. Name another folder with --out."
             )
-    return there
+    return read_manifest(folder)

@@ -14,9 +14,9 @@ from trialsim.engine.estimates import merge_parts
 from trialsim.engine.failures import FailureFiles
 from trialsim.engine.families import summarise_family
 from trialsim.engine.hypotheses import hypotheses
-from trialsim.engine.manifest import read_json
 from trialsim.engine.parts import PARTS, Parts
 from trialsim.engine.plan import Unit, cells, n_blocks
+from trialsim.engine.reading import read_json
 from trialsim.engine.safety_files import cell_rows
 from trialsim.engine.store import write_json, write_rows
 from trialsim.engine.truth import Truth, Truths, true_values
@@ -45,9 +45,9 @@ def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> li
     tables: dict[str, list[dict[str, Any]]] = {}
     truths = {variant.index: _truths(folder, variant, resolved.hash) for variant in resolved.variants}
     estimates = [paths(variant, "estimates") for variant in resolved.variants]
-    n_cells = [len(variant.sample_sizes) for variant in resolved.variants]
+    merged = merge_parts(folder, resolved.variants, estimates, resolved.hash, replicates)
     with FailureFiles(folder) as failures:
-        for cell, table in zip(listed, merge_parts(folder, estimates, n_cells, replicates), strict=True):
+        for cell, table in zip(listed, merged, strict=True):
             variant = resolved.variants[cell.variant]
             about = (table, variant, cell, varied, truths[cell.variant])
             tables.setdefault("summary", []).extend(summarise_cell(*about))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.plan import Cell
+from trialsim.engine.reading import read_rows
 from trialsim.engine.safety import SafetyBlock
 from trialsim.engine.truth import Truths
 from trialsim.kernels.montecarlo import Measure, mcse_mean, mean, proportion, wilson_interval
@@ -75,13 +76,10 @@ def read_safety(paths: Sequence[Path], variant: Variant, n: int, replicates: int
     replicates : int
         Surplus replicates of the last block are left out.
     """
-    import pyarrow.parquet as pq
-
     group = sorted(variant.sample_sizes).index(n)
     parts = []
     for path in paths:
-        with pq.ParquetFile(path) as part:
-            table = part.read_row_group(group)
+        table = read_rows(path, [group], BLOCK_SIZE)
         parts.append({name: np.asarray(table[name], dtype=np.float64) for name in table.column_names})
     return {name: np.concatenate([part[name] for part in parts])[:replicates] for name in parts[0]}
 

@@ -63,7 +63,7 @@ def compute_unit(job: Job, unit: Unit) -> Done:
     cohort = draw_block(variant, job.key, Streams(job.seed, unit.block), max(variant.sample_sizes))
     blocks = compute_block(variant, job.key, job.seed, unit.block, cohort=cohort)
     index = {cell.n: cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
-    files = {"estimates": estimates_content(variant, unit, index, blocks)}
+    files = {"estimates": estimates_content(variant, job.key, unit, index, blocks)}
     if variant.safety is not None:
         files["safety"] = safety_content(safety_block(variant, cohort))
     if variant.unblinding is not None:

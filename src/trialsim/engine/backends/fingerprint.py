@@ -1,8 +1,10 @@
-"""What decides the bits of a result besides the scenario: versions, the code itself and the kind of machine."""
+"""What a worker must have in common with who asks it: versions, and the code itself.
+
+The kind of processor, which decides the last bits too, stands in every part (environment.py) and is told afterwards.
+"""
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -17,12 +19,11 @@ PACKAGES = ("numpy", "scipy", "pyarrow")
 
 @cache
 def fingerprint() -> Mapping[str, str]:
-    """Return what of this process decides the bits of its results."""
+    """Return the versions that this process computes with."""
     return {
         "trialsim": __version__,
         "code of trialsim": _code(),
         **{name: version(name) for name in PACKAGES},
-        "machine": platform.machine(),
     }
 
 
