@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
+    from trialsim.api.run_folders import RunDifference, Trial, diff, reproduce, runs, trial
     from trialsim.api.runs import Run, load, open_run, run
     from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
     from trialsim.api.tipping import TippingPoint, tipping_point
@@ -19,11 +20,14 @@ __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "RunDifference",
     "Sized",
     "TippingPoint",
+    "Trial",
     "analyse",
     "cohort",
     "detectable_effect",
+    "diff",
     "formula",
     "load",
     "mmrm",
@@ -31,9 +35,12 @@ __all__ = [
     "plot_cohort",
     "replay",
     "replayable",
+    "reproduce",
     "required_sample_size",
     "run",
+    "runs",
     "tipping_point",
+    "trial",
 ]
 
 _HOME = {
@@ -45,6 +52,12 @@ _HOME = {
     "ReplayResult": "replays",
     "replay": "replays",
     "replayable": "replays",
+    "RunDifference": "run_folders",
+    "Trial": "run_folders",
+    "diff": "run_folders",
+    "reproduce": "run_folders",
+    "runs": "run_folders",
+    "trial": "run_folders",
     "Run": "runs",
     "load": "runs",
     "open_run": "runs",

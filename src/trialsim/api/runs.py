@@ -80,6 +80,23 @@ class Run:
 
         return twins_of(self.folder)
 
+    @cached_property
+    def failures(self) -> pd.DataFrame | None:
+        """Fits that failed or fell back, one row each with the command that shows its trial; None where all went well."""
+        import pandas as pd
+
+        from trialsim.engine.failures import FAILURES
+
+        path = self.folder / FAILURES
+        return pd.read_csv(path, keep_default_na=False) if path.exists() else None
+
+    def failure_words(self) -> str:
+        """Return how many fits failed or fell back, and how to look at one; empty where all went well."""
+        from trialsim.engine.failures import failure_words
+
+        counts = self.summary[["fell_back", "failed"]].sum()
+        return failure_words(self.folder, int(counts["fell_back"]), int(counts["failed"]))
+
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
 

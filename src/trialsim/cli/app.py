@@ -11,6 +11,7 @@ import typer
 
 from trialsim.cli.analyze import analyze
 from trialsim.cli.cohort import cohort
+from trialsim.cli.diff import diff
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
 from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
@@ -18,9 +19,12 @@ from trialsim.cli.formula import formula
 from trialsim.cli.new import new
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
+from trialsim.cli.reproduce import reproduce
 from trialsim.cli.run import run
+from trialsim.cli.runs import runs
 from trialsim.cli.schema import schema
 from trialsim.cli.size import size
+from trialsim.cli.trial import trial
 from trialsim.cli.validate import validate
 from trialsim.errors import TrialsimError, visible
 
@@ -98,7 +102,27 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, size, formula, cohort, plot, replay, analyze, evidence, schema):
+_COMMANDS = (
+    new,
+    validate,
+    explain,
+    run,
+    runs,
+    trial,
+    reproduce,
+    diff,
+    size,
+    formula,
+    cohort,
+    plot,
+    replay,
+    analyze,
+    evidence,
+    schema,
+)
+"""In the order of the help."""
+
+for _command in _COMMANDS:
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 

@@ -30,6 +30,29 @@ def trial_command(cell: int, replicate: int, *, folder: str = FOLDER) -> str:
     return f"trialsim trial {folder} --cell {cell} --replicate {replicate}"
 
 
+def failure_words(folder: Path, fell_back: int, failed: int) -> str:
+    """Return how many fits of a run did not go as asked for, and how to look at the first; empty where all did.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    fell_back, failed : int
+    """
+    path = folder / FAILURES
+    if not (fell_back or failed) or not path.exists():
+        return ""
+    with open(path, encoding="utf-8", newline="") as handle:
+        first = next(csv.DictReader(handle))
+    told = [f"{count:,} {'fit' if count == 1 else 'fits'} {what}" for count, what in _counted(fell_back, failed)]
+    command = trial_command(int(first["cell"]), int(first["replicate"]), folder=str(folder))
+    return f"{' and '.join(told)}: listed in {path}. To look at the first: {command}"
+
+
+def _counted(fell_back: int, failed: int) -> list[tuple[int, str]]:
+    return [(count, what) for count, what in ((fell_back, "fell back"), (failed, "failed")) if count]
+
+
 class FailureFiles:
     """Writes failures.csv cell by cell, whole or not at all; memory does not grow with its rows.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -11,7 +12,7 @@ from typing import Any
 
 from trialsim.errors import Fault, InputError
 from trialsim.scenario.checking import check_meaning
-from trialsim.scenario.document import Mark, Node, describe, parse_value, read_document
+from trialsim.scenario.document import Document, Mark, Node, describe, parse_document, parse_value, read_document
 from trialsim.scenario.known_names import unknown_names
 from trialsim.scenario.paths import PathError, fault_at, find, node_from, split_path
 from trialsim.scenario.paths import replace as replace_node
@@ -110,8 +111,28 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     InputError
         With every fault found, each at its file, line and column, or at its `--set`.
     """
-    document = read_document(path)
-    root, set_faults = _apply(document.root, _fixing(document.root, settings or {}))
+    return _checked(read_document(path), str(path), settings or {})
+
+
+def load_content(content: Mapping[str, Any], name: str) -> Scenario:
+    """Check a scenario that is plain data already, such as `Scenario.to_dict` gives; faults are at `name`.
+
+    Parameters
+    ----------
+    content : mapping
+    name : str
+        Shown as the file.
+
+    Raises
+    ------
+    InputError
+        With every fault found.
+    """
+    return _checked(parse_document(json.dumps(content, ensure_ascii=False), name), name, {})
+
+
+def _checked(document: Document, name: str, settings: Mapping[str, Any]) -> Scenario:
+    root, set_faults = _apply(document.root, _fixing(document.root, settings))
     faults = [*document.faults, *set_faults]
     checked = check_shape(root)
     meaning = check_meaning(root, checked.parts)
@@ -123,7 +144,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     faults += vary_faults
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
-    return Scenario(base, points, str(path), dict(settings or {}))
+    return Scenario(base, points, name, dict(settings))
 
 
 def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:
