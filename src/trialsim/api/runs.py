@@ -82,7 +82,7 @@ class Run:
 
     @cached_property
     def failures(self) -> pd.DataFrame | None:
-        """Fits that failed or fell back, one row each with the command that shows its trial; None where all went well."""
+        """Fits that failed or fell back, one row each with the command that shows its trial; None without any."""
         import pandas as pd
 
         from trialsim.engine.failures import FAILURES

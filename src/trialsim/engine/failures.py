@@ -27,7 +27,8 @@ FOLDER = "FOLDER"
 
 def trial_command(cell: int, replicate: int, *, folder: str = FOLDER) -> str:
     """Return the command that shows one simulated trial."""
-    return f"trialsim trial {folder} --cell {cell} --replicate {replicate}"
+    place = f'"{folder}"' if " " in folder else folder
+    return f"trialsim trial {place} --cell {cell} --replicate {replicate}"
 
 
 def failure_words(folder: Path, fell_back: int, failed: int) -> str:
