@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from trialsim.api import diff as diff
     from trialsim.api import formula as formula
     from trialsim.api import load as load
+    from trialsim.api import merge as merge
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
     from trialsim.api import plot_cohort as plot_cohort
@@ -50,6 +51,7 @@ __all__ = [
     "diff",
     "formula",
     "load",
+    "merge",
     "mmrm",
     "open_run",
     "plot_cohort",

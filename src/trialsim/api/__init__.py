@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.run_folders import RunDifference, Trial, diff, reproduce, runs, trial
     from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.shards import merge
     from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
     from trialsim.api.tipping import TippingPoint, tipping_point
 
@@ -30,6 +31,7 @@ __all__ = [
     "diff",
     "formula",
     "load",
+    "merge",
     "mmrm",
     "open_run",
     "plot_cohort",
@@ -62,6 +64,7 @@ _HOME = {
     "load": "runs",
     "open_run": "runs",
     "run": "runs",
+    "merge": "shards",
     "Sized": "sizes",
     "detectable_effect": "sizes",
     "required_sample_size": "sizes",

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.errors import RefusedError
+from trialsim.errors import Fault, InputError, RefusedError
 from trialsim.scenario import Scenario, resolve
 from trialsim.scenario import load as load_scenario
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from trialsim.engine.backends import Backend
     from trialsim.engine.notes import Tell
+    from trialsim.engine.shards import Shard
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
@@ -53,11 +55,14 @@ class Run:
         What was run.
     computed : bool
         False where the folder already held the results and nothing was computed.
+    whole : bool
+        False where only a shard was computed, and there are no results yet.
     """
 
     folder: Path
     manifest: dict[str, Any]
     computed: bool = False
+    whole: bool = True
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -180,6 +185,9 @@ def run(
     extend: int | None = None,
     verify: bool = False,
     wait: bool = True,
+    scheduler: str | None = None,
+    shard: str | None = None,
+    force: bool = False,
     progress: Callable[[int, int], None] | None = None,
     tell: Tell | None = None,
 ) -> Run:
@@ -203,6 +211,12 @@ def run(
         are there in full length.
     wait : bool
         Wait for another process that works in the folder; otherwise refuse.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers compute instead of this machine's: ``tcp://10.0.0.5:8786``.
+    shard : str, optional
+        Compute only this part of the run, such as ``3/20``, and stop; `merge` puts the parts together.
+    force : bool
+        Run what is larger than somebody may have meant.
     progress : callable, optional
         Called with (blocks done, blocks in all).
     tell : callable, optional
@@ -213,32 +227,77 @@ def run(
     InputError
         If the scenario is not sound.
     RefusedError
-        If the folder holds something else, or nothing that could be extended.
+        If the folder holds something else, or nothing that could be extended, or the run is too large.
     RunError
-        If the disk is full, the folder cannot be written to, or the memory does not suffice.
+        If the disk is full, the folder cannot be written to, the memory does not suffice, or workers are lost for good.
     """
-    from trialsim.engine.backends import available_workers
-    from trialsim.engine.execute import execute
-    from trialsim.engine.notes import silent
+    from trialsim.engine.shards import parse_shard
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario, settings=settings)
     elif settings:
         raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
     resolved = resolve(scenario)
-    folder = Path(out) if out is not None else OUTPUTS / Path(scenario.file).stem
+    part = None if shard is None else parse_shard(shard)
+    folder = Path(out) if out is not None else OUTPUTS / f"{own_name(scenario.file)}{_ending(part)}"
+    return carry_out(
+        resolved,
+        folder,
+        resolved.replicates if extend is None else _extended(folder, extend),
+        backend=_backend(workers, scheduler),
+        shard=part,
+        force=force,
+        progress=progress,
+        tell=tell,
+        verify=verify,
+        wait=wait,
+    )
+
+
+def carry_out(resolved: Resolved, folder: Path, replicates: int, *, tell: Tell | None = None, **options: Any) -> Run:
+    """Return a run that is computed into a folder, or what is missing of it there.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    folder : Path
+    replicates : int
+    tell : callable, optional
+    **options
+        As of `trialsim.engine.execute.execute`.
+    """
+    from trialsim.engine.execute import execute
+    from trialsim.engine.notes import silent
+
     execution = execute(
         resolved,
         folder,
-        replicates=resolved.replicates if extend is None else _extended(folder, extend),
-        workers=workers or available_workers(),
-        progress=progress,
+        replicates=replicates,
         tell=tell or silent,
-        verify=verify,
-        wait=wait,
         publish=partial(_publish, resolved, folder),
+        **options,
     )
-    return Run(folder, execution.manifest, computed=not execution.done_before)
+    return Run(folder, execution.manifest, computed=not execution.done_before, whole=execution.merged)
+
+
+def own_name(file: str) -> str:
+    """Return what the outputs of a scenario file are called; a name of dots alone would lead out of their folder."""
+    stem = Path(file).stem
+    return stem if stem.strip(".") else "scenario"
+
+
+def _ending(shard: Shard | None) -> str:
+    return "" if shard is None else f"_shard_{shard.number}_of_{shard.of}"
+
+
+def _backend(workers: int | None, scheduler: str | None) -> Backend:
+    from trialsim.engine.backends import Dask, Local, available_workers
+
+    if scheduler is None:
+        return Local(workers or available_workers())
+    if workers is not None:
+        raise InputError([Fault("workers", "are those that the scheduler has; leave this out, or the scheduler")])
+    return Dask(scheduler)
 
 
 def _extended(folder: Path, replicates: int) -> int:

@@ -16,6 +16,7 @@ from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
 from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
 from trialsim.cli.formula import formula
+from trialsim.cli.merge import merge
 from trialsim.cli.new import new
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
@@ -107,6 +108,7 @@ _COMMANDS = (
     validate,
     explain,
     run,
+    merge,
     runs,
     trial,
     reproduce,

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeGuard
 
-from trialsim.engine.backends import run_units
+from trialsim.engine.backends import Backend, Local
 from trialsim.engine.history import Session, finished_replicates, holder
 from trialsim.engine.lock import hold
 from trialsim.engine.manifest import (
@@ -26,19 +26,20 @@ from trialsim.engine.manifest import (
     without_checksums,
 )
 from trialsim.engine.merging import merge
+from trialsim.engine.needs import bytes_words, needs, refuse_if_too_large, unit_memory
 from trialsim.engine.notes import Note, Tell, silent
 from trialsim.engine.parts import PARTS, Parts, check_parts, done_units, find_parts, kinds, store_unit
 from trialsim.engine.plan import Unit, units
+from trialsim.engine.shards import Shard
 from trialsim.engine.store import remove_leftovers, sync_directory, write_json
-from trialsim.engine.work import Job, compute_unit
+from trialsim.engine.work import Job, compute_sent
 from trialsim.errors import RunError
 from trialsim.scenario.resolved import Resolved
 
 Progress = Callable[[int, int], None]
 """Called with (units done, units in all)."""
 
-Choose = Callable[[Sequence[Unit]], Sequence[Unit]]
-"""Which of the planned units are to be computed here."""
+Bring = Callable[[Path], object]
 
 Publish = Callable[[dict[str, Any]], Sequence[Path]]
 """Draws what a finished run shows, given its manifest; returns the files."""
@@ -77,10 +78,11 @@ class _Task:
     resolved: Resolved
     folder: Path
     replicates: int
-    workers: int
+    backend: Backend
     progress: Progress
     tell: Tell
     verify: bool
+    bring: Bring | None
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -96,12 +98,15 @@ def execute(
     folder: Path,
     *,
     replicates: int,
-    workers: int,
+    workers: int = 1,
+    backend: Backend | None = None,
     progress: Progress | None = None,
     tell: Tell = silent,
     verify: bool = False,
     wait: bool = True,
-    choose: Choose | None = None,
+    force: bool = False,
+    shard: Shard | None = None,
+    bring: Bring | None = None,
     publish: Publish | None = None,
 ) -> Execution:
     """Compute a run into a folder, or what is missing of it there.
@@ -114,6 +119,9 @@ def execute(
     replicates : int
         Per cell.
     workers : int
+        Of this machine; not looked at where a backend is given.
+    backend : Backend, optional
+        What computes the units.
     progress : callable, optional
     tell : callable
         Told what a person should know, such as that a damaged part is computed again.
@@ -121,28 +129,34 @@ def execute(
         Read every file of a finished run; otherwise its manifest is trusted for files that are there in full length.
     wait : bool
         Wait for another process that works in the folder; otherwise refuse.
-    choose : callable, optional
+    force : bool
+        Run what is larger than somebody may have meant.
+    shard : Shard, optional
         Compute only these units and stop before merging.
+    bring : callable, optional
+        Called with the folder before anything is computed: brings parts that were computed elsewhere.
     publish : callable, optional
         Draws what a finished run shows.
 
     Raises
     ------
     RefusedError
-        If the folder holds something else, or another process works in it and `wait` is false.
+        If the folder holds something else, another process works in it and `wait` is false, or the run is too large.
     RunError
         If the disk is full, the folder cannot be written to, or the memory does not suffice.
     """
-    task = _Task(resolved, folder, replicates, workers, progress or (lambda done, total: None), tell, verify)
+    quiet = progress or (lambda done, total: None)
+    task = _Task(resolved, folder, replicates, backend or Local(workers), quiet, tell, verify, bring)
     there = check_folder(folder, task.manifest)
-    if choose is None and _is_carried_through(there, task) and not _damages(task, there):
+    if shard is None and _is_carried_through(there, task) and not _damages(task, there):
         return _as_it_is(task, there)
+    _say_needs(task, force=force)
     with _told_in_words(folder), hold(folder, wait=wait, tell=tell, holder=partial(holder, folder)):
         there = check_folder(folder, task.manifest)  # another process may have worked on it meanwhile
         if there is not None and int(there["replicates"]) > replicates:
             task = replace(task, replicates=int(there["replicates"]))  # nothing that was computed is taken back
-        if choose is not None:
-            return _compute_some(task, choose)
+        if shard is not None:
+            return _compute_some(task, shard)
         if not _is_carried_through(there, task):
             return _carry_out(task, publish)
         damaged = _damages(task, there)
@@ -153,6 +167,15 @@ def execute(
         if damaged and publish is not None:
             _seal(folder, there, [folder / name for name in there[CHECKSUMS] if name not in _shown(there)], publish)
         return _as_it_is(task, there)
+
+
+def _say_needs(task: _Task, *, force: bool) -> None:
+    """Say what a large run needs before anything is written, and refuse one that is too large."""
+    found = needs(task.resolved.variants, task.replicates)
+    if not force:
+        refuse_if_too_large(found, task.folder, task.backend.workers)
+    if found.is_worth_saying:
+        task.tell(Note("needs", found.words(task.backend.workers)))
 
 
 def _is_carried_through(there: dict[str, Any] | None, task: _Task) -> TypeGuard[dict[str, Any]]:
@@ -176,12 +199,12 @@ def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:
     return Execution(task.folder, there, replicates, 0, len(units(task.resolved, replicates)), done_before=True)
 
 
-def _compute_some(task: _Task, choose: Choose) -> Execution:
+def _compute_some(task: _Task, shard: Shard) -> Execution:
     planned = task.planned
     parts = _begin(task)
-    wanted = list(choose(planned))
+    wanted = shard.among(planned)
     done = done_units(parts, wanted, task.resolved.variants)
-    with _session(task) as session:
+    with _session(task, shard) as session:
         _compute(task, [unit for unit in wanted if unit not in done], len(done), session)
         session.end("stopped")
     return Execution(task.folder, task.manifest, task.replicates, session.units_computed, len(planned), merged=False)
@@ -206,6 +229,8 @@ def _begin(task: _Task) -> Parts:
     for left in (path for place in (folder, folder / PARTS, folder / "figures") for path in remove_leftovers(place)):
         task.tell(Note("removed", f"Removed {left}, left half written by a process that was stopped."))
     write_json(folder / "manifest.json", task.manifest)
+    if task.bring is not None:
+        task.bring(folder)
     return check_parts(folder, task.tell)
 
 
@@ -223,8 +248,10 @@ def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> N
     task.progress(done, total)
     if not waiting:
         return
-    job = Job(task.resolved.variants, task.resolved.hash, task.resolved.seed)
-    for result in run_units(partial(compute_unit, job), waiting, task.workers):
+    whole = Job(task.resolved.variants, task.resolved.hash, task.resolved.seed)
+    jobs = {variant: whole.only(variant) for variant in {unit.variant for unit in waiting}}
+    sent = [(jobs[unit.variant], unit) for unit in waiting]
+    for result in task.backend.run(compute_sent, sent, describe=_named, lost=partial(_lost, task.tell)):
         store_unit(task.folder, result.unit, result.files)
         session.units_computed += 1
         session.compute_seconds += result.wall_seconds
@@ -233,10 +260,23 @@ def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> N
     sync_directory(task.folder / PARTS)
 
 
+def _lost(tell: Tell, words: str) -> None:
+    tell(Note("worker", words))
+
+
+def _named(sent: tuple[Job, Unit]) -> str:
+    """Return a unit in words."""
+    job, unit = sent
+    [variant] = job.variants
+    about = "".join(f", {path} {value}" for path, value in variant.settings.items())
+    memory = bytes_words(unit_memory(variant))
+    return f"block {unit.block} of variant {unit.variant} (N {max(variant.sample_sizes)}{about}; about {memory})"
+
+
 @contextmanager
-def _session(task: _Task) -> Iterator[Session]:
+def _session(task: _Task, shard: Shard | None = None) -> Iterator[Session]:
     """Give the session of this process; how it ends is written, unless nothing can be written any more."""
-    session = Session(task.folder, replicates=task.replicates, workers=task.workers)
+    session = Session(task.folder, replicates=task.replicates, workers=task.backend.workers, shard=shard and str(shard))
     try:
         yield session
     except BaseException as error:

@@ -26,9 +26,12 @@ class Session:
     folder : Path
     replicates : int
     workers : int
+        Of this machine; 0 where a cluster computes.
+    shard : str, optional
+        Where only a part of the run is computed.
     """
 
-    def __init__(self, folder: Path, *, replicates: int, workers: int) -> None:
+    def __init__(self, folder: Path, *, replicates: int, workers: int, shard: str | None = None) -> None:
         self._path = folder / RUN
         self._replicates = replicates
         self._started = time.monotonic()
@@ -41,6 +44,7 @@ class Session:
             "host": platform.node(),
             "process": os.getpid(),
             "workers": workers,
+            **({} if shard is None else {"shard": shard}),
         }
         self._write("running")
 

@@ -11,13 +11,13 @@ class Note(NamedTuple):
 
     Attributes
     ----------
-    kind : {'waiting', 'damaged', 'removed', 'environment', 'worker'}
-        Another process has the folder; a file was not what its checksum says; leftovers were removed; blocks were
-        computed elsewhere; a worker was lost.
+    kind : {'needs', 'waiting', 'damaged', 'removed', 'environment', 'worker', 'overlap'}
+        The run is large, and this is what it needs; another process has the folder; a file was not what its checksum
+        says; leftovers were removed; blocks were computed elsewhere; a worker was lost; shards have blocks in common.
     text : str
     """
 
-    kind: Literal["waiting", "damaged", "removed", "environment", "worker"]
+    kind: Literal["needs", "waiting", "damaged", "removed", "environment", "worker", "overlap"]
     text: str
 
 

@@ -25,11 +25,24 @@ class Job(NamedTuple):
     key : str
         Hash of the scenario.
     seed : int
+    first_cell : int
+        Number of the first cell of these variants.
     """
 
     variants: tuple[Variant, ...]
     key: str
     seed: int
+    first_cell: int = 0
+
+    def only(self, variant: int) -> Job:
+        """Return what a worker must know of one variant alone: the others of a wide grid are not sent along.
+
+        Parameters
+        ----------
+        variant : int
+        """
+        before = sum(len(one.sample_sizes) for one in self.variants[:variant])
+        return self._replace(variants=self.variants[variant : variant + 1], first_cell=before)
 
 
 class Done(NamedTuple):
@@ -50,6 +63,11 @@ class Done(NamedTuple):
     cpu_seconds: float
 
 
+def compute_sent(sent: tuple[Job, Unit]) -> Done:
+    """Return the content of a unit's files, job and unit as they were sent to a worker."""
+    return compute_unit(*sent)
+
+
 def compute_unit(job: Job, unit: Unit) -> Done:
     """Return the content of a unit's files.
 
@@ -59,10 +77,10 @@ def compute_unit(job: Job, unit: Unit) -> Done:
     unit : Unit
     """
     wall, cpu = time.perf_counter(), time.process_time()
-    variant = job.variants[unit.variant]
+    variant = next(one for one in job.variants if one.index == unit.variant)
     cohort = draw_block(variant, job.key, Streams(job.seed, unit.block), max(variant.sample_sizes))
     blocks = compute_block(variant, job.key, job.seed, unit.block, cohort=cohort)
-    index = {cell.n: cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
+    index = {cell.n: job.first_cell + cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
     files = {"estimates": estimates_content(variant, job.key, unit, index, blocks)}
     if variant.safety is not None:
         files["safety"] = safety_content(safety_block(variant, cohort))

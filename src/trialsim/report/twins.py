@@ -12,11 +12,10 @@ from typing import Any
 import pandas as pd
 
 from trialsim.analysis.contract import Observed
-from trialsim.engine.csv_cells import original
 from trialsim.engine.store import write_text
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.planning.twins import counted_trials, twin
-from trialsim.report.csv_files import csv_text
+from trialsim.report.csv_files import csv_text, original_texts
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.words import fixed, path_words, value_words
 from trialsim.scenario.resolved import Analysis, Estimand, Resolved, Variant
@@ -186,5 +185,5 @@ def twins_of(folder: Path) -> pd.DataFrame | None:
     path = folder / TWINS
     if not path.exists():
         return None
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"leaves_out": str}).map(original)
-    return frame.fillna({"leaves_out": ""})
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"leaves_out": str})
+    return original_texts(frame.fillna({"leaves_out": ""}))
