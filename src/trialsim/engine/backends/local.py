@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache, partial
 from typing import TypeVar
 
 from trialsim.errors import RunError
@@ -18,6 +22,7 @@ DEATHS_ALONE = 2
 """How often a unit may take down a worker that computes nothing else."""
 
 _IN_FLIGHT = 2  # units handed out per worker
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def available_workers() -> int:
@@ -94,11 +99,27 @@ def _together(function: Callable[[T], R], units: Mapping[int, T], workers: int) 
         parallel = Parallel(
             n_jobs=workers, return_as="generator_unordered", batch_size=1, pre_dispatch=_IN_FLIGHT * workers
         )
-        yield from parallel(delayed(_numbered)(function, position, unit) for position, unit in list(units.items()))
+        task = delayed(partial(_numbered, os.getpid(), function))
+        yield from parallel(task(position, unit) for position, unit in list(units.items()))
 
 
-def _numbered(function: Callable[[T], R], position: int, unit: T) -> tuple[int, R]:
+def _numbered(parent: int, function: Callable[[T], R], position: int, unit: T) -> tuple[int, R]:
+    _end_with(parent)
     return position, function(unit)
+
+
+@cache
+def _end_with(parent: int) -> None:
+    """Let this worker end soon after the process that it works for, which may be killed and say nothing (POSIX)."""
+    if os.name != "posix":
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _alone(function: Callable[[T], R], unit: T, describe: Callable[[T], str]) -> R:
