@@ -108,7 +108,11 @@ def test_json_and_quiet(command):
     assert len(content["scenario_hash"]) == 64
     assert [row["n"] for row in content["summary"]] == [40, 60]
     assert all(row["converged"] + row["fell_back"] + row["failed"] == 20 for row in content["summary"])
-    assert done.stderr == ""
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [event["event"] for event in events] == ["started", "progress", "finished"]
+    assert events[1]["done"] == events[1]["total"] == 1
+    assert events[2]["folder"] == "results"
+    assert command(*QUICK, *out, "--quiet", "--json").stderr == ""
     silent = command(*QUICK, *out, "--quiet")
     assert silent.stdout == silent.stderr == ""
 
