@@ -13,14 +13,8 @@ from cli.conftest import ROOT, content_of
 
 TIMES = ("run.json", "run.lock")
 SCENARIO = str(ROOT / "scenarios" / "quick_start.yaml")
-SMALL = (
-    "--replicates",
-    "1000",
-    "--set",
-    "sample_size=[40]",
-    "--set",
-    "vary={effects.ketamine.points.qids_sr16: [-3, 0]}",
-)
+VARIED = {"effects.ketamine.points.qids_sr16": [-3, 0]}
+SMALL = ("--replicates", "1000", "--set", "sample_size=[40]", "--set", f"vary={json.dumps(VARIED)}")
 
 
 def compute(command, out, *arguments):
