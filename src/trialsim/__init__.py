@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import diff as diff
     from trialsim.api import formula as formula
+    from trialsim.api import list_runs as list_runs
     from trialsim.api import load as load
     from trialsim.api import merge as merge
     from trialsim.api import mmrm as mmrm
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from trialsim.api import reproduce as reproduce
     from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import run as run
-    from trialsim.api import runs as runs
     from trialsim.api import tipping_point as tipping_point
     from trialsim.api import trial as trial
 
@@ -50,6 +50,7 @@ __all__ = [
     "detectable_effect",
     "diff",
     "formula",
+    "list_runs",
     "load",
     "merge",
     "mmrm",
@@ -60,7 +61,6 @@ __all__ = [
     "reproduce",
     "required_sample_size",
     "run",
-    "runs",
     "tipping_point",
     "trial",
 ]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
-    from trialsim.api.run_folders import RunDifference, Trial, diff, reproduce, runs, trial
+    from trialsim.api.run_folders import RunDifference, Trial, diff, list_runs, reproduce, trial
     from trialsim.api.runs import Run, load, open_run, run
     from trialsim.api.shards import merge
     from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
@@ -30,6 +30,7 @@ __all__ = [
     "detectable_effect",
     "diff",
     "formula",
+    "list_runs",
     "load",
     "merge",
     "mmrm",
@@ -40,7 +41,6 @@ __all__ = [
     "reproduce",
     "required_sample_size",
     "run",
-    "runs",
     "tipping_point",
     "trial",
 ]
@@ -58,7 +58,7 @@ _HOME = {
     "Trial": "run_folders",
     "diff": "run_folders",
     "reproduce": "run_folders",
-    "runs": "run_folders",
+    "list_runs": "run_folders",
     "trial": "run_folders",
     "Run": "runs",
     "load": "runs",

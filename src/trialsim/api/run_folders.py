@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trialsim.engine.reproduce import Reproduction
 
 
-def runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
+def list_runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
     """Return the run folders in a folder, those worked on last first.
 
     Parameters
@@ -34,9 +34,9 @@ def runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from trialsim.engine.listing import Listed, list_runs
+    from trialsim.engine.listing import Listed, listed
 
-    return pd.DataFrame(list_runs(Path(place)), columns=list(Listed._fields))
+    return pd.DataFrame(listed(Path(place)), columns=list(Listed._fields))
 
 
 def reproduce(
@@ -69,12 +69,15 @@ def reproduce(
         If it is no run folder, was made by another version, or holds no whole block.
     """
     from trialsim.engine.backends import available_workers
+    from trialsim.engine.manifest import refuse_damaged
     from trialsim.engine.opening import open_folder
+    from trialsim.engine.reading import refusing
     from trialsim.engine.reproduce import reproduce as again
 
     if not 0.0 < share <= 1.0:
         raise InputError([Fault("share", f"must lie above 0 and be at most 1; got {share}")])
-    return again(open_folder(Path(folder)), share=share, seed=seed, workers=workers or available_workers())
+    with refusing(Path(folder), checked=refuse_damaged):
+        return again(open_folder(Path(folder)), share=share, seed=seed, workers=workers or available_workers())
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,11 @@ def diff(a: str | Path, b: str | Path) -> RunDifference:
         If one is no run folder, or is not finished.
     """
     from trialsim.engine.difference import difference
+    from trialsim.engine.manifest import refuse_damaged
+    from trialsim.engine.reading import refusing
 
-    return RunDifference(difference(Path(a), Path(b)))
+    with refusing(Path(a), Path(b), checked=refuse_damaged):
+        return RunDifference(difference(Path(a), Path(b)))
 
 
 @dataclass(frozen=True)
@@ -198,9 +204,12 @@ def trial(folder: str | Path, *, replicate: int, cell: int = 0) -> Trial:
         If it is no run folder, or was made by another version.
     """
     from trialsim.engine.inspection import inspect
+    from trialsim.engine.manifest import refuse_damaged
     from trialsim.engine.opening import open_folder
+    from trialsim.engine.reading import refusing
 
-    return Trial(inspect(open_folder(Path(folder)), replicate=replicate, cell=cell))
+    with refusing(Path(folder), checked=refuse_damaged):
+        return Trial(inspect(open_folder(Path(folder)), replicate=replicate, cell=cell))
 
 
 def trial_words(inspected: Inspected) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def runs(
 
     if not place.is_dir():
         raise InputError([Fault("FOLDER", f"{place} is not a folder")])
-    found = api.runs(place)
+    found = api.list_runs(place)
     if as_json:
         import json
 

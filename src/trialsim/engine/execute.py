@@ -148,7 +148,7 @@ def execute(
     quiet = progress or (lambda done, total: None)
     task = _Task(resolved, folder, replicates, backend or Local(workers), quiet, tell, verify, bring)
     there = check_folder(folder, task.manifest)
-    if shard is None and _is_carried_through(there, task) and not _damages(task, there):
+    if shard is None and _is_carried_through(there, task) and not _damages(task, there) and _is_drawn(there, publish):
         return _as_it_is(task, there)
     _say_needs(task, force=force)
     with _told_in_words(folder), hold(folder, wait=wait, tell=tell, holder=partial(holder, folder)):
@@ -164,7 +164,7 @@ def execute(
             tell(Note("damaged", f"{folder / name} {what}. It is made again."))
         if not damaged.keys() <= set(_shown(there)):
             return _carry_out(task, publish)
-        if damaged and publish is not None:
+        if publish is not None and (damaged or not _is_drawn(there, publish)):
             _seal(folder, there, [folder / name for name in there[CHECKSUMS] if name not in _shown(there)], publish)
         return _as_it_is(task, there)
 
@@ -192,6 +192,11 @@ def _damages(task: _Task, there: dict[str, Any]) -> dict[str, str]:
 def _shown(there: dict[str, Any]) -> list[str]:
     """Return what a person opens: drawn from the results, and drawn again without them being made again."""
     return [name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith(".html")]
+
+
+def _is_drawn(there: dict[str, Any], publish: Publish | None) -> bool:
+    """Return whether a finished run has been drawn, or nobody asks for it."""
+    return publish is None or bool(_shown(there))
 
 
 def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:

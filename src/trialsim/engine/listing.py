@@ -52,7 +52,7 @@ class Listed(NamedTuple):
     note: str
 
 
-def list_runs(place: Path) -> list[Listed]:
+def listed(place: Path) -> list[Listed]:
     """Return the run folders in a folder, those worked on last first.
 
     Parameters
@@ -61,11 +61,11 @@ def list_runs(place: Path) -> list[Listed]:
         Looked through one level deep; may itself be a run folder.
     """
     folders = [place, *sorted(place.iterdir())] if place.is_dir() else []
-    found = [_listed(folder) for folder in folders if (folder / MANIFEST).is_file()]
+    found = [_look_at(folder) for folder in folders if (folder / MANIFEST).is_file()]
     return sorted(found, key=lambda run: (run.age_seconds, run.folder))
 
 
-def _listed(folder: Path) -> Listed:
+def _look_at(folder: Path) -> Listed:
     age = max(time.time() - (folder / MANIFEST).stat().st_mtime, 0.0)
     size = _size(folder)
     try:
