@@ -4,7 +4,7 @@
 
 The modules are imported once; each attempt is a fork that carries out the command and is killed with SIGKILL at a
 random moment, sometimes early, sometimes late. A run that comes to its end before that is extended, so that there is
-always something to kill. Prints as JSON how many attempts were killed at what stage, and the replicates of the last one.
+always something to kill. Prints as JSON how many attempts were killed at what stage, and the last number of replicates.
 """
 
 from __future__ import annotations
