@@ -13,42 +13,56 @@ if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
+    from trialsim.api import RunDifference as RunDifference
     from trialsim.api import Sized as Sized
     from trialsim.api import TippingPoint as TippingPoint
+    from trialsim.api import Trial as Trial
     from trialsim.api import analyse as analyse
     from trialsim.api import cohort as cohort
     from trialsim.api import detectable_effect as detectable_effect
+    from trialsim.api import diff as diff
     from trialsim.api import formula as formula
+    from trialsim.api import list_runs as list_runs
     from trialsim.api import load as load
+    from trialsim.api import merge as merge
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
     from trialsim.api import plot_cohort as plot_cohort
     from trialsim.api import replay as replay
     from trialsim.api import replayable as replayable
+    from trialsim.api import reproduce as reproduce
     from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import run as run
     from trialsim.api import tipping_point as tipping_point
+    from trialsim.api import trial as trial
 
 __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "RunDifference",
     "Sized",
     "TippingPoint",
+    "Trial",
     "__version__",
     "analyse",
     "cohort",
     "detectable_effect",
+    "diff",
     "formula",
+    "list_runs",
     "load",
+    "merge",
     "mmrm",
     "open_run",
     "plot_cohort",
     "replay",
     "replayable",
+    "reproduce",
     "required_sample_size",
     "run",
     "tipping_point",
+    "trial",
 ]
 
 

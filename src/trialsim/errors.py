@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that steer a terminal, turn the direction of writing, or are none; tab and line end are not among them."""
+
+
+def visible(text: str) -> str:
+    """Return a text with every control character written out as its escape, so that a terminal shows and obeys none.
+
+    Parameters
+    ----------
+    text : str
+    """
+    return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 class TrialsimError(Exception):

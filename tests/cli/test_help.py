@@ -15,6 +15,7 @@ COMMANDS = (
     "validate",
     "explain",
     "run",
+    "merge",
     "size",
     "formula",
     "cohort",

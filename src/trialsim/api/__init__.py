@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
+    from trialsim.api.run_folders import RunDifference, Trial, diff, list_runs, reproduce, trial
     from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.shards import merge
     from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
     from trialsim.api.tipping import TippingPoint, tipping_point
 
@@ -19,21 +21,28 @@ __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "RunDifference",
     "Sized",
     "TippingPoint",
+    "Trial",
     "analyse",
     "cohort",
     "detectable_effect",
+    "diff",
     "formula",
+    "list_runs",
     "load",
+    "merge",
     "mmrm",
     "open_run",
     "plot_cohort",
     "replay",
     "replayable",
+    "reproduce",
     "required_sample_size",
     "run",
     "tipping_point",
+    "trial",
 ]
 
 _HOME = {
@@ -45,10 +54,17 @@ _HOME = {
     "ReplayResult": "replays",
     "replay": "replays",
     "replayable": "replays",
+    "RunDifference": "run_folders",
+    "Trial": "run_folders",
+    "diff": "run_folders",
+    "reproduce": "run_folders",
+    "list_runs": "run_folders",
+    "trial": "run_folders",
     "Run": "runs",
     "load": "runs",
     "open_run": "runs",
     "run": "runs",
+    "merge": "shards",
     "Sized": "sizes",
     "detectable_effect": "sizes",
     "required_sample_size": "sizes",

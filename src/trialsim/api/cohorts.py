@@ -69,7 +69,7 @@ def cohort(
     variant = resolved.variants[0]
     trial = _trial(resolved, size, replicate)
     if not potential_outcomes:
-        frame = _table(trial, variant)
+        frame = cohort_table(trial, variant)
         return with_items(frame, resolved, replicate) if items else frame
     block, row = divmod(replicate, BLOCK_SIZE)
     source, streams = patient_source(variant, resolved.hash), Streams(resolved.seed, block)
@@ -77,7 +77,7 @@ def cohort(
     worlds = []
     for arm in range(len(variant.arms)):
         world = source.follow(streams, stratum, np.full_like(stratum, arm)).trial(row, size)
-        worlds.append(_table(world, variant, assigned=trial.arm[0]))
+        worlds.append(cohort_table(world, variant, assigned=trial.arm[0]))
     frame = pd.concat(worlds, ignore_index=True).sort_values("patient", kind="stable", ignore_index=True)
     return with_items(frame, resolved, replicate) if items else frame
 
@@ -160,7 +160,7 @@ def _trial(resolved: Resolved, size: int, replicate: int) -> Cohort:
     return draw_block(resolved.variants[0], resolved.hash, Streams(resolved.seed, block), size).trial(row, size)
 
 
-def _table(trial: Cohort, variant: Variant, *, assigned: NDArray[np.intp] | None = None) -> pd.DataFrame:
+def cohort_table(trial: Cohort, variant: Variant, *, assigned: NDArray[np.intp] | None = None) -> pd.DataFrame:
     """Return the rows of a cohort with R = 1, patients in order and days rising within."""
     import numpy as np
     import pandas as pd

@@ -87,7 +87,8 @@ class ReplayResult:
 
     def files(self) -> dict[str, bytes]:
         """Return table and figure as files: their content by name."""
-        from trialsim.report.figure_files import csv_text, figure_files
+        from trialsim.report.csv_files import csv_text
+        from trialsim.report.figure_files import figure_files
         from trialsim.report.figures.replay import replay_data
 
         name = f"replay_{self.name}"

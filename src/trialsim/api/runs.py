@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.errors import RefusedError
+from trialsim.errors import Fault, InputError, RefusedError
 from trialsim.scenario import Scenario, resolve
 from trialsim.scenario import load as load_scenario
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from trialsim.engine.backends import Backend
+    from trialsim.engine.notes import Tell
+    from trialsim.engine.shards import Shard
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
@@ -52,11 +55,14 @@ class Run:
         What was run.
     computed : bool
         False where the folder already held the results and nothing was computed.
+    whole : bool
+        False where only a shard was computed, and there are no results yet.
     """
 
     folder: Path
     manifest: dict[str, Any]
     computed: bool = False
+    whole: bool = True
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -78,6 +84,23 @@ class Run:
         from trialsim.report.twins import twins_of
 
         return twins_of(self.folder)
+
+    @cached_property
+    def failures(self) -> pd.DataFrame | None:
+        """Fits that failed or fell back, one row each with the command that shows its trial; None without any."""
+        import pandas as pd
+
+        from trialsim.engine.failures import FAILURES
+
+        path = self.folder / FAILURES
+        return pd.read_csv(path, keep_default_na=False) if path.exists() else None
+
+    def failure_words(self) -> str:
+        """Return how many fits failed or fell back, and how to look at one; empty where all went well."""
+        from trialsim.engine.failures import failure_words
+
+        counts = self.summary[["fell_back", "failed"]].sum()
+        return failure_words(self.folder, int(counts["fell_back"]), int(counts["failed"]))
 
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
@@ -159,7 +182,14 @@ def run(
     out: str | Path | None = None,
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    extend: int | None = None,
+    verify: bool = False,
+    wait: bool = True,
+    scheduler: str | None = None,
+    shard: str | None = None,
+    force: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    tell: Tell | None = None,
 ) -> Run:
     """Simulate a scenario and write results, figures and report into a run folder.
 
@@ -174,43 +204,115 @@ def run(
         Processes; as many as there are cores by default. Results do not depend on it.
     settings : mapping, optional
         As for `load`; only with a file.
+    extend : int, optional
+        Grow the run that the folder holds to this many replicates in total; the scenario's number is left aside.
+    verify : bool
+        Read every file of a finished run and compare its checksum; otherwise the manifest is trusted for files that
+        are there in full length.
+    wait : bool
+        Wait for another process that works in the folder; otherwise refuse.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers compute instead of this machine's: ``tcp://10.0.0.5:8786``.
+    shard : str, optional
+        Compute only this part of the run, such as ``3/20``, and stop; `merge` puts the parts together.
+    force : bool
+        Run what is larger than somebody may have meant.
     progress : callable, optional
         Called with (blocks done, blocks in all).
+    tell : callable, optional
+        Called with notes (`kind`, `text`), such as that a damaged part is computed again.
 
     Raises
     ------
     InputError
         If the scenario is not sound.
     RefusedError
-        If the folder holds something else.
+        If the folder holds something else, or nothing that could be extended, or the run is too large.
+    RunError
+        If the disk is full, the folder cannot be written to, the memory does not suffice, or workers are lost for good.
     """
-    from trialsim.engine.backends import available_workers
-    from trialsim.engine.execute import execute, finish
+    from trialsim.engine.shards import parse_shard
 
     if not isinstance(scenario, Scenario):
         scenario = load(scenario, settings=settings)
     elif settings:
         raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
     resolved = resolve(scenario)
-    folder = Path(out) if out is not None else OUTPUTS / Path(scenario.file).stem
+    part = None if shard is None else parse_shard(shard)
+    folder = Path(out) if out is not None else OUTPUTS / f"{own_name(scenario.file)}{_ending(part)}"
+    return carry_out(
+        resolved,
+        folder,
+        resolved.replicates if extend is None else _extended(folder, extend),
+        backend=_backend(workers, scheduler),
+        shard=part,
+        force=force,
+        progress=progress,
+        tell=tell,
+        verify=verify,
+        wait=wait,
+    )
+
+
+def carry_out(resolved: Resolved, folder: Path, replicates: int, *, tell: Tell | None = None, **options: Any) -> Run:
+    """Return a run that is computed into a folder, or what is missing of it there.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    folder : Path
+    replicates : int
+    tell : callable, optional
+    **options
+        As of `trialsim.engine.execute.execute`.
+    """
+    from trialsim.engine.execute import execute
+    from trialsim.engine.notes import silent
+
     execution = execute(
         resolved,
         folder,
-        replicates=resolved.replicates,
-        workers=workers or available_workers(),
-        progress=progress,
+        replicates=replicates,
+        tell=tell or silent,
+        publish=partial(_publish, resolved, folder),
+        **options,
     )
-    if execution.done_before:
-        # Drawings that somebody deleted are made again from the results.
-        if not ((folder / "report.html").exists() and (folder / "figures").is_dir()):
-            _publish(resolved, folder, execution.manifest)
-        return Run(folder, execution.manifest)
-    _publish(resolved, folder, execution.manifest)
-    finish(execution)
-    return Run(folder, execution.manifest, computed=True)
+    return Run(folder, execution.manifest, computed=not execution.done_before, whole=execution.merged)
 
 
-def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None:
+def own_name(file: str) -> str:
+    """Return what the outputs of a scenario file are called; a name of dots alone would lead out of their folder."""
+    stem = Path(file).stem
+    return stem if stem.strip(".") else "scenario"
+
+
+def _ending(shard: Shard | None) -> str:
+    return "" if shard is None else f"_shard_{shard.number}_of_{shard.of}"
+
+
+def _backend(workers: int | None, scheduler: str | None) -> Backend:
+    from trialsim.engine.backends import Dask, Local, available_workers
+
+    if scheduler is None:
+        return Local(workers or available_workers())
+    if workers is not None:
+        raise InputError([Fault("workers", "are those that the scheduler has; leave this out, or the scheduler")])
+    return Dask(scheduler)
+
+
+def _extended(folder: Path, replicates: int) -> int:
+    """Return the number of replicates that a run is to grow to; refuse where there is none."""
+    from trialsim.engine.manifest import read_manifest
+
+    if read_manifest(folder) is None:
+        raise RefusedError(
+            f"{folder} holds no run that could be extended. Give its folder with --out, or start a run of "
+            f"{replicates:,} with --replicates {replicates}."
+        )
+    return replicates
+
+
+def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
     from trialsim.engine.example import one_trial, trajectories
     from trialsim.report.publish import publish
     from trialsim.report.twins import write_twins
@@ -223,8 +325,8 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None
     note = f"One simulated trial (replicate 0) of {n} patients"
     if resolved.variants[0].settings:
         note += " at the scenario's own values"
-    write_twins(folder, resolved)
-    publish(folder, manifest, trajectories(variant, trial), f"{note}.")
+    twins = write_twins(folder, resolved)
+    return [*twins, *publish(folder, manifest, trajectories(variant, trial), f"{note}.")]
 
 
 def open_run(folder: str | Path) -> Run:
@@ -240,10 +342,10 @@ def open_run(folder: str | Path) -> Run:
         If the folder does not hold a finished run.
     """
     from trialsim.engine.execute import finished
-    from trialsim.engine.manifest import read_json
+    from trialsim.engine.manifest import read_manifest
 
     place = Path(folder)
-    manifest = read_json(place / "manifest.json")
+    manifest = read_manifest(place)
     if manifest is None:
         raise RefusedError(f"{place} does not hold a trialsim run.")
     if not finished(place, int(manifest["replicates"])):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 
 from trialsim.analysis.contract import Observed
 from trialsim.errors import Fault, InputError
+from trialsim.scenario.files import read_bytes
+from trialsim.scenario.words import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +25,9 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 MAXIMUM_FAULTS = 20
+MAXIMUM_BYTES = 50_000_000
+MAXIMUM_COLUMNS = 1_000
+LONGEST_HEADING = 1_000_000
 
 INFUSIONS_GIVEN = "infusions_given"
 """Column of the number of infusions that a patient was given."""
@@ -51,12 +58,33 @@ def _read(data: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str | None]:
     if isinstance(data, pd.DataFrame):
         return data.reset_index(drop=True), None
     source = str(data)
+    # The bytes are read here: pandas would take an address for a download and unpack archives of any size.
+    content = read_bytes(Path(data), source, MAXIMUM_BYTES, what="CSV file", endings=(".csv",))
     try:
-        return pd.read_csv(data, dtype={"patient": str, "arm": str, "stratum": str}), source
-    except FileNotFoundError:
-        raise InputError([Fault("", "there is no such file", file=source)]) from None
-    except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError, OSError) as error:
+        names = next(csv.reader(content[:LONGEST_HEADING].decode("utf-8-sig", "replace").splitlines()[:1]), [])
+        _check_heading(names, source)
+        texts = dict.fromkeys(("patient", "arm", "stratum"), str)
+        return pd.read_csv(BytesIO(content), dtype=texts, low_memory=False, encoding="utf-8-sig"), source
+    except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
         raise InputError([Fault("", f"is not a readable CSV file in UTF-8: {error}", file=source)]) from None
+
+
+def _check_heading(names: list[str], source: str) -> None:
+    """Refuse more columns than a trial has, and a name that two columns have: one of them would not be looked at."""
+    if len(names) > MAXIMUM_COLUMNS:
+        message = f"{len(names):,} columns; at most {MAXIMUM_COLUMNS:,} are read"
+        raise InputError([Fault("", message, line=1, file=source)])
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InputError(
+            [Fault(_short(name), "two columns have this name; keep one", line=1, file=source) for name in twice]
+        )
+
+
+def _short(value: object) -> str:
+    """Return a value as it is shown in a message."""
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 class _Checker:
@@ -84,8 +112,10 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     checker = _Checker(source)
     for column in _columns(variant):
         if column not in frame.columns:
-            checker.add(column, f"no such column; the columns are {', '.join(map(str, frame.columns))}")
+            checker.add(column, f"no such column; the columns are {listed(map(_short, frame.columns))}")
     checker.stop()
+    for row in np.flatnonzero(frame["patient"].isna().to_numpy()):
+        checker.add("patient", "is empty; every row names its patient", int(row))
     days = [0.0, *(float(day) for day in variant.visits_days)]
     day = _codes_of_days(frame, days, checker)
     codes = {"arm": _codes(frame, "arm", variant.arms, checker), "stratum": np.zeros(len(frame), dtype=np.intp)}
@@ -99,7 +129,9 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     checker.stop()
     patients, person = np.unique(frame["patient"].astype(str).to_numpy(), return_inverse=True)
     for row in np.flatnonzero(frame.assign(_day=day).duplicated(["patient", "_day"])):
-        checker.add("day", f"patient {frame['patient'].iloc[row]} has two rows for this day; keep one", int(row))
+        checker.add(
+            "day", f"patient {_short(frame['patient'].iloc[row])} has two rows for this day; keep one", int(row)
+        )
     of_patient = {name: _constant(frame, name, code, person, checker) for name, code in codes.items()}
     event_days = {name: _one_day(frame, f"{name}_day", one, person, checker) for name, one in happened.items()}
     infusions = None if given is None else _one_day(frame, INFUSIONS_GIVEN, given, person, checker)
@@ -108,7 +140,7 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     for k, outcome in enumerate(variant.outcomes):
         lost = patients[np.isnan(grid[:, 0, k])]
         if len(lost):
-            words = ", ".join(lost[:5]) + (" and others" if len(lost) > 5 else "")
+            words = ", ".join(map(_short, lost[:5])) + (" and others" if len(lost) > 5 else "")
             checker.add(outcome, f"no score on day 0 for patient {words}; the analyses need the baseline")
     checker.stop()
     n_outcomes = len(variant.outcomes)
@@ -161,7 +193,7 @@ def _numbers(frame: pd.DataFrame, column: str, what: str, checker: _Checker, *, 
     with np.errstate(invalid="ignore"):
         wrong = given & ~(np.isfinite(values) & (values >= 0.0))
     for row in np.flatnonzero(wrong):
-        checker.add(column, f"'{frame[column].iloc[row]}' is not {what}", int(row))
+        checker.add(column, f"'{_short(frame[column].iloc[row])}' is not {what}", int(row))
     return np.where(given, values, empty)
 
 
@@ -170,7 +202,7 @@ def _one_day(frame: pd.DataFrame, column: str, values: Array, person: Index, che
     first = np.zeros(int(person.max(initial=-1)) + 1)
     first[person[::-1]] = values[::-1]
     for row in np.flatnonzero(values != first[person]):
-        checker.add(column, f"patient {frame['patient'].iloc[row]} has another {column} before", int(row))
+        checker.add(column, f"patient {_short(frame['patient'].iloc[row])} has another {column} before", int(row))
     return first[None]
 
 
@@ -194,7 +226,7 @@ def _constant(frame: pd.DataFrame, name: str, codes: Index, person: Index, check
     first = np.zeros(int(person.max(initial=-1)) + 1, dtype=np.intp)
     first[person[::-1]] = codes[::-1]
     for row in np.flatnonzero(codes != first[person]):
-        checker.add(name, f"patient {frame['patient'].iloc[row]} has another {name} before", int(row))
+        checker.add(name, f"patient {_short(frame['patient'].iloc[row])} has another {name} before", int(row))
     return first[None]
 
 
@@ -202,7 +234,7 @@ def _codes(frame: pd.DataFrame, column: str, names: tuple[str, ...], checker: _C
     index = {name: code for code, name in enumerate(names)}
     codes = np.array([index.get(str(value).strip(), -1) for value in frame[column]], dtype=np.intp)
     for row in np.flatnonzero(codes < 0):
-        checker.add(column, f"'{frame[column].iloc[row]}' is none of {', '.join(names)}", int(row))
+        checker.add(column, f"'{_short(frame[column].iloc[row])}' is none of {', '.join(names)}", int(row))
     return codes
 
 
@@ -213,7 +245,7 @@ def _codes_of_days(frame: pd.DataFrame, days: list[float], checker: _Checker) ->
     codes = np.array([days.index(value) if value in days else -1 for value in values], dtype=np.intp)
     known = ", ".join(f"{day:g}" for day in days)
     for row in np.flatnonzero(codes < 0):
-        checker.add("day", f"'{frame['day'].iloc[row]}' is no visit of the scenario ({known})", int(row))
+        checker.add("day", f"'{_short(frame['day'].iloc[row])}' is no visit of the scenario ({known})", int(row))
     return codes
 
 
@@ -224,7 +256,7 @@ def _scores(frame: pd.DataFrame, variant: Variant, k: int, checker: _Checker) ->
     values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = (np.isnan(values) & frame[name].notna().to_numpy()) | np.isinf(values)
     for row in np.flatnonzero(wrong):
-        checker.add(name, f"'{frame[name].iloc[row]}' is not a score", int(row))
+        checker.add(name, f"'{_short(frame[name].iloc[row])}' is not a score", int(row))
     if scale is not None:
         with np.errstate(invalid="ignore"):
             outside = (values < scale.minimum - 1e-9) | (values > scale.maximum + 1e-9)
@@ -241,7 +273,9 @@ def _events(frame: pd.DataFrame, name: str, day: Index, checker: _Checker) -> Ar
     with np.errstate(invalid="ignore"):
         whole = (values >= 0.0) & (values == np.floor(values)) & np.isfinite(values)
     for row in np.flatnonzero(~whole & frame[name].notna().to_numpy() & (day > 0)):
-        checker.add(name, f"'{frame[name].iloc[row]}' is not a number of events (a whole number, 0 or more)", int(row))
+        checker.add(
+            name, f"'{_short(frame[name].iloc[row])}' is not a number of events (a whole number, 0 or more)", int(row)
+        )
     return np.asarray(values)
 
 
@@ -253,7 +287,7 @@ def _groups(frame: pd.DataFrame, cluster: Cluster, arm: Index, checker: _Checker
     codes = np.full(len(frame), -1, dtype=np.intp)
     codes[given] = np.unique(labels[given], return_inverse=True)[1]
     for row in np.flatnonzero(given & (arm >= 0) & ~np.isin(arm, cluster.arms)):
-        patient, of = frame["patient"].iloc[row], frame["arm"].iloc[row]
+        patient, of = _short(frame["patient"].iloc[row]), frame["arm"].iloc[row]
         checker.add(
             cluster.name, f"patient {patient} is in arm {of}, which has no such groups; leave it empty", int(row)
         )

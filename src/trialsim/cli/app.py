@@ -12,18 +12,23 @@ import typer
 
 from trialsim.cli.analyze import analyze
 from trialsim.cli.cohort import cohort
+from trialsim.cli.diff import diff
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
 from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
 from trialsim.cli.formula import formula
+from trialsim.cli.merge import merge
 from trialsim.cli.new import new
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
+from trialsim.cli.reproduce import reproduce
 from trialsim.cli.run import run
+from trialsim.cli.runs import runs
 from trialsim.cli.schema import schema
 from trialsim.cli.size import size
+from trialsim.cli.trial import trial
 from trialsim.cli.validate import validate
-from trialsim.errors import ScenarioWarning, TrialsimError
+from trialsim.errors import ScenarioWarning, TrialsimError, visible
 
 INTERRUPTED = 130
 
@@ -69,7 +74,7 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except TrialsimError as error:
-            typer.echo(str(error), err=True)
+            typer.echo(visible(str(error)), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
             kept = " Finished blocks are kept: the same command goes on from there." if command is run else ""
@@ -78,11 +83,11 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:
             raise typer.Exit(0) from None
         except (OSError, MemoryError) as error:
-            typer.echo(_system_words(error), err=True)
+            typer.echo(visible(_system_words(error)), err=True)
             raise typer.Exit(TrialsimError.exit_code) from None
         except Exception as error:
             typer.echo(
-                f"Unexpected {type(error).__name__}: {error}\n"
+                f"Unexpected {type(error).__name__}: {visible(str(error))}\n"
                 "This is a fault of trialsim. Run the command again with --debug for the details to report.",
                 err=True,
             )
@@ -99,7 +104,28 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, size, formula, cohort, plot, replay, analyze, evidence, schema):
+_COMMANDS = (
+    new,
+    validate,
+    explain,
+    run,
+    merge,
+    runs,
+    trial,
+    reproduce,
+    diff,
+    size,
+    formula,
+    cohort,
+    plot,
+    replay,
+    analyze,
+    evidence,
+    schema,
+)
+"""In the order of the help."""
+
+for _command in _COMMANDS:
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 

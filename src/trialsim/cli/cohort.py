@@ -56,12 +56,12 @@ def cohort(
     the patients that `trialsim run` analyses in that replicate.
     """
     from trialsim import api
+    from trialsim.report.csv_files import csv_text
 
     scenario = api.load(file, settings=parse_settings(settings))
     if scenario.varied:
         typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
     frame = api.cohort(scenario, n=n, replicate=replicate, potential_outcomes=potential_outcomes, items=items)
     target = out or Path("outputs") / f"{file.stem}_{'potential_outcomes' if potential_outcomes else 'cohort'}.csv"
-    # 15 digits tell all scores of a scale apart and write whole numbers as such.
-    write_own(target, frame.to_csv(index=False, lineterminator="\n", float_format="%.15g"))
+    write_own(target, csv_text(frame))
     typer.echo(f"Wrote {target}: {frame['patient'].nunique():,} patients, {len(frame):,} rows")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.errors import Fault, InputError
 
-if TYPE_CHECKING:
-    from trialsim.api import Run
+BACKENDS = ("local", "dask")
 
 
 def run(
@@ -47,48 +47,87 @@ def run(
             show_default=False,
         ),
     ] = None,
+    backend: Annotated[
+        str,
+        typer.Option("--backend", metavar="NAME", help="local: this machine. dask: the workers of a Dask scheduler."),
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option("--scheduler", metavar="ADDRESS", help="Of Dask, such as tcp://host:8786.", show_default=False),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="K/N",
+            help="Compute one of N parts of the run; `trialsim merge` puts them together.",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Run what is refused for its size.")] = False,
+    extend: Annotated[
+        int | None,
+        typer.Option(
+            "--extend",
+            metavar="N",
+            min=1,
+            help="Grow the run that the folder holds to N simulated trials per cell in total.",
+            show_default=False,
+        ),
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Read every file of a finished run and compare its checksum.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="Wait for another process in the folder, or refuse.")
+    ] = True,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print summary, hypotheses tested together and closed forms as JSON.")
+        bool, typer.Option("--json", help="Print the results as JSON, and events as JSON lines on the error stream.")
     ] = False,
 ) -> None:
     """Simulate a scenario: power, figures and a report.
 
-    Everything is written into the run folder. A run that was interrupted goes on where it stopped, more
-    --replicates extend it, and a finished one is shown again without computing. A folder that holds another
-    scenario is left as it is.
+    Everything is written into the run folder. A run that was interrupted goes on where it stopped, --extend (or
+    more --replicates) makes it longer, and a finished one is shown again without computing. A folder that holds
+    another scenario is left as it is.
     """
     from trialsim import api
+    from trialsim.cli.results import show_run
+    from trialsim.cli.telling import telling
 
+    _check_backend(backend, scheduler)
+    if extend is not None and replicates is not None:
+        raise InputError([Fault("--extend", "and --replicates both say how many trials; give one of them")])
     options: dict[str, Any] = dict(parse_settings(settings))
     if replicates is not None:
         options["simulation.replicates"] = replicates
     if seed is not None:
         options["simulation.seed"] = seed
     scenario = api.load(file, settings=options)
-    if quiet or as_json:
-        result = api.run(scenario, out=out, workers=workers)
-    else:
-        from trialsim.cli.progress import progress_bar
+    with telling("Simulating", quiet=quiet, as_json=as_json) as told:
+        result = api.run(
+            scenario,
+            out=out,
+            workers=workers,
+            extend=extend,
+            verify=verify,
+            wait=wait,
+            scheduler=scheduler,
+            shard=shard,
+            force=force,
+            progress=told.progress,
+            tell=told.tell,
+        )
+        told.finished(result)
+    show_run(result, quiet=quiet, as_json=as_json)
 
-        with progress_bar("Simulating") as progress:
-            result = api.run(scenario, out=out, workers=workers, progress=progress)
-    if as_json:
-        import json
 
-        typer.echo(json.dumps(_as_json(result), indent=2))
-    elif not quiet:
-        from trialsim.cli.tables import print_run
-
-        print_run(result)
-
-
-def _as_json(result: Run) -> dict[str, Any]:
-    import json
-
-    told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
-    for name, frame in (("summary", result.summary), ("families", result.families), ("twins", result.twins)):
-        if frame is not None:
-            told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
-    return told
+def _check_backend(backend: str, scheduler: str | None) -> None:
+    if backend not in BACKENDS:
+        raise InputError([Fault("--backend", f"{backend!r} is none of {', '.join(BACKENDS)}")])
+    if backend == "dask" and scheduler is None:
+        raise InputError([Fault("--backend dask", "needs the address of a scheduler: --scheduler tcp://HOST:8786")])
+    if backend == "local" and scheduler is not None:
+        raise InputError([Fault("--scheduler", "goes with --backend dask")])

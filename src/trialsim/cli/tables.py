@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from trialsim.errors import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,8 +33,33 @@ def print_run(result: Run) -> None:
     done = f"{replicates:,} simulated trials per cell"
     if not result.computed:
         done = f"Already computed; nothing was run again ({done})"
+    _print_failures(console, result)
     console.print(f"\n{done}. Results: {escape(str(result.folder))}{os.sep}", soft_wrap=True, highlight=False)
     console.print(f"Report: {escape(str(result.report))}", soft_wrap=True, highlight=False)
+
+
+def _print_failures(console: Console, result: Run) -> None:
+    """Say how many fits did not go as asked for, where they are listed, and the command that shows the first."""
+    from rich.markup import escape
+
+    words = result.failure_words()
+    if words:
+        console.print(f"\n{escape(words)}", soft_wrap=True, highlight=False)
+
+
+def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:
+    """Print a table of texts, uncut; the first columns, so many as `left`, are flush left, the others right."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for column, heading in enumerate(headings):
+        table.add_column(escape(heading), justify="left" if column < left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(escape(visible(cell)) for cell in row))
+    _print_uncut(Console(), table)
 
 
 def _power_grid(power: PowerTable) -> Table:

@@ -1,7 +1,7 @@
 """How well the arms stayed hidden: guesses and indices of blinding, cell by cell.
 
-parts/variant0000_block000000_guesses.npy   tables of guesses of whole blocks, (sizes, R, A, 2)
-blinding.parquet, blinding.csv              one row per cell and arm, where guesses are modelled
+parts/guesses_variant0000_block000000_....npy   tables of guesses of whole blocks, (sizes, R, A, 2)
+blinding.parquet, blinding.csv                  one row per cell and arm, where guesses are modelled
 """
 
 from __future__ import annotations
@@ -16,44 +16,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.engine.block import CellBlock
-from trialsim.engine.plan import Cell, Unit, n_blocks
-from trialsim.engine.store import write_bytes
+from trialsim.engine.plan import Cell
+from trialsim.engine.reading import read_counts
 from trialsim.kernels.blinding import ACTIVE, CONTROL, bang_index, james_index
 from trialsim.kernels.montecarlo import NOT_ESTIMABLE, Measure
 from trialsim.scenario.resolved import Variant
+from trialsim.streams import BLOCK_SIZE
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int32]
 
 
-def write_guesses(folder: Path, unit: Unit, blocks: Sequence[CellBlock]) -> None:
-    """Store the guesses of one unit; nothing where none are modelled.
+def guesses_content(blocks: Sequence[CellBlock]) -> bytes:
+    """Return the guesses of one unit as a file of NumPy's.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
-    unit : Unit
     blocks : sequence of CellBlock
-        Ordered by size.
+        Ordered by size, with guesses.
     """
     by_size = {block.n: block.guesses for block in blocks if block.guesses is not None}
-    if not by_size:
-        return
     content = BytesIO()
     np.save(content, np.stack(list(by_size.values())), allow_pickle=False)
-    write_bytes(_path(folder, unit), content.getvalue())
+    return content.getvalue()
 
 
 def summarise_blinding(
-    folder: Path, variant: Variant, listed: Sequence[Cell], varied: tuple[str, ...], replicates: int
+    paths: Sequence[Path], variant: Variant, listed: Sequence[Cell], varied: tuple[str, ...], replicates: int
 ) -> Iterator[dict[str, Any]]:
     """Yield one row for each cell of a variant and each arm that guesses; none where guesses are not modelled.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    paths : sequence of Path
+        The guesses of the variant, block by block.
     variant : Variant
     listed : sequence of Cell
         Those of the variant, sizes rising.
@@ -71,8 +67,8 @@ def summarise_blinding(
     model = variant.unblinding
     if model is None:
         return
-    units = [Unit(variant.index, block) for block in range(n_blocks(replicates))]
-    tables = np.concatenate([np.load(_path(folder, unit), allow_pickle=False) for unit in units], axis=1)
+    shape = (len(listed), BLOCK_SIZE, len(variant.arms), 2)
+    tables = np.concatenate([read_counts(path, shape) for path in paths], axis=1)
     for cell, counts in zip(listed, tables[:, :replicates].astype(np.float64), strict=True):
         active = np.array(model.active)
         james = _measured(james_index(np.stack([counts[:, active].sum(1), counts[:, ~active].sum(1)], 1)).estimate)
@@ -89,10 +85,6 @@ def summarise_blinding(
                 **_columns("bang", _measured(_bang(counts[:, a], active=bool(active[a])))),
                 **_columns("james", james),
             }
-
-
-def _path(folder: Path, unit: Unit) -> Path:
-    return folder / "parts" / f"{Path(unit.name).stem}_guesses.npy"
 
 
 def _share(counts: Array) -> Array:

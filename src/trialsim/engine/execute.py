@@ -1,35 +1,48 @@
-"""Carry out a run: compute the blocks that are missing, merge them, sum them up."""
+"""Carry out a run: compute the blocks that are missing, merge them, sum them up.
+
+Whatever a run dies of, its folder holds whole blocks only, and the same call goes on from there to the same bytes.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from trialsim.engine.aggregate import summarise_cell
-from trialsim.engine.backends import run_units
-from trialsim.engine.blinding import summarise_blinding, write_guesses
-from trialsim.engine.block import compute_block, draw_block
-from trialsim.engine.families import summarise_family
-from trialsim.engine.hypotheses import hypotheses
-from trialsim.engine.manifest import build_manifest, check_folder, read_json
-from trialsim.engine.plan import Unit, cells, units
-from trialsim.engine.safety import safety_block
-from trialsim.engine.safety_files import cell_rows, write_safety_part
-from trialsim.engine.store import merge_parts, write_json, write_part, write_rows
-from trialsim.engine.truth import Truth, Truths, true_values
-from trialsim.scenario.resolved import Resolved, Variant
-from trialsim.streams import Streams
-
-RESULTS = ("estimates.parquet", "summary.parquet", "summary.csv")
-"""What a finished run folder holds besides its manifest, run.json and parts, before anything is drawn."""
+from trialsim.engine.backends import Backend, Local
+from trialsim.engine.history import Session, finished_replicates, holder
+from trialsim.engine.lock import hold
+from trialsim.engine.manifest import (
+    CHECKSUMS,
+    build_manifest,
+    check_folder,
+    damages,
+    with_checksums,
+    without_checksums,
+)
+from trialsim.engine.merging import merge
+from trialsim.engine.needs import bytes_words, needs, refuse_if_too_large, unit_memory
+from trialsim.engine.notes import Note, Tell, silent
+from trialsim.engine.parts import PARTS, Parts, check_parts, done_units, find_parts, kinds, store_unit
+from trialsim.engine.plan import Unit, units
+from trialsim.engine.shards import Shard
+from trialsim.engine.store import remove_leftovers, sync_directory, write_json
+from trialsim.engine.work import Job, compute_sent
+from trialsim.errors import RunError
+from trialsim.scenario.resolved import Resolved
 
 Progress = Callable[[int, int], None]
 """Called with (units done, units in all)."""
+
+Bring = Callable[[Path], object]
+
+Publish = Callable[[dict[str, Any]], Sequence[Path]]
+"""Draws what a finished run shows, given its manifest; returns the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +53,44 @@ class Execution:
     ----------
     folder : Path
     manifest : dict
-    replicates, workers : int
+    replicates : int
     units_computed, units_total : int
         A finished run asked for again computes none.
-    started_unix : float
-        Seconds since 1970.
-    compute_seconds : float
-        Summed over workers.
+    done_before : bool
+        Whether the folder held the finished run and nothing was done.
+    merged : bool
+        False where only some of the units were to be computed.
     """
 
     folder: Path
     manifest: dict[str, Any]
     replicates: int
-    workers: int
     units_computed: int
     units_total: int
-    started_unix: float
-    compute_seconds: float
     done_before: bool = False
-    """Whether the folder held the finished run and nothing was done."""
+    merged: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A run that is wanted, and who is told of it."""
+
+    resolved: Resolved
+    folder: Path
+    replicates: int
+    backend: Backend
+    progress: Progress
+    tell: Tell
+    verify: bool
+    bring: Bring | None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        return build_manifest(self.resolved, self.replicates)
+
+    @property
+    def planned(self) -> list[Unit]:
+        return units(self.resolved, self.replicates)
 
 
 def execute(
@@ -66,8 +98,16 @@ def execute(
     folder: Path,
     *,
     replicates: int,
-    workers: int,
+    workers: int = 1,
+    backend: Backend | None = None,
     progress: Progress | None = None,
+    tell: Tell = silent,
+    verify: bool = False,
+    wait: bool = True,
+    force: bool = False,
+    shard: Shard | None = None,
+    bring: Bring | None = None,
+    publish: Publish | None = None,
 ) -> Execution:
     """Compute a run into a folder, or what is missing of it there.
 
@@ -79,47 +119,205 @@ def execute(
     replicates : int
         Per cell.
     workers : int
+        Of this machine; not looked at where a backend is given.
+    backend : Backend, optional
+        What computes the units.
     progress : callable, optional
+    tell : callable
+        Told what a person should know, such as that a damaged part is computed again.
+    verify : bool
+        Read every file of a finished run; otherwise its manifest is trusted for files that are there in full length.
+    wait : bool
+        Wait for another process that works in the folder; otherwise refuse.
+    force : bool
+        Run what is larger than somebody may have meant.
+    shard : Shard, optional
+        Compute only these units and stop before merging.
+    bring : callable, optional
+        Called with the folder before anything is computed: brings parts that were computed elsewhere.
+    publish : callable, optional
+        Draws what a finished run shows.
 
     Raises
     ------
     RefusedError
-        If the folder holds something else.
+        If the folder holds something else, another process works in it and `wait` is false, or the run is too large.
+    RunError
+        If the disk is full, the folder cannot be written to, or the memory does not suffice.
     """
-    started = time.time()
-    manifest = build_manifest(resolved, replicates)
-    there = check_folder(folder, manifest)
-    planned = units(resolved, replicates)
-    if there is not None and same_words(there, manifest):
-        done_replicates = max(int(there["replicates"]), replicates)
-        if finished(folder, done_replicates):
-            return Execution(folder, there, done_replicates, workers, 0, len(planned), started, 0.0, done_before=True)
-    if there is not None and int(there["replicates"]) > replicates:
-        # Nothing that was computed is taken back.
-        replicates = int(there["replicates"])
-        manifest, planned = build_manifest(resolved, replicates), units(resolved, replicates)
-    (folder / "run.json").unlink(missing_ok=True)
+    quiet = progress or (lambda done, total: None)
+    task = _Task(resolved, folder, replicates, backend or Local(workers), quiet, tell, verify, bring)
+    there = check_folder(folder, task.manifest)
+    if shard is None and _is_carried_through(there, task) and not _damages(task, there) and _is_drawn(there, publish):
+        return _as_it_is(task, there)
+    _say_needs(task, force=force)
+    with _told_in_words(folder), hold(folder, wait=wait, tell=tell, holder=partial(holder, folder)):
+        there = check_folder(folder, task.manifest)  # another process may have worked on it meanwhile
+        if there is not None and int(there["replicates"]) > replicates:
+            task = replace(task, replicates=int(there["replicates"]))  # nothing that was computed is taken back
+        if shard is not None:
+            return _compute_some(task, shard)
+        if not _is_carried_through(there, task):
+            return _carry_out(task, publish)
+        damaged = _damages(task, there)
+        for name, what in damaged.items():
+            tell(Note("damaged", f"{folder / name} {what}. It is made again."))
+        if not damaged.keys() <= set(_shown(there)):
+            return _carry_out(task, publish)
+        if publish is not None and (damaged or not _is_drawn(there, publish)):
+            _seal(folder, there, [folder / name for name in there[CHECKSUMS] if name not in _shown(there)], publish)
+        return _as_it_is(task, there)
+
+
+def _say_needs(task: _Task, *, force: bool) -> None:
+    """Say what a large run needs before anything is written, and refuse one that is too large."""
+    found = needs(task.resolved.variants, task.replicates)
+    if not force:
+        refuse_if_too_large(found, task.folder, task.backend.workers)
+    if found.is_worth_saying:
+        task.tell(Note("needs", found.words(task.backend.workers)))
+
+
+def _is_carried_through(there: dict[str, Any] | None, task: _Task) -> TypeGuard[dict[str, Any]]:
+    """Return whether a folder's run, of which this is the manifest, was finished with as many replicates."""
+    if there is None or not same_words(there, task.manifest):
+        return False
+    return finished_replicates(task.folder) == max(int(there["replicates"]), task.replicates)
+
+
+def _damages(task: _Task, there: dict[str, Any]) -> dict[str, str]:
+    return damages(task.folder, there, read=task.verify)
+
+
+def _shown(there: dict[str, Any]) -> list[str]:
+    """Return what a person opens: drawn from the results, and drawn again without them being made again."""
+    return [name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith(".html")]
+
+
+def _is_drawn(there: dict[str, Any], publish: Publish | None) -> bool:
+    """Return whether a finished run has been drawn, or nobody asks for it."""
+    return publish is None or bool(_shown(there))
+
+
+def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:
+    replicates = int(there["replicates"])
+    return Execution(task.folder, there, replicates, 0, len(units(task.resolved, replicates)), done_before=True)
+
+
+def _compute_some(task: _Task, shard: Shard) -> Execution:
+    planned = task.planned
+    parts = _begin(task)
+    wanted = shard.among(planned)
+    done = done_units(parts, wanted, task.resolved.variants)
+    with _session(task, shard) as session:
+        _compute(task, [unit for unit in wanted if unit not in done], len(done), session)
+        session.end("stopped")
+    return Execution(task.folder, task.manifest, task.replicates, session.units_computed, len(planned), merged=False)
+
+
+def _carry_out(task: _Task, publish: Publish | None) -> Execution:
+    folder, planned, variants = task.folder, task.planned, task.resolved.variants
+    done = done_units(_begin(task), planned, variants)
+    with _session(task) as session:
+        _compute(task, [unit for unit in planned if unit not in done], len(done), session)
+        parts = find_parts(folder)
+        results = merge(task.resolved, folder, parts, task.replicates)
+        own = [parts[unit][kind] for unit in planned for kind in kinds(variants[unit.variant])]
+        manifest = _seal(folder, task.manifest, [*own, *results], publish)
+        session.end("finished")
+    return Execution(folder, manifest, task.replicates, session.units_computed, len(planned))
+
+
+def _begin(task: _Task) -> Parts:
+    """Put a folder in order: no leftovers, the manifest, and parts that are whole; return these."""
+    folder = task.folder
+    for left in (path for place in (folder, folder / PARTS, folder / "figures") for path in remove_leftovers(place)):
+        task.tell(Note("removed", f"Removed {left}, left half written by a process that was stopped."))
+    write_json(folder / "manifest.json", task.manifest)
+    if task.bring is not None:
+        task.bring(folder)
+    return check_parts(folder, task.tell)
+
+
+def _seal(folder: Path, manifest: dict[str, Any], files: Sequence[Path], publish: Publish | None) -> dict[str, Any]:
+    """Draw what a finished run shows, and write the manifest with the checksums of all files; return it."""
+    shown = publish(without_checksums(manifest)) if publish is not None else ()
+    manifest = with_checksums(manifest, folder, [*files, *shown])
     write_json(folder / "manifest.json", manifest)
-    waiting = [unit for unit in planned if not (folder / "parts" / unit.name).exists()]
-    function = partial(compute_unit, resolved.variants, resolved.hash, resolved.seed, folder)
-    done = len(planned) - len(waiting)
-    cpu_seconds = 0.0
-    if progress is not None:
-        progress(done, len(planned))
-    for seconds in run_units(function, waiting, workers) if waiting else ():
-        cpu_seconds += seconds
-        done += 1
-        if progress is not None:
-            progress(done, len(planned))
-    _merge(resolved, folder, replicates)
-    return Execution(folder, manifest, replicates, workers, len(waiting), len(planned), started, cpu_seconds)
+    return manifest
+
+
+def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> None:
+    """Compute units and store each as it comes."""
+    total = done + len(waiting)
+    task.progress(done, total)
+    if not waiting:
+        return
+    whole = Job(task.resolved.variants, task.resolved.hash, task.resolved.seed)
+    jobs = {variant: whole.only(variant) for variant in {unit.variant for unit in waiting}}
+    sent = [(jobs[unit.variant], unit) for unit in waiting]
+    for result in task.backend.run(compute_sent, sent, describe=_named, lost=partial(_lost, task.tell)):
+        store_unit(task.folder, result.unit, result.files)
+        session.units_computed += 1
+        session.compute_seconds += result.wall_seconds
+        session.cpu_seconds += result.cpu_seconds
+        task.progress(done + session.units_computed, total)
+    sync_directory(task.folder / PARTS)
+
+
+def _lost(tell: Tell, words: str) -> None:
+    tell(Note("worker", words))
+
+
+def _named(sent: tuple[Job, Unit]) -> str:
+    """Return a unit in words."""
+    job, unit = sent
+    [variant] = job.variants
+    about = "".join(f", {path} {value}" for path, value in variant.settings.items())
+    memory = bytes_words(unit_memory(variant))
+    return f"block {unit.block} of variant {unit.variant} (N {max(variant.sample_sizes)}{about}; about {memory})"
+
+
+@contextmanager
+def _session(task: _Task, shard: Shard | None = None) -> Iterator[Session]:
+    """Give the session of this process; how it ends is written, unless nothing can be written any more."""
+    session = Session(task.folder, replicates=task.replicates, workers=task.backend.workers, shard=shard and str(shard))
+    try:
+        yield session
+    except BaseException as error:
+        with suppress(OSError):
+            session.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+
+
+_NO_SPACE = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS)
+_GOES_ON = "Finished blocks are kept: the same command goes on from there."
+
+
+@contextmanager
+def _told_in_words(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses into an error that says what to do."""
+    try:
+        yield
+    except MemoryError as error:
+        raise RunError(
+            f"The memory does not suffice. {_GOES_ON} Give it fewer --workers, or a machine with more memory."
+        ) from error
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise RunError(f"The disk of {folder} is full. {_GOES_ON} Make room first.") from error
+        if error.errno in _NOT_WRITABLE:
+            raise RunError(
+                f"{error.filename or folder} cannot be written to ({error.strerror}). Allow writing, or name another "
+                "folder with --out; finished blocks are kept."
+            ) from error
+        raise
 
 
 def finished(folder: Path, replicates: int) -> bool:
     """Return whether a folder's run was carried through to the end with that many replicates."""
-    run = read_json(folder / "run.json")
-    whole = all((folder / name).exists() for name in RESULTS)
-    return whole and run is not None and run.get("replicates") == replicates
+    return finished_replicates(folder) == replicates
 
 
 def same_words(there: dict[str, Any], manifest: dict[str, Any]) -> bool:
@@ -139,89 +337,3 @@ def _words(scenario: dict[str, Any]) -> list[Any]:
         *labels,
         *([item.get("label") for item in variants[0].get(part, [])] for part in labelled),
     ]
-
-
-def finish(execution: Execution) -> None:
-    """Write run.json, the last file of a run: from then on it is finished.
-
-    Parameters
-    ----------
-    execution : Execution
-    """
-    import platform
-
-    content = {
-        "replicates": execution.replicates,
-        "host": platform.node(),
-        "workers": execution.workers,
-        "units_computed": execution.units_computed,
-        "started_unix": execution.started_unix,
-        "compute_seconds": execution.compute_seconds,
-        "wall_seconds": time.time() - execution.started_unix,
-    }
-    write_json(execution.folder / "run.json", content)
-
-
-def compute_unit(variants: tuple[Variant, ...], key: str, seed: int, folder: Path, unit: Unit) -> float:
-    """Compute and store one unit; return the seconds it took."""
-    started = time.perf_counter()
-    variant = variants[unit.variant]
-    index = {cell.n: cell.index for cell in cells(variants) if cell.variant == unit.variant}
-    rows = []
-    cohort = None
-    if variant.safety is not None:
-        cohort = draw_block(variant, key, Streams(seed, unit.block), max(variant.sample_sizes), only_needed=True)
-        write_safety_part(folder, unit, safety_block(variant, cohort))  # before the part, which says the unit is done
-    blocks = compute_block(variant, key, seed, unit.block, cohort=cohort)
-    for block in blocks:
-        estimand = variant.estimands[block.hypothesis.estimand]
-        rows.append((index[block.n], estimand.name, estimand.analyses[block.hypothesis.analysis].name, block))
-    write_guesses(folder, unit, blocks)  # before the part, which says that the unit is done
-    write_part(folder, unit, rows)
-    return time.perf_counter() - started
-
-
-def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
-    listed = cells(resolved.variants)
-    by_variant = [
-        (variant.index, [cell.index for cell in listed if cell.variant == variant.index])
-        for variant in resolved.variants
-    ]
-    varied = tuple(resolved.variants[0].settings)
-    rows: list[dict[str, Any]] = []
-    families: list[dict[str, Any]] = []
-    watched: dict[str, list[dict[str, Any]]] = {}
-    truths = {variant.index: _truths(folder, variant, resolved.hash) for variant in resolved.variants}
-    for cell, table in zip(listed, merge_parts(folder, by_variant, replicates), strict=True):
-        about = (table, resolved.variants[cell.variant], cell, varied, truths[cell.variant])
-        rows.extend(summarise_cell(*about))
-        family = summarise_family(*about)
-        if family is not None:
-            families.append(family)
-        for name, part in cell_rows(folder, replicates, *about).items():
-            watched.setdefault(name, []).extend(part)
-    write_rows(folder, "summary", rows)
-    if families:
-        write_rows(folder, "families", families)
-    for name, part in watched.items():
-        write_rows(folder, name, part)
-    blinding = [
-        row
-        for variant in resolved.variants
-        for row in summarise_blinding(
-            folder, variant, [cell for cell in listed if cell.variant == variant.index], varied, replicates
-        )
-    ]
-    if blinding:
-        write_rows(folder, "blinding", blinding)
-
-
-def _truths(folder: Path, variant: Variant, key: str) -> Truths:
-    """Return the true values of a variant, found once in a run folder: they do not change when it grows."""
-    path = folder / "parts" / f"variant{variant.index:04d}_truths.json"
-    kept = read_json(path)
-    if kept is not None and kept.get("scenario_hash") == key:
-        return {h: Truth(*pair) for h, pair in zip(hypotheses(variant), kept["true_values"], strict=True)}
-    found = true_values(variant, key)
-    write_json(path, {"scenario_hash": key, "true_values": [list(found[h]) for h in hypotheses(variant)]})
-    return found

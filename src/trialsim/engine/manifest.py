@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import sys
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trialsim._version import __version__
-from trialsim.engine.store import SCHEMA_VERSION
+from trialsim.engine.environment import cpu_family
+from trialsim.engine.lock import LOCK
+from trialsim.engine.reading import read_json, strange
+from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of
 from trialsim.errors import RefusedError
 from trialsim.scenario.resolved import Resolved
 from trialsim.streams import BLOCK_SIZE, SCHEME
 
 PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "joblib", "matplotlib", "pydantic")
 """Packages whose versions the results or their presentation may depend on."""
+
+MANIFEST = "manifest.json"
+CHECKSUMS = "checksums"
+MAXIMUM_REPLICATES = 1_000_000
+"""Of a run, per cell; as many as a scenario may ask for."""
+
+_KINDS = {
+    "schema": int,
+    "title": str,
+    "scenario_hash": str,
+    "seed": int,
+    "replicates": int,
+    "block_size": int,
+    "seed_scheme": type(SCHEME),
+    "trialsim": str,
+    "versions": dict,
+    "environment": dict,
+    "scenario": dict,
+}
+"""What stands in every manifest, apart from checksums."""
 
 
 def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
@@ -42,30 +65,100 @@ def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
             "system": platform.system(),
             "machine": platform.machine(),
             "byte_order": sys.byteorder,
+            "cpu_family": cpu_family(),
         },
         "scenario": resolved.to_dict(),
     }
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Return a JSON object from a file; None where there is no such file.
+def with_checksums(manifest: dict[str, Any], folder: Path, paths: Iterable[Path]) -> dict[str, Any]:
+    """Return a manifest with the checksum and size of files of its folder.
+
+    Parameters
+    ----------
+    manifest : dict
+    folder : Path
+    paths : iterable of Path
+        Below the folder; they are read.
+    """
+    checksums = {
+        path.relative_to(folder).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(paths)
+    }
+    return {**without_checksums(manifest), CHECKSUMS: checksums}
+
+
+def without_checksums(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest as it stands before the run is finished."""
+    return {key: value for key, value in manifest.items() if key != CHECKSUMS}
+
+
+def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, str]:
+    """Return what is wrong with the files that a manifest lists, by their names in it; empty where all is well.
+
+    Parameters
+    ----------
+    folder : Path
+    manifest : dict
+    read : bool
+        Read every file and compare its checksum; otherwise only names and sizes are looked at.
+    """
+    found = {}
+    for name, known in manifest.get(CHECKSUMS, {}).items():
+        path = folder / name
+        try:
+            size = path.stat().st_size
+        except OSError:
+            found[name] = "is missing"
+            continue
+        if size != known["bytes"]:
+            found[name] = f"has {size:,} bytes and not {known['bytes']:,}"
+        elif read and sha256_of(path) != known["sha256"]:
+            found[name] = "is not what was written there"
+    return found
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a run folder, of the right kinds throughout; None where there is none.
+
+    Parameters
+    ----------
+    folder : Path
 
     Raises
     ------
     RefusedError
-        If the file is there and cannot be read.
+        If it is there and is not one that this version writes.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    path = folder / MANIFEST
+    found = read_json(path)
+    if found is None:
         return None
-    except (OSError, ValueError) as error:
-        raise RefusedError(
-            f"{path} cannot be read ({error}). Name another folder with --out, or delete this one."
-        ) from error
-    if not isinstance(content, dict):
-        raise RefusedError(f"{path} is not what trialsim writes there. Name another folder with --out.")
-    return content
+    for key, kind in _KINDS.items():
+        if type(found.get(key)) is not kind:
+            raise strange(path, f"{key} is {'not there' if key not in found else 'of another kind'}")
+    if not 1 <= found["replicates"] <= MAXIMUM_REPLICATES:
+        raise strange(path, f"replicates is {found['replicates']}")
+    checksums = found.get(CHECKSUMS, {})
+    if not isinstance(checksums, dict):
+        raise strange(path, "checksums is of another kind")
+    for name, known in checksums.items():
+        _check_entry(path, name, known)
+    return found
+
+
+def _check_entry(path: Path, name: str, known: object) -> None:
+    """Refuse a checksum that is none, or that would have a file outside the folder read."""
+    pure = PurePosixPath(name)
+    inside = not pure.is_absolute() and ".." not in pure.parts and "\\" not in name and ":" not in name
+    kinds = {key: type(value) for key, value in known.items()} if isinstance(known, dict) else {}
+    if not inside or kinds != {"sha256": str, "bytes": int}:
+        raise strange(path, f"its entry {name[:80]!r} names no file of the folder")
+
+
+def _is_ours_alone(path: Path) -> bool:
+    """Return whether a file says nothing of a run: a lock, or what a killed process had begun to write."""
+    return path.name == LOCK or (path.name.startswith(".") and path.name.endswith(TEMPORARY))
 
 
 def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | None:
@@ -84,23 +177,23 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
     """
     if folder.exists() and not folder.is_dir():
         raise RefusedError(f"{folder} is a file. Name a folder with --out.")
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir() or all(_is_ours_alone(path) for path in folder.iterdir()):
         return None
-    there = read_json(folder / "manifest.json")
+    there = read_json(folder / MANIFEST)
     if there is None:
         raise RefusedError(
             f"{folder} holds files that are not a trialsim run. Nothing was written. Name another folder with --out."
         )
     if there.get("scenario_hash") != manifest["scenario_hash"]:
         raise RefusedError(
-            f"{folder} holds the results of another scenario ({there.get('title')!r}, "
+            f"{folder} holds the results of another scenario ({str(there.get('title'))[:200]!r}, "
             f"{str(there.get('scenario_hash'))[:12]}; this one is {manifest['scenario_hash'][:12]}). "
             "Nothing was written. Name another folder with --out, or move that one away."
         )
     for key, words in (("trialsim", "version of trialsim"), ("seed_scheme", "seed scheme"), ("schema", "file schema")):
         if there.get(key) != manifest[key]:
             raise RefusedError(
-                f"{folder} was made by another {words} ({there.get(key)}; this is {manifest[key]}). "
+                f"{folder} was made by another {words} ({str(there.get(key))[:40]}; this is {manifest[key]}). "
                 "Nothing was written. Name another folder with --out."
             )
-    return there
+    return read_manifest(folder)

@@ -9,7 +9,7 @@ from trialsim.scenario.resolved import Resolved, Variant
 from trialsim.streams import BLOCK_SIZE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Unit:
     """One block of one variant, at all its sample sizes: the unit of work and of storage."""
 
@@ -18,8 +18,8 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Name of the file that stores it."""
-        return f"variant{self.variant:04d}_block{self.block:06d}.parquet"
+        """Name of the unit in file names and messages."""
+        return f"variant{self.variant:04d}_block{self.block:06d}"
 
 
 @dataclass(frozen=True, slots=True)

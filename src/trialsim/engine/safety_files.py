@@ -1,14 +1,15 @@
 """What was watched for safety on disk: stored by block, summed up by cell.
 
-parts/safety_variant0000_block000000.parquet   one row per cell and replicate
-safety.parquet, safety.csv                     one row per cell, kind of event and arm
-stopping.parquet, stopping.csv                 one row per cell and hypothesis, where a rule may stop the trial
+parts/safety_variant0000_block000000_....parquet   one row per cell and replicate
+safety.parquet, safety.csv                         one row per cell, kind of event and arm
+stopping.parquet, stopping.csv                     one row per cell and hypothesis, where a rule may stop the trial
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.engine.hypotheses import hypotheses
-from trialsim.engine.plan import Cell, Unit, n_blocks
+from trialsim.engine.plan import Cell
+from trialsim.engine.reading import read_rows
 from trialsim.engine.safety import SafetyBlock
-from trialsim.engine.store import write_atomically
 from trialsim.engine.truth import Truths
 from trialsim.kernels.montecarlo import Measure, mcse_mean, mean, proportion, wilson_interval
 from trialsim.kernels.operating_characteristics import FAILED
@@ -36,14 +37,11 @@ DAYS_PER_YEAR = 365.25
 NOTHING = Measure(math.nan, math.nan)
 
 
-def write_safety_part(folder: Path, unit: Unit, blocks: Sequence[SafetyBlock]) -> None:
-    """Store what was watched in one unit, sample sizes rising, replicates in order within.
+def safety_content(blocks: Sequence[SafetyBlock]) -> bytes:
+    """Return what was watched in one unit as a Parquet file: sample sizes rising, replicates in order within.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
-    unit : Unit
     blocks : sequence of SafetyBlock
     """
     import pyarrow as pa
@@ -60,39 +58,34 @@ def write_safety_part(folder: Path, unit: Unit, blocks: Sequence[SafetyBlock]) -
                 columns.setdefault(f"events_{w}_{a}", []).append(block.events[:, w, a])
                 columns.setdefault(f"patients_{w}_{a}", []).append(block.patients[:, w, a])
     table = pa.table({name: np.concatenate(parts) for name, parts in columns.items()})
-    write_atomically(_part(folder, unit), lambda path: pq.write_table(table, path, compression="zstd"))
+    content = BytesIO()
+    pq.write_table(table, content, row_group_size=BLOCK_SIZE, compression="zstd")
+    return content.getvalue()
 
 
-def read_safety(folder: Path, variant: Variant, n: int, replicates: int) -> dict[str, Array]:
+def read_safety(paths: Sequence[Path], variant: Variant, n: int, replicates: int) -> dict[str, Array]:
     """Return what was watched in one cell, one value per replicate in order.
 
     Parameters
     ----------
-    folder : Path
+    paths : sequence of Path
+        What was watched in the variant, block by block.
     variant : Variant
     n : int
         Sample size of the cell.
     replicates : int
         Surplus replicates of the last block are left out.
     """
-    import pyarrow.parquet as pq
-
-    start = sorted(variant.sample_sizes).index(n) * BLOCK_SIZE
+    group = sorted(variant.sample_sizes).index(n)
     parts = []
-    for block in range(n_blocks(replicates)):
-        table = pq.read_table(_part(folder, Unit(variant.index, block)))
-        parts.append(
-            {name: np.asarray(table[name], dtype=np.float64)[start:][:BLOCK_SIZE] for name in table.column_names}
-        )
+    for path in paths:
+        table = read_rows(path, [group], BLOCK_SIZE)
+        parts.append({name: np.asarray(table[name], dtype=np.float64) for name in table.column_names})
     return {name: np.concatenate([part[name] for part in parts])[:replicates] for name in parts[0]}
 
 
-def _part(folder: Path, unit: Unit) -> Path:
-    return folder / "parts" / f"safety_{unit.name}"
-
-
 def cell_rows(
-    folder: Path,
+    paths: Sequence[Path],
     replicates: int,
     estimates: pa.Table,
     variant: Variant,
@@ -104,8 +97,8 @@ def cell_rows(
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    paths : sequence of Path
+        As of `read_safety`.
     replicates : int
     estimates, variant, cell, varied, truths
         As of `summarise_stopping`.
@@ -113,7 +106,7 @@ def cell_rows(
     safety = variant.safety
     if safety is None:
         return {}
-    seen = read_safety(folder, variant, cell.n, replicates)
+    seen = read_safety(paths, variant, cell.n, replicates)
     rows = {
         "safety": list(summarise_safety(seen, variant, safety, cell, varied)),
         "stopping": list(summarise_stopping(seen, estimates, variant, safety, cell, varied, truths)),

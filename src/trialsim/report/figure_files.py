@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
+from trialsim.report.csv_files import csv_text
 from trialsim.report.fonts import drawable_columns
 from trialsim.report.style import png_bytes, svg_text
 
@@ -33,8 +34,3 @@ def figure_files(figures: Mapping[str, tuple[pd.DataFrame, Draw]]) -> dict[str, 
         files[f"{name}.svg"] = svg_text(draw(data)).encode("utf-8")
         files[f"{name}.csv"] = csv_text(data).encode("utf-8")
     return files
-
-
-def csv_text(frame: pd.DataFrame) -> str:
-    """Return a frame as CSV with unix line ends; 15 digits tell all scores of a scale apart."""
-    return str(frame.to_csv(index=False, lineterminator="\n", float_format="%.15g"))

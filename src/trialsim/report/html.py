@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from trialsim import evidence
+from trialsim.engine.failures import trial_command
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
@@ -261,6 +262,7 @@ def _rungs(rungs: pd.DataFrame | None, labels: Mapping[str, str]) -> list[dict[s
             "label": estimand_label(row["estimand"], labels),
             "method": method_words(str(row["method"])),
             "rung": name_words(str(row["rung"])),
+            "command": trial_command(row["cell"], row["replicate"]),
         }
         for row in records_of(rungs)
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 
 from trialsim.engine.store import write_bytes, write_text
 from trialsim.kernels.operating_characteristics import CONVERGED
+from trialsim.report.csv_files import csv_text
 from trialsim.report.design import labels_of
 from trialsim.report.figures import standard_figures
 from trialsim.report.figures.trajectories import trajectory_data
@@ -30,8 +30,8 @@ def publish(
     manifest: Mapping[str, Any],
     example: Sequence[Mapping[str, Any]],
     example_note: str,
-) -> None:
-    """Write figures (PNG, SVG and their data) and the report into a run folder.
+) -> list[Path]:
+    """Write figures (PNG, SVG and their data) and the report into a run folder; return the files.
 
     Parameters
     ----------
@@ -63,13 +63,13 @@ def publish(
             matrix=matrix,
         )
     texts: dict[str, str] = {}
+    written = [folder / REPORT]
     for name, shown in drawn.items():
         texts[name] = svg_text(shown.figure)
         write_bytes(folder / FIGURES / f"{name}.png", png_bytes(pictures[name].figure))
         write_text(folder / FIGURES / f"{name}.svg", texts[name])
-        buffer = io.StringIO()
-        shown.data.to_csv(buffer, index=False, lineterminator="\n")
-        write_text(folder / FIGURES / f"{name}.csv", buffer.getvalue())
+        write_text(folder / FIGURES / f"{name}.csv", csv_text(shown.data, digits=None))
+        written.extend(folder / FIGURES / f"{name}.{ending}" for ending in ("png", "svg", "csv"))
     # Only the fits that did not go as asked are read into memory.
     unusual = pd.read_parquet(
         folder / "estimates.parquet",
@@ -88,6 +88,7 @@ def publish(
         sections=sections_of(folder, summary, resolved, labels),
     )
     write_text(folder / REPORT, page)
+    return written
 
 
 def families_of(folder: Path) -> pd.DataFrame | None:

@@ -15,6 +15,7 @@ from trialsim.analysis.contract import Observed
 from trialsim.engine.store import write_text
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.planning.twins import counted_trials, twin
+from trialsim.report.csv_files import csv_text, original_texts
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.words import fixed, path_words, value_words
 from trialsim.scenario.resolved import Analysis, Estimand, Resolved, Variant
@@ -162,8 +163,8 @@ def _row(record: Mapping[str, Any], paths: tuple[str, ...], labels: Mapping[str,
     )
 
 
-def write_twins(folder: Path, resolved: Resolved) -> None:
-    """Write the closed forms of a run beside its figures, figures/twins.csv; no file where no hypothesis has one.
+def write_twins(folder: Path, resolved: Resolved) -> list[Path]:
+    """Write the closed forms of a run beside its figures, figures/twins.csv; return it, or nothing where none applies.
 
     Parameters
     ----------
@@ -173,15 +174,16 @@ def write_twins(folder: Path, resolved: Resolved) -> None:
         The scenario of the run.
     """
     found = twin_table(resolved.variants, resolved.hash, pd.read_parquet(folder / "summary.parquet"))
-    if len(found):
-        write_text(folder / TWINS, found.to_csv(index=False, lineterminator="\n"))
+    if not len(found):
+        return []
+    write_text(folder / TWINS, csv_text(found, digits=None))
+    return [folder / TWINS]
 
 
 def twins_of(folder: Path) -> pd.DataFrame | None:
     """Return the closed forms beside simulated power from a run folder; None where no hypothesis has one."""
     path = folder / TWINS
-    return (
-        pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"leaves_out": str}).fillna({"leaves_out": ""})
-        if path.exists()
-        else None
-    )
+    if not path.exists():
+        return None
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype={"leaves_out": str})
+    return original_texts(frame.fillna({"leaves_out": ""}))

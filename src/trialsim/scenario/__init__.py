@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.scenario.export import content_hash, json_schema, json_schema_text, resolved_dict
-    from trialsim.scenario.loading import Scenario, load
+    from trialsim.scenario.loading import Scenario, load, load_content
     from trialsim.scenario.resolved import (
         Allocation,
         Analysis,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "load": "loading",
+    "load_content": "loading",
     "Scenario": "loading",
     "resolve": "resolving",
     "content_hash": "export",
@@ -57,6 +58,7 @@ __all__ = [
     "json_schema",
     "json_schema_text",
     "load",
+    "load_content",
     "resolve",
     "resolved_dict",
     "starter",

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from trialsim.errors import Fault, InputError
+from trialsim.errors import CONTROL, Fault, InputError, visible
+from trialsim.scenario.files import read_bytes
 
 MAXIMUM_BYTES = 1_000_000
 MAXIMUM_DEPTH = 30
@@ -24,10 +25,7 @@ MAXIMUM_NODES = 100_000
 LARGEST_NUMBER = 2.0**64
 LONGEST_NUMBER = 40
 
-_TOO_LARGE = f"too large to be a scenario: more than {MAXIMUM_BYTES:,} bytes"
-
-# What a shell hands over is open already; opening any other pipe waits for somebody to write into it.
-_HANDED_OVER = re.compile(r"/dev/stdin|/dev/fd/[0-9]+|/proc/self/fd/[0-9]+")
+_TOO_DEEP = f"nested more than {MAXIMUM_DEPTH} levels deep"
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -126,13 +124,14 @@ def read_document(path: str | Path) -> Document:
         empty, not a mapping.
     """
     name = str(path)
-    return parse_document(_decode(_read_bytes(Path(path), name), name), name)
+    content = read_bytes(Path(path), name, MAXIMUM_BYTES, what="scenario", endings=(".yaml", ".yml"))
+    return parse_document(_decode(content, name), name)
 
 
 def parse_document(text: str, name: str) -> Document:
     """Read YAML text into a tree with places; `name` is shown as the file."""
     if len(text) > MAXIMUM_BYTES:
-        raise InputError([Fault("", _TOO_LARGE, file=name)])
+        raise InputError([Fault("", f"too large to be a scenario: more than {MAXIMUM_BYTES:,} bytes", file=name)])
     reader = _Reader(name)
     root = reader.read(text)
     if root is None:
@@ -169,38 +168,6 @@ def describe(value: Any) -> str:
     return str(value)
 
 
-def _read_bytes(path: Path, name: str) -> bytes:
-    try:
-        if path.is_dir():
-            raise InputError([Fault("", "is a folder; a scenario is one YAML file", file=name)])
-        if not path.exists():
-            raise InputError([Fault("", f"there is no such file{_neighbour(path)}", file=name)])
-        if not path.is_file() and not _HANDED_OVER.fullmatch(name):
-            message = f"is {_kind(path)}, not a file; save the scenario as a file and name that"
-            raise InputError([Fault("", message, file=name)])
-        with path.open("rb") as stream:
-            content = stream.read(MAXIMUM_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError([Fault("", f"cannot be read: {reason}", file=name)]) from error
-    if len(content) > MAXIMUM_BYTES:
-        raise InputError([Fault("", _TOO_LARGE, file=name)])
-    return content
-
-
-def _kind(path: Path) -> str:
-    kinds = {"named pipe": path.is_fifo, "socket": path.is_socket}
-    return f"a {next((kind for kind, fits in kinds.items() if fits()), 'device')}"
-
-
-def _neighbour(path: Path) -> str:
-    from trialsim.scenario.words import nearest
-
-    names = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-    match = nearest(path.name, names)
-    return f"; did you mean {path.with_name(match)}?" if match else ""
-
-
 def _decode(content: bytes, name: str) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -231,7 +198,9 @@ class _Reader:
             place = error.problem_mark or error.context_mark
             mark = self._mark(place) if place else Mark(self.name)
             context = f" {error.context}" if error.context else ""
-            self.faults.append(mark.fault("", f"not YAML:{context} {error.problem}".replace("  ", " ")))
+            message = f"not YAML:{context} {error.problem}".replace("  ", " ")
+            # The parser looks ahead and may stop at its own limit before the 31st level has come out of it.
+            self.faults.append(mark.fault("", _TOO_DEEP if "maximum nesting depth" in message else message))
         except yaml.YAMLError as error:
             self.faults.append(self._unprintable(text, error))
         except _StopReadingError:
@@ -251,7 +220,7 @@ class _Reader:
 
     def _node(self, event: Any, events: Iterator[Any], path: str, depth: int) -> Node:
         if depth > MAXIMUM_DEPTH:
-            raise self._stop(event, path[:60], f"nested more than {MAXIMUM_DEPTH} levels deep")
+            raise self._stop(event, path[:60], _TOO_DEEP)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
         anchor = event.anchor
@@ -288,7 +257,8 @@ class _Reader:
             if not isinstance(event, yaml.ScalarEvent):
                 raise self._stop(event, path, "a key must be a plain word or number")
             key, mark = event.value, self._mark(event.start_mark)
-            here = f"{path}.{key}" if path else key
+            here = f"{path}.{visible(key)}" if path else visible(key)
+            self._look_for_control(event, here)
             if event.tag is not None:
                 self._report(event, here, f"the tag {_tag(event)} is not allowed; write the plain key")
             node = self._node(next(events), events, here, depth + 1)
@@ -319,6 +289,8 @@ class _Reader:
 
     def _scalar(self, event: Any, path: str) -> Node:
         mark = self._mark(event.start_mark)
+        if self._look_for_control(event, path):
+            return Node(UNREADABLE, mark)
         if event.style:  # quoted or block text is never a number
             return Node(event.value, mark)
         value, complaint = plain_scalar(event.value)
@@ -326,6 +298,14 @@ class _Reader:
             self.faults.append(mark.fault(path, complaint))
             return Node(UNREADABLE, mark)
         return Node(value, mark)
+
+    def _look_for_control(self, event: Any, path: str) -> bool:
+        """Report a control character, which could steer the terminal or the browser that shows the text."""
+        found = CONTROL.search(event.value)
+        if found is None:
+            return False
+        self._report(event, path, f"holds the control character U+{ord(found[0]):04X}; leave it out")
+        return True
 
     def _mark(self, place: Any) -> Mark:
         return Mark(self.name, place.line + 1, place.column + 1) if self.places else Mark(self.name)

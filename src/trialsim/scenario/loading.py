@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,7 @@ from typing import Any
 from trialsim.errors import Fault, InputError, ScenarioWarning
 from trialsim.scenario.cautions import cautions
 from trialsim.scenario.checking import check_meaning
-from trialsim.scenario.document import Mark, Node, describe, parse_value, read_document
+from trialsim.scenario.document import Document, Mark, Node, describe, parse_document, parse_value, read_document
 from trialsim.scenario.known_names import unknown_names
 from trialsim.scenario.paths import PathError, fault_at, find, node_from, split_path
 from trialsim.scenario.paths import replace as replace_node
@@ -117,8 +118,31 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     ScenarioWarning
         If something can be run and is seldom meant, such as a primary visit before the last infusion.
     """
-    document = read_document(path)
-    root, set_faults = _apply(document.root, _fixing(document.root, settings or {}))
+    scenario = _checked(read_document(path), str(path), settings or {})
+    for caution in cautions(scenario.content, scenario.base.root):
+        warnings.warn(str(caution), ScenarioWarning, stacklevel=2)
+    return scenario
+
+
+def load_content(content: Mapping[str, Any], name: str) -> Scenario:
+    """Check a scenario that is plain data already, such as `Scenario.to_dict` gives; faults are at `name`.
+
+    Parameters
+    ----------
+    content : mapping
+    name : str
+        Shown as the file.
+
+    Raises
+    ------
+    InputError
+        With every fault found.
+    """
+    return _checked(parse_document(json.dumps(content, ensure_ascii=False), name), name, {})
+
+
+def _checked(document: Document, name: str, settings: Mapping[str, Any]) -> Scenario:
+    root, set_faults = _apply(document.root, _fixing(document.root, settings))
     faults = [*document.faults, *set_faults]
     checked = check_shape(root)
     meaning = check_meaning(root, checked.parts)
@@ -130,9 +154,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     faults += vary_faults
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
-    for caution in cautions(base.content, root):
-        warnings.warn(str(caution), ScenarioWarning, stacklevel=2)
-    return Scenario(base, points, str(path), dict(settings or {}))
+    return Scenario(base, points, name, dict(settings))
 
 
 def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:

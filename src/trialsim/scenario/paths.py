@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trialsim.errors import Fault
+from trialsim.errors import CONTROL, Fault
 from trialsim.scenario.document import MAXIMUM_DEPTH, Mark, Node, describe
 
 Path = tuple[str, ...]
@@ -115,6 +115,9 @@ def node_from(value: Any, mark: Mark, depth: int = 0) -> Node:
     if depth > MAXIMUM_DEPTH:
         raise PathError(f"the value is nested more than {MAXIMUM_DEPTH} levels deep")
     value = value.tolist() if hasattr(value, "tolist") else value
+    control = CONTROL.search(value) if isinstance(value, str) else None
+    if control is not None:
+        raise PathError(f"the text holds the control character U+{ord(control[0]):04X}; leave it out")
     if isinstance(value, dict):
         children = {str(name): node_from(item, mark, depth + 1) for name, item in value.items()}
         return Node(children, mark, dict.fromkeys(children, mark), 1 + sum(n.size for n in children.values()))

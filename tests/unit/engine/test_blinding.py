@@ -62,9 +62,8 @@ def test_the_summary_has_a_row_for_every_cell_and_arm(run):
 
 def test_shares_and_indices_are_means_over_replicates(run):
     """By hand from the stored tables of the last cell: masked like saline, 60 patients."""
-    tables = np.concatenate([np.load(run / "parts" / f"variant0001_block{b:06d}_guesses.npy")[1] for b in range(2)])[
-        :260
-    ].astype(float)
+    paths = [next((run / "parts").glob(f"guesses_variant0001_block{block:06d}_*.npy")) for block in range(2)]
+    tables = np.concatenate([np.load(path)[1] for path in paths])[:260].astype(float)
     found = pd.read_parquet(run / "blinding.parquet").iloc[-2:]
     share = tables[..., 0] / tables.sum(axis=2)
     np.testing.assert_allclose(found["says_active"], share.mean(axis=0), rtol=1e-12)

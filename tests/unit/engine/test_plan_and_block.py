@@ -28,7 +28,7 @@ def test_cells_are_variants_by_sample_size():
 def test_units_go_block_by_block_through_the_variants():
     listed = units(resolve(BOUNDED, VARIED), 300)
     assert [(u.variant, u.block) for u in listed] == [(0, 0), (1, 0), (0, 1), (1, 1)]
-    assert listed[3].name == "variant0001_block000001.parquet"
+    assert listed[3].name == "variant0001_block000001"
 
 
 def test_hypotheses_are_every_analysis_of_every_estimand():

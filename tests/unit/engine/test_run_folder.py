@@ -13,7 +13,7 @@ import pytest
 
 import trialsim as ts
 from trials import BOUNDED, resolve, write
-from trialsim.engine.execute import execute, finish
+from trialsim.engine.execute import execute
 from trialsim.engine.store import write_atomically
 from trialsim.errors import RefusedError
 
@@ -28,11 +28,7 @@ CHANGES = {
 
 def compute(folder, replicates, *, workers=1, changes=None):
     """Simulate without figures and report."""
-    execution = execute(
-        resolve(BOUNDED, {**CHANGES, **(changes or {})}), folder, replicates=replicates, workers=workers
-    )
-    finish(execution)
-    return execution
+    return execute(resolve(BOUNDED, {**CHANGES, **(changes or {})}), folder, replicates=replicates, workers=workers)
 
 
 def digests(folder, leave_out=("run.json",)):
@@ -68,7 +64,7 @@ def test_everything_but_run_json_is_the_same_for_any_number_of_workers(tmp_path)
     assert sum(name.startswith("parts/") and name.endswith(".parquet") for name in one) == 4
     for workers in (2, 4):
         assert digests(runs[workers].folder) == one
-        assert json.loads((runs[workers].folder / "run.json").read_text())["workers"] == workers
+        assert json.loads((runs[workers].folder / "run.json").read_text())["sessions"][0]["workers"] == workers
 
 
 def test_a_replicate_is_the_same_in_a_longer_run(finished, tmp_path):
@@ -138,13 +134,16 @@ def test_summary_csv_has_every_digit(finished):
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(finished, copied):
-    (copied / "parts" / "variant0001_block000000.parquet").unlink()
+    part = next((copied / "parts").glob("estimates_variant0001_block000000_*.parquet"))
+    part.unlink()
     for name in ("run.json", "summary.parquet", "estimates.parquet"):
         (copied / name).unlink()
-    (copied / "parts" / ".variant0001_block000000.parquet.1.tmp").write_bytes(b"half a file")
-    execution = compute(copied, 500)
+    for place in (copied, copied / "parts"):
+        (place / f".{part.name}.1.tmp").write_bytes(b"half a file")
+    told = []
+    execution = execute(resolve(BOUNDED, CHANGES), copied, replicates=500, workers=1, tell=told.append)
     assert execution.units_computed == 1
-    (copied / "parts" / ".variant0001_block000000.parquet.1.tmp").unlink(missing_ok=True)
+    assert [note.kind for note in told] == ["removed", "removed"]
     assert digests(copied) == digests(finished)
 
 
@@ -250,7 +249,7 @@ def test_true_values_are_found_once_and_kept_with_the_scenario_they_are_of(tmp_p
     compute(tmp_path / "run", 250, changes=changes)
     before = pd.read_parquet(tmp_path / "run" / "summary.parquet")
     assert before["true_value_se"].iloc[0] > 0
-    monkeypatch.setattr("trialsim.engine.execute.true_values", lambda *_: pytest.fail("found a second time"))
+    monkeypatch.setattr("trialsim.engine.merging.true_values", lambda *_: pytest.fail("found a second time"))
     compute(tmp_path / "run", 500, changes=changes)
     after = pd.read_parquet(tmp_path / "run" / "summary.parquet")
     np.testing.assert_array_equal(before["true_value"], after["true_value"])

@@ -1,0 +1,147 @@
+"""What running, storing and checking cost beside the computation itself, as ratios measured in one go.
+
+- overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop, in turns;
+- two workers: the computation on one worker against that on two, the start of the worker processes apart;
+- asked again: seconds until a finished run is shown, and with --verify;
+- merging: seconds and memory, by number of replicates.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from trialsim.engine.backends import run_units
+from trialsim.engine.block import compute_block
+from trialsim.engine.execute import execute
+from trialsim.engine.parts import check_parts, store_unit
+from trialsim.engine.plan import Unit, n_blocks, units
+from trialsim.engine.work import Job, compute_unit
+from trialsim.scenario import Resolved, load, resolve
+
+SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "followup_rct.yaml"
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--replicates", type=int, default=2000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument(
+        "--long", type=int, default=100_000, help="Replicates of the run that is merged and asked again."
+    )
+    options = parser.parse_args()
+    resolved = resolve(load(SCENARIO))
+    print(f"{SCENARIO.name}, {options.replicates:,} replicates per cell; medians of {options.repeats}\n")
+    overhead(resolved, options.replicates, options.repeats)
+    two_workers(resolved, options.replicates, options.repeats)
+    long_run(resolved, options.long)
+
+
+def overhead(resolved: Resolved, replicates: int, repeats: int) -> None:
+    """Compare a run up to its summary with the bare computation of its blocks."""
+    planned = units(resolved, replicates)
+    bare, whole = [], []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        with threadpool_limits(limits=1):
+            for unit in planned:
+                compute_block(resolved.variants[unit.variant], resolved.hash, resolved.seed, unit.block)
+        bare.append(time.perf_counter() - started)
+        with tempfile.TemporaryDirectory() as place:
+            started = time.perf_counter()
+            execute(resolved, Path(place) / "run", replicates=replicates, workers=1)
+            whole.append(time.perf_counter() - started)
+    # The first of each builds the patient models and imports what it needs.
+    compute, run = statistics.median(bare[1:]), statistics.median(whole[1:])
+    print(f"{'bare computation':<44}{compute:10.2f} s")
+    print(f"{'run up to its summary, one worker':<44}{run:10.2f} s")
+    print(f"{'overhead of engine, storage and checksums':<44}{100 * (run / compute - 1):10.1f} %\n")
+
+
+def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:
+    """Compare the computation on one and on two workers, in turns."""
+    planned = units(resolved, replicates)
+    job = Job(resolved.variants, resolved.hash, resolved.seed)
+    seconds: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(repeats + 1):
+        for workers, times in seconds.items():
+            started = time.perf_counter()
+            for _done in run_units(Compute(job), planned, workers):
+                pass
+            times.append(time.perf_counter() - started)
+    one, two = (statistics.median(times[1:]) for times in seconds.values())
+    print(f"{'computation, one worker':<44}{one:10.2f} s")
+    print(f"{'computation, two workers':<44}{two:10.2f} s")
+    print(f"{'ratio':<44}{one / two:10.2f}\n")
+
+
+class Compute:
+    """Computes a unit; picklable."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    def __call__(self, unit: Unit) -> float:
+        """Return the seconds it took."""
+        return compute_unit(self.job, unit).wall_seconds
+
+
+def long_run(resolved: Resolved, replicates: int) -> None:
+    """Merge a long run, of which the first block stands for all others, and ask for it again."""
+    place = Path(tempfile.mkdtemp())
+    try:
+        for length in (replicates // 10, replicates):
+            fill(resolved, place / str(length), length)
+            seconds, peak = timed([*RUN, "--replicates", str(length), "--out", str(place / str(length)), "--force"])
+            size = sum(path.stat().st_size for path in (place / str(length)).rglob("*") if path.is_file())
+            words = f"merge and draw {length:,} replicates"
+            print(f"{words:<44}{seconds:10.2f} s{peak:10.0f} MB at most{size / 1e6:10.0f} MB on disk")
+        again = [*RUN, "--replicates", str(replicates), "--out", str(place / str(replicates))]
+        print(f"{'asked again':<44}{timed(again)[0]:10.2f} s")
+        print(f"{'asked again with --verify':<44}{timed([*again, '--verify'])[0]:10.2f} s")
+    finally:
+        shutil.rmtree(place)
+
+
+RUN = [sys.executable, "-m", "trialsim", "run", str(SCENARIO), "--quiet", "--workers", "1"]
+
+
+def fill(resolved: Resolved, folder: Path, replicates: int) -> None:
+    """Store as many units as a run of that length has, each with estimates of its own blocks or copies of these."""
+    from trialsim.engine.estimates import estimates_content
+    from trialsim.engine.plan import cells
+
+    for variant in resolved.variants:
+        blocks = compute_block(variant, resolved.hash, resolved.seed, 0)
+        index = {cell.n: cell.index for cell in cells(resolved.variants) if cell.variant == variant.index}
+        for block in range(n_blocks(replicates)):
+            unit = Unit(variant.index, block)
+            store_unit(folder, unit, {"estimates": estimates_content(variant, resolved.hash, unit, index, blocks)})
+    from trialsim.engine.manifest import build_manifest
+    from trialsim.engine.store import write_json
+
+    write_json(folder / "manifest.json", build_manifest(resolved, replicates))
+    assert len(check_parts(folder, print)) == len(units(resolved, replicates))
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Return the seconds and the largest memory, in MB, of a command."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, used = os.wait4(process.pid, 0)
+    assert status == 0
+    return time.perf_counter() - started, used.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

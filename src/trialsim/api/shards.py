@@ -1,0 +1,54 @@
+"""The shards of a run put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trialsim.api.runs import Run, carry_out
+from trialsim.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from trialsim.engine.notes import Tell
+
+
+def merge(
+    folders: Sequence[str | Path],
+    out: str | Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    tell: Tell | None = None,
+) -> Run:
+    """Return the run of which these folders hold the shards: the same bytes as of one that was computed in one piece.
+
+    Parameters
+    ----------
+    folders : sequence of str or Path
+        Made by `run` with a `shard`; they stay as they are.
+    out : str or Path
+        Run folder; new, or of the same run.
+    progress : callable, optional
+        Called with (blocks done, blocks in all).
+    tell : callable, optional
+        Called with notes (`kind`, `text`), such as that two shards have blocks in common.
+
+    Raises
+    ------
+    InputError
+        If there is no folder.
+    RefusedError
+        If a folder is no shard, is of another scenario or version, a shard is missing, or two disagree.
+    """
+    from trialsim.engine.notes import silent
+    from trialsim.engine.opening import open_folder
+    from trialsim.engine.shards import bring, pieces_of, sources_of
+
+    if not folders:
+        raise InputError([Fault("merge", "name the folders of the shards")])
+    pieces = pieces_of([Path(folder) for folder in folders])
+    resolved = open_folder(pieces.folders[0]).resolved
+    sources = sources_of(pieces, resolved, tell or silent)
+    replicates = int(pieces.manifest["replicates"])
+    return carry_out(resolved, Path(out), replicates, tell=tell, progress=progress, bring=partial(bring, sources))

@@ -1,0 +1,101 @@
+"""`trialsim diff`: what differs between two runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from trialsim.api.run_folders import RunDifference
+
+_LONGEST = 60
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="A run folder.", show_default=False)],
+    b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Show what differs between two runs: values of their scenarios, and power in the cells that both have.
+
+    Runs of one seed share their patients, so that their powers are compared replicate by replicate, with a far
+    smaller Monte Carlo error than those of two seeds.
+    """
+    from trialsim import api
+
+    found = api.diff(a, b)
+    if as_json:
+        typer.echo(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+    else:
+        _print(found)
+
+
+def _as_json(found: RunDifference) -> dict[str, Any]:
+    return {
+        "same_scenario": found.same_scenario,
+        "changed": [one._asdict() for one in found.found.changed],
+        "power": json.loads(found.power.to_json(orient="records", double_precision=15)),
+        "only_a": found.found.only_a,
+        "only_b": found.found.only_b,
+    }
+
+
+def _print(found: RunDifference) -> None:
+    from trialsim.cli.tables import print_grid
+
+    typer.echo(f"A: {found.found.a}\nB: {found.found.b}")
+    same = "Both scenarios have the same hash: results hang on the same values."
+    typer.echo(same if found.same_scenario else "The scenarios differ.")
+    if found.found.changed:
+        typer.echo()
+        rows = [(one.path, _value(one.a), _value(one.b)) for one in found.found.changed]
+        print_grid(("Value", "A", "B"), rows, left=3)
+    _print_power(found)
+
+
+def _print_power(found: RunDifference) -> None:
+    from trialsim.cli.tables import print_grid
+
+    power = found.found.power
+    for only, name in ((found.found.only_a, "A"), (found.found.only_b, "B")):
+        if only:
+            typer.echo(f"\n{only} rows of the summary of {name} have no counterpart.")
+    if not power:
+        typer.echo("\nNo cell is in both, so that no power can be compared.")
+        return
+    typer.echo()
+    settings = list(power[0].setting)
+    rows = [
+        (
+            *(str(row.setting[name]) for name in settings),
+            _percent(row.power_a, row.mcse_a),
+            _percent(row.power_b, row.mcse_b),
+            _percent(row.difference, row.mcse, signed=True),
+        )
+        for row in power
+    ]
+    print_grid((*settings, "Power A", "Power B", "A - B"), rows, left=len(settings))
+    shared = min(row.replicates for row in power)
+    if power[0].paired:
+        words = (
+            f"A - B replicate by replicate, over the {shared:,} that both have and analysed: the patients are the same."
+        )
+    else:
+        words = "A and B have other draws (seed or version): their errors add up."
+    nulls = " Where nothing is to be found, power is the type I error." if any(row.null for row in power) else ""
+    typer.echo(f"Power in % ± Monte Carlo standard error. {words}{nulls}")
+
+
+def _percent(value: float, mcse: float, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{100 * value:{sign}.1f} ± {100 * mcse:.1f}"
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

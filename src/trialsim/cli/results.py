@@ -1,0 +1,44 @@
+"""A finished run on the screen, or as JSON for another program."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from trialsim.api import Run
+
+
+def show_run(result: Run, *, quiet: bool, as_json: bool) -> None:
+    """Print a run.
+
+    Parameters
+    ----------
+    result : Run
+    quiet : bool
+        Print nothing.
+    as_json : bool
+        Print summary, hypotheses tested together and closed forms as JSON, also when quiet.
+    """
+    if as_json:
+        typer.echo(json.dumps(_as_json(result), indent=2))
+    elif quiet:
+        return
+    elif not result.whole:
+        typer.echo(f"The shard is done: {result.folder}. When all are: trialsim merge SHARD... --out FOLDER")
+    else:
+        from trialsim.cli.tables import print_run
+
+        print_run(result)
+
+
+def _as_json(result: Run) -> dict[str, Any]:
+    told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
+    if not result.whole:
+        return told
+    for name, frame in (("summary", result.summary), ("families", result.families), ("twins", result.twins)):
+        if frame is not None:
+            told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
+    return told

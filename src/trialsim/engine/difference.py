@@ -1,0 +1,263 @@
+r"""What differs between two runs: their scenarios value by value, and the power they found.
+
+Runs of the same seed and seed scheme share their patients, whatever their scenarios say: draws are addressed, and the
+scenario is not in the address. Replicate by replicate they are pairs, and the difference of two powers has the standard
+error of the mean of paired differences :math:`d_r = x_r - y_r`, x and y being 1 where a trial finds its effect:
+
+.. math:: \mathrm{SE} = s_d / \sqrt{R}.
+
+Otherwise the two are independent and their squared standard errors add up.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.engine.opening import RunFolder, manifest_of, open_folder
+from trialsim.errors import RefusedError
+from trialsim.kernels.operating_characteristics import FAILED
+from trialsim.scenario.methods import power_sign
+
+Flags = NDArray[np.bool_]
+
+_KEYS = ("n", "estimand", "method")
+
+
+class Changed(NamedTuple):
+    """A value that differs; None where a run has none.
+
+    Attributes
+    ----------
+    path : str
+        In the scenario, or of the run: `seed`, `replicates`, versions.
+    a, b : object
+    """
+
+    path: str
+    a: Any
+    b: Any
+
+
+class PowerDifference(NamedTuple):
+    """Power in two runs, `a - b`.
+
+    Attributes
+    ----------
+    setting : dict
+        Varied values, size, estimand and method that both runs have.
+    power_a, mcse_a, power_b, mcse_b : float
+    difference, mcse : float
+    paired : bool
+        Whether the runs share their draws, so that they are compared replicate by replicate.
+    replicates : int
+        Pairs, or replicates of the smaller run.
+    null : bool
+        Whether every rejection is a false one in both: power is then the type I error.
+    """
+
+    setting: dict[str, Any]
+    power_a: float
+    mcse_a: float
+    power_b: float
+    mcse_b: float
+    difference: float
+    mcse: float
+    paired: bool
+    replicates: int
+    null: bool
+
+
+class Difference(NamedTuple):
+    """What differs between two runs.
+
+    Attributes
+    ----------
+    a, b : Path
+    same_scenario : bool
+        Whether the scenarios have one hash.
+    changed : tuple of Changed
+    power : tuple of PowerDifference
+        Of cells that both have.
+    only_a, only_b : int
+        Rows of the summaries that the other run lacks.
+    """
+
+    a: Path
+    b: Path
+    same_scenario: bool
+    changed: tuple[Changed, ...]
+    power: tuple[PowerDifference, ...]
+    only_a: int
+    only_b: int
+
+
+def difference(a: Path, b: Path) -> Difference:
+    """Return what differs between two finished runs.
+
+    Parameters
+    ----------
+    a, b : Path
+        Run folders.
+
+    Raises
+    ------
+    RefusedError
+        If one is no run folder, or is not finished.
+    """
+    of_a, of_b = manifest_of(a), manifest_of(b)
+    (rows_a, all_a), (rows_b, all_b) = _summary(a, of_a, of_b), _summary(b, of_b, of_a)
+    pair = _paired(a, of_a, b, of_b)
+    power = tuple(_power(rows_a[key], rows_b[key], dict(key), pair) for key in rows_a if key in rows_b)
+    return Difference(
+        a,
+        b,
+        of_a["scenario_hash"] == of_b["scenario_hash"],
+        tuple(_changed(of_a, of_b)),
+        power,
+        all_a - len(power),
+        all_b - len(power),
+    )
+
+
+class _Pair(NamedTuple):
+    a: RunFolder
+    b: RunFolder
+
+
+def _paired(a: Path, of_a: Mapping[str, Any], b: Path, of_b: Mapping[str, Any]) -> _Pair | None:
+    """Return both runs opened, if they share their draws and were made by this version; None otherwise."""
+    if any(of_a.get(key) != of_b.get(key) for key in ("seed", "seed_scheme", "block_size")):
+        return None
+    try:
+        return _Pair(open_folder(a), open_folder(b))
+    except RefusedError:
+        return None
+
+
+def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[Changed]:
+    """Yield what differs: values as resolved, then what is only written, then how it was run."""
+    values_a, values_b = _values(a), _values(b)
+    for path in dict.fromkeys([*values_a, *values_b]):
+        if values_a.get(path) != values_b.get(path):
+            yield Changed(path, values_a.get(path), values_b.get(path))
+    versions_a, versions_b = _run_values(a), _run_values(b)
+    for path in dict.fromkeys([*versions_a, *versions_b]):
+        if versions_a.get(path) != versions_b.get(path):
+            yield Changed(path, versions_a.get(path), versions_b.get(path))
+
+
+def _values(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every resolved value by its path, and what is written besides: title, labels, what is varied."""
+    rows = manifest["scenario"].get("provenance", [])
+    resolved = {str(row["path"]): row["value"] for row in rows}
+    resolved = {leaf: value for path, part in resolved.items() for leaf, value in _leaves(path, part)}
+    written = dict(_leaves("", manifest["scenario"]["scenario"]))
+    besides = {path: value for path, value in written.items() if path not in resolved and value != {}}
+    both = {**resolved, **besides}
+    return {path: value for path, value in both.items() if not path.startswith("simulation.")}
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(f"{path}.{key}" if path else str(key), item)
+    else:
+        yield path, value
+
+
+def _run_values(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("seed", "replicates", "block_size", "seed_scheme", "trialsim", "schema")
+    return {
+        **{name: manifest.get(name) for name in names},
+        **{f"versions.{name}": value for name, value in manifest.get("versions", {}).items()},
+        **{f"environment.{name}": value for name, value in manifest.get("environment", {}).items()},
+    }
+
+
+Key = tuple[tuple[str, Any], ...]
+
+
+def _summary(folder: Path, own: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict[Key, dict[str, Any]], int]:
+    """Return the rows of a summary that the other run may have too, by what tells them apart, and the number of all."""
+    import pyarrow.parquet as pq
+
+    path = folder / "summary.parquet"
+    if not path.exists():
+        raise RefusedError(f"The run in {folder} is not finished. Give its command again, and it goes on.")
+    rows = pq.read_table(path).to_pylist()
+    count = len(rows)
+    shared = [name for name in _varied(own) if name in _varied(other)]
+    alone = [name for name in _varied(own) if name not in shared]
+    if alone:
+        # The other run has one value where this one has several: its row is the one at that value.
+        fixed = _values(other)
+        rows = [row for row in rows if all(_same(row[name], fixed.get(name)) for name in alone)]
+    return {tuple((name, _plain(row[name])) for name in (*shared, *_KEYS)): row for row in rows}, count
+
+
+def _varied(manifest: Mapping[str, Any]) -> list[str]:
+    variants = manifest["scenario"].get("variants") or [{}]
+    return list(variants[0].get("settings", {}))
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(_plain(one) == _plain(other))
+
+
+def _plain(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, list | dict) else value
+
+
+def _power(
+    row_a: Mapping[str, Any], row_b: Mapping[str, Any], setting: dict[str, Any], pair: _Pair | None
+) -> PowerDifference:
+    found = row_a["power"] - row_b["power"]
+    mcse = math.hypot(row_a["power_mcse"], row_b["power_mcse"])
+    count = min(row_a["replicates"], row_b["replicates"])
+    if pair is not None:
+        usable_a, success_a = _successes(pair.a, row_a, count)
+        usable_b, success_b = _successes(pair.b, row_b, count)
+        both = usable_a & usable_b
+        apart = success_a[both].astype(np.float64) - success_b[both].astype(np.float64)
+        count = len(apart)
+        found = float(apart.mean()) if count else math.nan
+        mcse = float(apart.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
+    return PowerDifference(
+        setting,
+        row_a["power"],
+        row_a["power_mcse"],
+        row_b["power"],
+        row_b["power_mcse"],
+        found,
+        mcse,
+        pair is not None,
+        count,
+        bool(row_a["null"] and row_b["null"]),
+    )
+
+
+def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flags, Flags]:
+    """Return which replicates gave an estimate, and which found the effect as the summary counts it."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(
+        run.path / "estimates.parquet",
+        columns=["replicate", "estimate", "p", "status", "estimand", "method"],
+        filters=[("cell", "==", row["cell"])],
+    )
+    own = (np.asarray(table["estimand"]) == row["estimand"]) & (np.asarray(table["method"]) == row["method"])
+    own &= np.asarray(table["replicate"]) < count
+    estimate, p = (np.asarray(table[name])[own] for name in ("estimate", "p"))
+    estimands = run.resolved.variants[row["variant"]].estimands
+    estimand = next(estimand for estimand in estimands if estimand.name == row["estimand"])
+    sign = power_sign(estimand, row["measure"], row["true_value"])
+    usable = np.asarray(table["status"])[own] != FAILED
+    with np.errstate(invalid="ignore"):
+        return usable, usable & (p <= row["alpha"]) & ((sign * estimate > 0.0) | (sign == 0))

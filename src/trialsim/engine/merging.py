@@ -1,0 +1,96 @@
+"""From the parts of a run to its results: estimates in replicate order, and what they add up to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trialsim.engine.aggregate import summarise_cell
+from trialsim.engine.blinding import summarise_blinding
+from trialsim.engine.estimates import merge_parts
+from trialsim.engine.failures import FailureFiles
+from trialsim.engine.families import summarise_family
+from trialsim.engine.hypotheses import hypotheses
+from trialsim.engine.parts import PARTS, Parts
+from trialsim.engine.plan import Unit, cells, n_blocks
+from trialsim.engine.reading import read_json
+from trialsim.engine.safety_files import cell_rows
+from trialsim.engine.store import write_json, write_rows
+from trialsim.engine.truth import Truth, Truths, true_values
+from trialsim.errors import RefusedError
+from trialsim.scenario.resolved import Resolved, Variant
+
+
+def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> list[Path]:
+    """Write the results of a run from its parts; return the files.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    folder : Path
+    parts : dict
+        Of every unit.
+    replicates : int
+        Surplus replicates of the last block are left out.
+    """
+    listed, blocks = cells(resolved.variants), range(n_blocks(replicates))
+
+    def paths(variant: Variant, kind: str) -> list[Path]:
+        return [parts[Unit(variant.index, block)][kind] for block in blocks]
+
+    varied = tuple(resolved.variants[0].settings)
+    tables: dict[str, list[dict[str, Any]]] = {}
+    truths = {variant.index: _truths(folder, variant, resolved.hash) for variant in resolved.variants}
+    estimates = [paths(variant, "estimates") for variant in resolved.variants]
+    merged = merge_parts(folder, resolved.variants, estimates, resolved.hash, replicates)
+    with FailureFiles(folder) as failures:
+        for cell, table in zip(listed, merged, strict=True):
+            variant = resolved.variants[cell.variant]
+            about = (table, variant, cell, varied, truths[cell.variant])
+            tables.setdefault("summary", []).extend(summarise_cell(*about))
+            family = summarise_family(*about)
+            if family is not None:
+                tables.setdefault("families", []).append(family)
+            if variant.safety is not None:
+                for name, rows in cell_rows(paths(variant, "safety"), replicates, *about).items():
+                    tables.setdefault(name, []).extend(rows)
+            failures.add(cell, table)
+    for variant in resolved.variants:
+        if variant.unblinding is not None:
+            own = [cell for cell in listed if cell.variant == variant.index]
+            guesses = summarise_blinding(paths(variant, "guesses"), variant, own, varied, replicates)
+            tables.setdefault("blinding", []).extend(guesses)
+    written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
+    return [folder / "estimates.parquet", *written, *failures.paths]
+
+
+def _truths(folder: Path, variant: Variant, key: str) -> Truths:
+    """Return the true values of a variant, found once in a run folder: they do not change when it grows."""
+    path = folder / PARTS / f"variant{variant.index:04d}_truths.json"
+    listed = hypotheses(variant)
+    kept = _kept(path, key, len(listed))
+    if kept is not None:
+        return {h: Truth(*pair) for h, pair in zip(listed, kept, strict=True)}
+    found = true_values(variant, key)
+    pairs = [list(found[h]) for h in listed]
+    write_json(path, {"scenario_hash": key, "true_values": pairs, "sha256": _digest(key, pairs)})
+    return found
+
+
+def _kept(path: Path, key: str, n: int) -> list[tuple[float, float]] | None:
+    """Return true values found earlier; None where there are none, or the file is damaged or of another scenario."""
+    try:
+        content = read_json(path)
+    except RefusedError:
+        return None
+    if content is None or content.get("sha256") != _digest(key, content.get("true_values")):
+        return None
+    pairs: Sequence[Sequence[float]] = content["true_values"]
+    return [(pair[0], pair[1]) for pair in pairs] if len(pairs) == n else None
+
+
+def _digest(key: str, pairs: object) -> str:
+    return hashlib.sha256(json.dumps([key, pairs]).encode()).hexdigest()

@@ -1,0 +1,28 @@
+"""What a run has to say besides how far it is: one line each, for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+
+class Note(NamedTuple):
+    """A line about a run.
+
+    Attributes
+    ----------
+    kind : {'needs', 'waiting', 'damaged', 'removed', 'environment', 'worker', 'overlap'}
+        The run is large, and this is what it needs; another process has the folder; a file was not what its checksum
+        says; leftovers were removed; blocks were computed elsewhere; a worker was lost; shards have blocks in common.
+    text : str
+    """
+
+    kind: Literal["needs", "waiting", "damaged", "removed", "environment", "worker", "overlap"]
+    text: str
+
+
+Tell = Callable[[Note], None]
+
+
+def silent(note: Note) -> None:
+    """Tell nobody."""

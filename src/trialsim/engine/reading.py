@@ -1,0 +1,139 @@
+"""Reading a run folder that may hold anything: a sound file, or a refusal that names it. Nothing in it can run code.
+
+JSON, Parquet and arrays of numbers only; what is too large for what it says it is, is not read.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.errors import RefusedError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+MAXIMUM_JSON_BYTES = 500_000_000
+REMEDY = "Delete it, or name another folder with --out."
+
+
+def strange(path: Path, why: object = "") -> RefusedError:
+    """Return the refusal of a file that is not what trialsim writes there."""
+    reason = f" ({why})" if str(why) else ""
+    return RefusedError(f"{path} is not what trialsim writes there{reason}. {REMEDY}")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Return a JSON object from a file; None where there is no such file.
+
+    Raises
+    ------
+    RefusedError
+        If the file is there and is no such object, or cannot be read.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise strange(path, "no ordinary file")
+        with path.open("rb") as stream:
+            content = stream.read(MAXIMUM_JSON_BYTES + 1)
+        if len(content) > MAXIMUM_JSON_BYTES:
+            raise strange(path, f"more than {MAXIMUM_JSON_BYTES:,} bytes")
+        found = json.loads(content.decode("utf-8"), parse_constant=_no_number)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RefusedError(f"{path} cannot be read ({error}). {REMEDY}") from error
+    if not isinstance(found, dict):
+        raise strange(path)
+    return found
+
+
+def _no_number(name: str) -> object:
+    raise ValueError(f"{name} is no number")
+
+
+def open_parquet(path: Path, schema: pa.Schema | None = None) -> pq.ParquetFile:
+    """Return a Parquet file that has been looked into, but not read.
+
+    Parameters
+    ----------
+    path : Path
+    schema : Schema, optional
+        Columns that it must have, in order.
+
+    Raises
+    ------
+    RefusedError
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(path)
+    except (OSError, pa.ArrowException) as error:
+        raise strange(path, error) from error
+    if schema is not None and not file.schema_arrow.equals(schema):
+        file.close()
+        raise strange(path, "other columns")
+    return file
+
+
+def read_rows(path: Path, groups: list[int], rows: int, schema: pa.Schema | None = None) -> pa.Table:
+    """Return row groups of a part that must hold so many rows.
+
+    Parameters
+    ----------
+    path : Path
+    groups : list of int
+    rows : int
+        In all of these groups together; a file that claims more is not unpacked.
+    schema : Schema, optional
+
+    Raises
+    ------
+    RefusedError
+    """
+    import pyarrow as pa
+
+    with open_parquet(path, schema) as file:
+        if file.num_row_groups <= max(groups):
+            raise strange(path, f"{file.num_row_groups} row groups")
+        claimed = sum(file.metadata.row_group(group).num_rows for group in groups)
+        if claimed != rows:
+            raise strange(path, f"{claimed:,} rows and not {rows:,}")
+        try:
+            return file.read_row_groups(groups)
+        except (OSError, pa.ArrowException) as error:
+            raise strange(path, error) from error
+
+
+def read_counts(path: Path, shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return an array of counts of a known shape.
+
+    Parameters
+    ----------
+    path : Path
+    shape : tuple of int
+
+    Raises
+    ------
+    RefusedError
+    """
+    most = 4 * int(np.prod(shape)) + 4096
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most + 1)
+        if len(content) > most:
+            raise strange(path, "too large")
+        found = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, EOFError, MemoryError) as error:
+        raise strange(path, error) from error
+    if not isinstance(found, np.ndarray) or found.dtype != np.int32 or found.shape != shape or (found < 0).any():
+        raise strange(path, "another array")
+    return found

@@ -1,0 +1,90 @@
+"""The work of a run, unit by unit: from a block's draws to the content of its files. No file is touched."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from trialsim.engine.blinding import guesses_content
+from trialsim.engine.block import compute_block, draw_block
+from trialsim.engine.estimates import estimates_content
+from trialsim.engine.plan import Unit, cells
+from trialsim.engine.safety import safety_block
+from trialsim.engine.safety_files import safety_content
+from trialsim.scenario.resolved import Variant
+from trialsim.streams import Streams
+
+
+class Job(NamedTuple):
+    """What a worker must know of a run.
+
+    Attributes
+    ----------
+    variants : tuple of Variant
+    key : str
+        Hash of the scenario.
+    seed : int
+    first_cell : int
+        Number of the first cell of these variants.
+    """
+
+    variants: tuple[Variant, ...]
+    key: str
+    seed: int
+    first_cell: int = 0
+
+    def only(self, variant: int) -> Job:
+        """Return what a worker must know of one variant alone: the others of a wide grid are not sent along.
+
+        Parameters
+        ----------
+        variant : int
+        """
+        before = sum(len(one.sample_sizes) for one in self.variants[:variant])
+        return self._replace(variants=self.variants[variant : variant + 1], first_cell=before)
+
+
+class Done(NamedTuple):
+    """What a worker gives back.
+
+    Attributes
+    ----------
+    unit : Unit
+    files : mapping of str to bytes
+        Content by kind.
+    wall_seconds, cpu_seconds : float
+        What the unit took.
+    """
+
+    unit: Unit
+    files: Mapping[str, bytes]
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def compute_sent(sent: tuple[Job, Unit]) -> Done:
+    """Return the content of a unit's files, job and unit as they were sent to a worker."""
+    return compute_unit(*sent)
+
+
+def compute_unit(job: Job, unit: Unit) -> Done:
+    """Return the content of a unit's files.
+
+    Parameters
+    ----------
+    job : Job
+    unit : Unit
+    """
+    wall, cpu = time.perf_counter(), time.process_time()
+    variant = next(one for one in job.variants if one.index == unit.variant)
+    streams = Streams(job.seed, unit.block)
+    cohort = draw_block(variant, job.key, streams, max(variant.sample_sizes), only_needed=True)
+    blocks = compute_block(variant, job.key, job.seed, unit.block, cohort=cohort)
+    index = {cell.n: job.first_cell + cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
+    files = {"estimates": estimates_content(variant, job.key, unit, index, blocks)}
+    if variant.safety is not None:
+        files["safety"] = safety_content(safety_block(variant, cohort))
+    if variant.unblinding is not None:
+        files["guesses"] = guesses_content(blocks)
+    return Done(unit, files, time.perf_counter() - wall, time.process_time() - cpu)
