@@ -10,7 +10,7 @@ import pytest
 
 from cli.conftest import content_of
 
-SMALL = ("run", "scenarios/quick_start.yaml", "--set", "sample_size=[8, 40]", "--workers", "1", "--quiet")
+SMALL = ("run", "scenarios/quick_start.yaml", "--set", "sample_size=[6, 40]", "--workers", "1", "--quiet")
 
 
 @pytest.fixture
