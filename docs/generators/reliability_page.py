@@ -41,7 +41,8 @@ HOSTILE = """
 ## Hostile input
 
 Scenarios (YAML), data for `trialsim analyze` (CSV) and run folders may come from anybody. Each row is an input that was
-tried, and what becomes of it. In **bold** is what did harm when it was first tried; it was mended, and the test keeps it so.
+tried, and what becomes of it. In **bold** is what did harm when it was first tried; it was mended, and the test keeps
+it so.
 
 """
 
@@ -50,8 +51,8 @@ FUZZING = """
 
 Property tests damage sound files in ways drawn at random, the same ones every time, with every change of the program.
 Besides, coverage-guided fuzzing with [atheris](https://github.com/google/atheris) was left to itself
-(`tests/fuzz/readers.py`), counting as a find every exception that is not one of trialsim's own refusals, every warning, and
-every input that takes longer than five seconds of processor time.
+(`tests/fuzz/readers.py`), counting as a find every exception that is not one of trialsim's own refusals, every
+warning, and every input that takes longer than five seconds.
 
 """
 
