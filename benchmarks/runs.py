@@ -1,6 +1,7 @@
 """What running, storing and checking cost beside the computation itself, as ratios measured in one go.
 
-- overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop, in turns;
+- overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop, in turns,
+  in elapsed and in processor time (the second is less disturbed by what else the machine does);
 - two workers: the computation on one worker against that on two, the start of the worker processes apart;
 - asked again: seconds until a finished run is shown, and with --verify;
 - merging: seconds and memory, by number of replicates.
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
@@ -44,28 +46,38 @@ def main() -> None:
     print(f"{SCENARIO.name}, {options.replicates:,} replicates per cell; medians of {options.repeats}\n")
     overhead(resolved, options.replicates, options.repeats)
     two_workers(resolved, options.replicates, options.repeats)
-    long_run(resolved, options.long)
+    if options.long:
+        long_run(resolved, options.long)
 
 
 def overhead(resolved: Resolved, replicates: int, repeats: int) -> None:
-    """Compare a run up to its summary with the bare computation of its blocks."""
+    """Compare a run up to its summary with the bare computation of its blocks, in elapsed and in processor time."""
     planned = units(resolved, replicates)
-    bare, whole = [], []
-    for _ in range(repeats + 1):
-        started = time.perf_counter()
+
+    def bare() -> None:
         with threadpool_limits(limits=1):
             for unit in planned:
                 compute_block(resolved.variants[unit.variant], resolved.hash, resolved.seed, unit.block)
-        bare.append(time.perf_counter() - started)
+
+    def whole() -> None:
         with tempfile.TemporaryDirectory() as place:
-            started = time.perf_counter()
             execute(resolved, Path(place) / "run", replicates=replicates, workers=1)
-            whole.append(time.perf_counter() - started)
-    # The first of each builds the patient models and imports what it needs.
-    compute, run = statistics.median(bare[1:]), statistics.median(whole[1:])
-    print(f"{'bare computation':<44}{compute:10.2f} s")
-    print(f"{'run up to its summary, one worker':<44}{run:10.2f} s")
-    print(f"{'overhead of engine, storage and checksums':<44}{100 * (run / compute - 1):10.1f} %\n")
+
+    taken = [(measured(bare), measured(whole)) for _ in range(repeats + 1)]
+    # The first builds the patient models and imports what it needs.
+    for clock, name in enumerate(("elapsed", "processor")):
+        compute, run = (statistics.median(pair[what][clock] for pair in taken[1:]) for what in (0, 1))
+        print(f"{f'bare computation, {name}':<44}{compute:10.2f} s")
+        print(f"{f'run up to its summary, {name}':<44}{run:10.2f} s")
+        print(f"{'overhead of engine, storage and checksums':<44}{100 * (run / compute - 1):10.1f} %")
+    print()
+
+
+def measured(work: Callable[[], None]) -> tuple[float, float]:
+    """Return the seconds that some work took: elapsed, and of the processor."""
+    elapsed, processor = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - elapsed, time.process_time() - processor
 
 
 def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:

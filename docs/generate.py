@@ -7,10 +7,10 @@
                                                        of `trialsim run`, and the levels of type_i_error.md
     python docs/generate.py --picture    draw docs/images/power_curves.png from a run of scenarios/followup_rct.yaml
 
-Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md with validation.csv, type_i_error.md
-and data_dictionary.md, the output in the ```console blocks of tutorial.md, concepts/replay.md and the project's README,
-and that of the Python in analysing_real_data.md, concepts/analysis_kernels.md and concepts/closed_forms.md.
-validation.md runs the oracle tests, about a minute; type_i_error.md simulates for another; data_dictionary.md makes
+Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md with validation.csv, type_i_error.md,
+reliability.md and data_dictionary.md, the output in the ```console blocks of tutorial.md, concepts/replay.md and the
+project's README, and that of the Python in analysing_real_data.md, concepts/analysis_kernels.md and
+concepts/closed_forms.md. validation.md runs the oracle tests, about a minute; type_i_error.md simulates for another; data_dictionary.md makes
 small runs, a quarter of one. The picture is not compared, because its bytes depend on the version of matplotlib.
 """
 
@@ -35,6 +35,7 @@ from generators import (  # noqa: E402
     levels_page,
     python_blocks,
     python_page,
+    reliability_page,
     scenario_page,
     validation_page,
 )
@@ -56,6 +57,7 @@ WRITTEN: dict[str, Callable[[], str]] = {
     "validation.md": validation_page.page,
     "type_i_error.md": levels_page.page,
     "data_dictionary.md": dictionary_page.page,
+    "reliability.md": reliability_page.page,
 }
 """Pages made whole, by file name."""
 

@@ -49,6 +49,10 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
         "With `unblinding`: one row per cell and arm that is asked.",
     ),
     "[`estimates.parquet`](#estimates)": (("estimates.parquet",), "One row per cell, hypothesis and replicate."),
+    "[`failures.csv`](#failurescsv)": (
+        ("failures.csv",),
+        "Where there is one: every fit that failed or fell back, one row each.",
+    ),
     "[`figures/NAME.png`, `.svg`, `.csv`](#figures-of-a-run)": (
         tuple(f"figures/{name}.{end}" for name in dictionary_figures.DRAWN for end in ("png", "svg", "csv")),
         "Each figure twice, with the data it shows.",
@@ -63,13 +67,13 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
     ),
     "[`run.json`](#runjson)": (
         ("run.json",),
-        "When, where and how long. Written last: a run without it is not finished.",
+        "When, where and how long. Written last, and then says that the run is finished.",
     ),
     "[`parts/`](#parts)": (
         (
-            "parts/variant0000_block000000.parquet",
-            "parts/safety_variant0000_block000000.parquet",
-            "parts/variant0000_block000000_guesses.npy",
+            "parts/estimates_variant0000_block000000_CHECKSUM.parquet",
+            "parts/safety_variant0000_block000000_CHECKSUM.parquet",
+            "parts/guesses_variant0000_block000000_CHECKSUM.npy",
             "parts/variant0000_truths.json",
         ),
         "Whole blocks, from which an interrupted or longer run goes on.",
@@ -78,9 +82,9 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
 """Files of a run folder and what they hold, by the words for them."""
 
 SAME_BYTES = """\
-All but `run.json` and `manifest.json` are the same bytes for the same scenario, seed and package versions on one CPU
-family, whatever the number of workers; `manifest.json` names the versions, and only `run.json` holds times and the
-host.
+All but `run.json` are the same bytes for the same scenario, seed and package versions on one kind of processor,
+whatever the number of workers and however often the run was interrupted; only `run.json` holds times and hosts. The
+empty file `run.lock` is held by the process that is at work. [Runs](concepts/runs.md) explains the folder.
 """
 
 USABLE = """\
@@ -89,16 +93,16 @@ Monte Carlo standard errors: [operating characteristics](concepts/operating_char
 """
 
 PARTS = """\
-One block of 250 replicates of one variant each, its number and that of the variant in the name. Nothing else needs to
-read them.
+One block of 250 replicates of one variant each, its number and that of the variant in the name, with the first 16
+digits of the SHA-256 of the content. Nothing else needs to read them.
 
-- `variant0000_block000000.parquet`: columns as in [estimates](#estimates), all 250 replicates.
-- `variant0000_block000000_guesses.npy`, with `unblinding`: how many of each arm guess what. A NumPy array of whole
-  numbers with axes sample size (rising), replicate, arm, and guess (active, control).
+- `estimates_variant0000_block000000_CHECKSUM.parquet`: columns as in [estimates](#estimates), all 250 replicates.
+- `guesses_variant0000_block000000_CHECKSUM.npy`, with `unblinding`: how many of each arm guess what. A NumPy array of
+  whole numbers with axes sample size (rising), replicate, arm, and guess (active, control).
 - `variant0000_truths.json`: the true value of each hypothesis and its Monte Carlo standard error, in the order of the
   estimands and their analyses, found once for a run folder.
-- `safety_variant0000_block000000.parquet`, with `safety`: one row per sample size and replicate. In the names of
-  columns E is the number of the event, adverse events first, and A that of the arm, both from 0.
+- `safety_variant0000_block000000_CHECKSUM.parquet`, with `safety`: one row per sample size and replicate. In the names
+  of columns E is the number of the event, adverse events first, and A that of the arm, both from 0.
 """
 
 COHORT = """\
@@ -109,6 +113,11 @@ columns there are depends on the scenario; scores on a scale of whole points are
 COHORT_FIGURES = """\
 `trialsim plot cohort` writes each as `.png`, `.svg` and `.csv`: `trajectories`, with the columns of a
 [run's](#figurestrajectoriescsv), `distributions`, `correlations`, and `dissociation` where CADSS scores are drawn.
+"""
+
+TRIAL = """\
+`trialsim trial RUN` writes `data.csv`, with the columns of a [cohort](#the-csv-of-a-cohort), `analysis.csv`, with those
+of [estimates](#estimates), and `flow.csv`:
 """
 
 REPLAY = """\
@@ -124,7 +133,7 @@ def page() -> str:
     with tempfile.TemporaryDirectory() as folder:
         found = dictionary_runs.written(Path(folder))
     parts = [INTRODUCTION.format(version=SCHEMA_VERSION) + _table_of_files(found.run), SAME_BYTES]
-    parts += [*_run(found.columns), *_cohort(found), *_replay(found)]
+    parts += [*_run(found.columns), *_trial(found.columns), *_cohort(found), *_replay(found)]
     return "\n".join(parts)
 
 
@@ -139,6 +148,8 @@ def _run(columns: Mapping[str, Columns]) -> Iterable[str]:
     yield from ("## parts\n", PARTS, _table(columns["run/parts/safety"], tables.SAFETY_PARTS))
     yield from ("## manifest.json\n", _table(columns["run/manifest"], tables.MANIFEST, "key"))
     yield from ("## run.json\n", _table(columns["run/run"], tables.RUN, "key"))
+    yield _table(columns["run/session"], tables.SESSION, "key")
+    yield from ("## failures.csv\n", _table(columns["run/failures"], tables.FAILURES))
     yield from ("## Figures of a run\n", _table_of_figures())
     for name in figures.DRAWN:
         words = figures.FIGURES[figures.SAME_COLUMNS.get(name, name)]
@@ -146,6 +157,11 @@ def _run(columns: Mapping[str, Columns]) -> Iterable[str]:
         if name not in figures.SAME_COLUMNS:
             yield from (f"### figures/{name}.csv\n", table)
     yield from ("### figures/twins.csv\n", _table(columns["run/figures/twins"], tables.TWINS))
+
+
+def _trial(columns: Mapping[str, Columns]) -> Iterable[str]:
+    """Yield the section on one simulated trial."""
+    yield from ("## One trial of a run\n", TRIAL, _table(columns["flow"], dictionary_tables.FLOW))
 
 
 def _cohort(found: Written) -> Iterable[str]:

@@ -20,7 +20,7 @@ PRIMARY = {"outcome": "qids_sr16", "visit": 14, "contrast": ["ketamine", "midazo
 TABLES = ("summary", "families", "estimates", "safety", "stopping", "blinding")
 
 RUN = {
-    "sample_size": [40],
+    "sample_size": [12],
     "simulation.replicates": 4,
     "vary": {PATH: [-3, 0]},
     "estimands.responders": {**PRIMARY, "endpoint": "response"},
@@ -97,9 +97,11 @@ def written(folder: Path) -> Written:
     _call("run", *scenario, *_settings(RUN), "--workers", "1", "--out", folder / "run")
     _call("plot", "cohort", *scenario, *_settings(COHORT), "--n", "64", "--out", folder / "figures")
     _call("replay", "danayan2023", "--replicates", "20", "--out", folder / "replay")
+    _call("trial", folder / "run", "--replicate", "1", "--out", folder / "trial")
     shown = ("--potential-outcomes", "--items", "--n", "200", "--out", folder / "cohort.csv")
     _call("cohort", *scenario, *_settings(COHORT), *shown)
     columns = {f"run/{name}": kinds for name, kinds in _run_columns(folder / "run").items()}
+    columns["flow"] = _csv(folder / "trial" / "flow.csv")
     columns["cohort"] = _general(_csv(folder / "cohort.csv"))
     for part in ("figures", "replay"):
         columns |= {f"{part}/{file.stem}": _csv(file) for file in sorted((folder / part).glob("*.csv"))}
@@ -138,14 +140,16 @@ def _run_columns(run: Path) -> dict[str, Columns]:
     found = {name: _general(_parquet(run / f"{name}.parquet")) for name in TABLES}
     for name in set(TABLES) - {"estimates"}:
         _require_same(found[name], _general(_csv(run / f"{name}.csv")), f"{name}.csv")
-    part = next((run / "parts").glob("variant*.parquet"))
+    found["failures"] = _csv(run / "failures.csv")
+    part = next((run / "parts").glob("estimates_*.parquet"))
     _require_same(found["estimates"], _parquet(part), part.name)
     found["parts/safety"] = _numbered(_parquet(next((run / "parts").glob("safety_*.parquet"))))
-    _check_guesses(next((run / "parts").glob("*_guesses.npy")))
+    _check_guesses(next((run / "parts").glob("guesses_*.npy")))
     for file in sorted((run / "figures").glob("*.csv")):
         found[f"figures/{file.stem}"] = _general(_csv(file))
     for name in ("manifest", "run"):
         found[name] = _json(run / f"{name}.json")
+    found["session"] = _kinds(json.loads((run / "run.json").read_text(encoding="utf-8"))["sessions"][0])
     return found
 
 
@@ -164,9 +168,10 @@ def _check_guesses(file: Path) -> None:
 
 
 def _files(folder: Path) -> tuple[str, ...]:
-    """Return the files of a folder by name, with 0 for the digits of blocks and variants."""
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return tuple(sorted({re.sub(r"(variant|block)(\d+)", lambda m: m[1] + "0" * len(m[2]), name) for name in found}))
+    """Return the files of a folder by name, with 0 for the digits of blocks and variants, and one checksum for all."""
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"run.lock"}
+    found = {re.sub(r"(variant|block)(\d+)", lambda m: m[1] + "0" * len(m[2]), name) for name in found}
+    return tuple(sorted({re.sub(r"_[0-9a-f]{16}\.", "_CHECKSUM.", name) for name in found}))
 
 
 def _parquet(file: Path) -> Columns:
@@ -200,8 +205,12 @@ def _kind(values: list[str]) -> str:
 
 
 def _json(file: Path) -> Columns:
-    kinds = {int: "whole number", float: "number", str: "text", dict: "mapping", list: "list"}
-    return {name: kinds[type(value)] for name, value in json.loads(file.read_text(encoding="utf-8")).items()}
+    return _kinds(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _kinds(content: Mapping[str, Any]) -> Columns:
+    kinds = {bool: "true or false", int: "whole number", float: "number", str: "text", dict: "mapping", list: "list"}
+    return {name: kinds[type(value)] for name, value in content.items()}
 
 
 def _general(columns: Columns) -> Columns:

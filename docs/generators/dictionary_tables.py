@@ -180,19 +180,48 @@ MANIFEST: Mapping[str, str] = {
     "seed_scheme": "Version of the way in which draws are addressed.",
     "trialsim": "Version of trialsim.",
     "versions": "Versions of Python and of the packages that the numbers or their presentation depend on.",
-    "environment": "Operating system, machine and byte order.",
+    "environment": "Operating system, machine, byte order, and kind of processor: architecture, kernels of linear "
+    "algebra, vector extensions.",
     "scenario": "The resolved scenario, as `trialsim explain FILE --json` prints it: what was written, the "
     "numbers of each variant, and the source of every value.",
+    "computed_with": "Versions and kinds of processor that blocks were computed with: one, unless several machines "
+    "took part.",
+    "checksums": "SHA-256 and size in bytes of parts, results, figures and report, by name; once the run is finished.",
 }
 
 RUN: Mapping[str, str] = {
-    "replicates": "Simulated trials per cell when the run was finished.",
+    "finished": "Whether the run was carried through to its end.",
+    "replicates": "Simulated trials per cell.",
+    "sessions": "One for each process that computed something, in order:",
+}
+
+SESSION: Mapping[str, str] = {
+    "started_unix": "Its start, seconds since 1970 (UTC), by the clock of the machine.",
     "host": "Name of the machine.",
-    "workers": "Processes.",
-    "units_computed": "Blocks computed by the last call; the rest was there.",
-    "started_unix": "Start of the last call, seconds since 1970 (UTC).",
+    "process": "Number of the process.",
+    "workers": "Processes that computed; 0 where a cluster did.",
+    "state": "`running` (or killed while it was), `finished`, `stopped` (a shard), `interrupted`, `failed`.",
+    "units_computed": "Blocks that it computed; the rest was there.",
     "compute_seconds": "Seconds of computing, summed over workers.",
-    "wall_seconds": "Seconds from start to end of the last call.",
+    "cpu_seconds": "Seconds of processor time, summed over workers.",
+    "wall_seconds": "Seconds from its start to its end.",
+}
+
+FAILURES: Mapping[str, str] = {
+    "cell": "As in `summary`.",
+    "n": "Patients randomised.",
+    "estimand": "Name of the estimand.",
+    "method": "As in `summary`.",
+    "replicate": "Number of the simulated trial, from 0.",
+    "outcome": "`fell_back` or `failed`.",
+    "rung": "What was used instead, or why the fit failed.",
+    "command": "What shows the trial, with FOLDER for the run folder.",
+}
+
+FLOW: Mapping[str, str] = {
+    "stage": "`screened`, `randomised`, `allocated`, `seen on day 14` ...: a stage of a CONSORT diagram.",
+    "arm": "Name of the arm; `all` for all patients.",
+    "patients": "How many.",
 }
 
 COHORT: Mapping[str, str] = {

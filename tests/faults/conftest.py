@@ -28,12 +28,14 @@ Record = Callable[..., None]
 def record(request: pytest.FixtureRequest) -> Record:
     """Take down what was tried, once a test has shown it."""
 
-    def take(fault: str, *, how: str, times: int, computed_again: str, platforms: str = "all") -> None:
+    def take(
+        fault: str, *, how: str, times: int, computed_again: str, lost: str = "nothing", platforms: str = "all"
+    ) -> None:
         row = {
             "fault": fault,
             "how": how,
             "times": times,
-            "lost": "nothing",
+            "lost": lost,
             "computed_again": computed_again,
             "platforms": platforms,
             "test": request.node.nodeid.partition("[")[0],

@@ -26,6 +26,8 @@ import trialsim.report.twins  # noqa: F401
 from trialsim.cli import main
 
 BLOCK = 250
+MOMENTS = ("start", "first block", "start", "first block", "all blocks", "start", "results")
+"""In turn: a run is killed up to 0.2 seconds after it has come so far; `start` is the fork."""
 
 
 def attempt(scenario: str, folder: str, replicates: int) -> int:
@@ -52,13 +54,28 @@ def stage_of(folder: Path, replicates: int) -> str:
     parts = len(list((folder / "parts").glob("estimates_*"))) if (folder / "parts").is_dir() else 0
     if parts < 2 * -(-replicates // BLOCK):
         return "computing"
-    return "drawing" if (folder / "summary.csv").exists() else "merging"
+    return "merging or drawing"
 
 
 def parts_of(folder: Path) -> dict[str, int]:
     """Return the finished parts with their inodes: a part that is written again has another one."""
     place = folder / "parts"
     return {path.name: path.stat().st_ino for path in place.glob("estimates_*")} if place.is_dir() else {}
+
+
+def wait_until(moment: str, folder: Path, replicates: int, parts: int, process: int) -> None:
+    """Wait for the stage of a run from which on it is to be killed, or for its end."""
+    summary = folder / "summary.csv"
+    old = summary.stat().st_mtime_ns if summary.exists() else 0
+    while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        done = len(parts_of(folder))
+        if moment == "start" or (moment == "first block" and done > parts):
+            return
+        if moment == "all blocks" and done >= 2 * -(-replicates // BLOCK):
+            return
+        if moment == "results" and summary.exists() and summary.stat().st_mtime_ns != old:
+            return
+        time.sleep(0.002)
 
 
 def main_loop(scenario: str, folder: Path, kills: int, seed: int) -> dict[str, object]:
@@ -69,7 +86,8 @@ def main_loop(scenario: str, folder: Path, kills: int, seed: int) -> dict[str, o
     while killed < kills:
         before = parts_of(folder)
         process = attempt(scenario, str(folder), replicates)
-        time.sleep(chance.uniform(0.0, 0.35) if chance.random() < 0.7 else chance.uniform(0.3, 1.5))
+        wait_until(MOMENTS[killed % len(MOMENTS)], folder, replicates, len(before), process)
+        time.sleep(chance.uniform(0.0, 0.2))
         os.kill(process, signal.SIGKILL)
         _, status = os.waitpid(process, 0)
         after = parts_of(folder)
@@ -80,7 +98,7 @@ def main_loop(scenario: str, folder: Path, kills: int, seed: int) -> dict[str, o
             stages[stage] = stages.get(stage, 0) + 1
         elif os.WEXITSTATUS(status) == 0:
             finished += 1
-            replicates += BLOCK
+            replicates += 2 * BLOCK
         else:
             raise SystemExit(f"the run ended with {os.WEXITSTATUS(status)}")
     return {

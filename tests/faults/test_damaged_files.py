@@ -127,4 +127,5 @@ def test_a_damaged_run_json_costs_the_times_only(harm, copied, again, plain_byte
     done, _ = again()
     assert done.units_computed == 0
     assert digests(copied) == plain_bytes
-    record(f"run.json {harm}", how="", times=1, computed_again="no block; the times of earlier sessions are gone")
+    how = "the command given again"
+    record(f"run.json {harm}", how=how, times=1, computed_again="no block", lost="times of earlier sessions")

@@ -36,7 +36,9 @@ def test_fifty_kills_at_random_moments_change_no_byte(scenario, tmp_path, record
     seen = json.loads(done.stdout)
     assert seen["killed"] == KILLS
     assert seen["rewritten"] == 0, "a finished block was computed twice"
-    assert len(seen["stages"]) >= 3, f"the moments are not spread over a run: {seen['stages']}"
+    assert min(seen["stages"].get(stage, 0) for stage in ("computing", "merging or drawing")) >= 5, (
+        f"the moments are not spread over a run: {seen['stages']}"
+    )
     settings = {"simulation.replicates": seen["replicates"]}
     ts.run(scenario, out=tmp_path / "killed", workers=1, settings=settings)
     ts.run(scenario, out=tmp_path / "at once", workers=1, settings=settings)
@@ -77,31 +79,6 @@ def test_a_killed_command_with_workers_and_its_orphans(scenario, whole_bytes, tm
         how="the parent alone; the same command given at once, while the workers left behind end by themselves",
         times=1,
         computed_again="blocks that were under way",
-        platforms="POSIX",
-    )
-
-
-@POSIX
-def test_a_worker_that_is_killed(scenario, whole_bytes, tmp_path, start, record):
-    psutil = pytest.importorskip("psutil")
-    folder = tmp_path / "run"
-    process = start("run", scenario, "--out", folder, "--workers", "2")
-    _wait_for(lambda: len(list(folder.glob("parts/estimates_*"))) >= 1, process)
-    workers = [
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if "popen_loky" in " ".join(child.cmdline())
-    ]
-    assert workers, "no worker process was found"
-    workers[0].kill()
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == 0, told
-    assert digests(folder) == whole_bytes
-    record(
-        "a worker process killed",
-        how="kill -9 of one of two workers in the middle of a run, which goes on",
-        times=1,
-        computed_again="blocks that it had",
         platforms="POSIX",
     )
 

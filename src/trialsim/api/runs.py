@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 OUTPUTS = Path("outputs")
 
+_SUMMARY = ("cell", "variant", "n", "estimand", "method", "contrast", "alpha", "null", "replicates", "power")
+"""Columns without which nothing can be made of a summary."""
+
 
 def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scenario:
     """Return a checked scenario from a YAML file.
@@ -67,9 +70,13 @@ class Run:
     @cached_property
     def summary(self) -> pd.DataFrame:
         """Operating characteristics, one row per cell and hypothesis; columns in docs/data_dictionary.md."""
-        import pandas as pd
+        from trialsim.engine.reading import strange
 
-        return pd.read_parquet(self.folder / "summary.parquet")
+        found = self._table("summary.parquet")
+        missing = [name for name in _SUMMARY if name not in found]
+        if missing or not len(found):
+            raise strange(self.folder / "summary.parquet", "it has no rows" if not missing else f"no {missing[0]}")
+        return found
 
     @cached_property
     def families(self) -> pd.DataFrame | None:
@@ -110,9 +117,17 @@ class Run:
         columns : list of str, optional
             Only these; a long run has many rows.
         """
+        return self._table("estimates.parquet", columns)
+
+    def _table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.read_parquet(self.folder / "estimates.parquet", columns=columns)
+        from trialsim.engine.manifest import refuse_damaged
+        from trialsim.engine.reading import refusing, require_file
+
+        require_file(self.folder / name)
+        with refusing(self.folder, checked=refuse_damaged):
+            return pd.read_parquet(self.folder / name, columns=columns)
 
     @property
     def report(self) -> Path:

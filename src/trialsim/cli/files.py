@@ -36,4 +36,6 @@ def write_own(path: Path, text: str, *, replaceable: Callable[[str], bool] | Non
         if replaceable is None or not replaceable(there.decode("utf-8", errors="replace")):
             raise RefusedError(f"{path} is there already and was left as it is. Name another file.")
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() and path.is_symlink():
+        raise RefusedError(f"{path} is there already: a link that leads nowhere. Name another file.")
     path.write_text(text, encoding="utf-8", newline="\n")

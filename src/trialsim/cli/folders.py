@@ -28,7 +28,8 @@ def write_into(folder: Path, files: Mapping[str, bytes]) -> None:
         raise RefusedError(f"{inside} is a file, so nothing can be written into {folder}. Name another folder.")
     for name, content in files.items():
         path = folder / name
-        if path.is_dir() or (path.exists() and path.read_bytes() != content):
+        link_to_nothing = path.is_symlink() and not path.exists()
+        if path.is_dir() or link_to_nothing or (path.exists() and path.read_bytes() != content):
             raise RefusedError(f"{path} is there already and was left as it is. Name another folder with --out.")
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -22,6 +23,14 @@ def show_run(result: Run, *, quiet: bool, as_json: bool) -> None:
     as_json : bool
         Print summary, hypotheses tested together and closed forms as JSON, also when quiet.
     """
+    from trialsim.engine.manifest import refuse_damaged
+    from trialsim.engine.reading import refusing
+
+    with refusing(result.folder, checked=refuse_damaged) if not result.computed else nullcontext():
+        _show(result, quiet=quiet, as_json=as_json)
+
+
+def _show(result: Run, *, quiet: bool, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_as_json(result), indent=2))
     elif quiet:

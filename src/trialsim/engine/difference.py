@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.engine.opening import RunFolder, manifest_of, open_folder
+from trialsim.engine.reading import open_parquet, require_file
 from trialsim.errors import RefusedError
 from trialsim.kernels.operating_characteristics import FAILED
 from trialsim.scenario.methods import power_sign
@@ -186,12 +187,11 @@ Key = tuple[tuple[str, Any], ...]
 
 def _summary(folder: Path, own: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict[Key, dict[str, Any]], int]:
     """Return the rows of a summary that the other run may have too, by what tells them apart, and the number of all."""
-    import pyarrow.parquet as pq
-
     path = folder / "summary.parquet"
     if not path.exists():
         raise RefusedError(f"The run in {folder} is not finished. Give its command again, and it goes on.")
-    rows = pq.read_table(path).to_pylist()
+    with open_parquet(path) as file:
+        rows = file.read().to_pylist()
     count = len(rows)
     shared = [name for name in _varied(own) if name in _varied(other)]
     alone = [name for name in _varied(own) if name not in shared]
@@ -247,8 +247,10 @@ def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flag
     """Return which replicates gave an estimate, and which found the effect as the summary counts it."""
     import pyarrow.parquet as pq
 
+    path = run.path / "estimates.parquet"
+    require_file(path)
     table = pq.read_table(
-        run.path / "estimates.parquet",
+        path,
         columns=["replicate", "estimate", "p", "status", "estimand", "method"],
         filters=[("cell", "==", row["cell"])],
     )

@@ -32,3 +32,8 @@ def environment_text() -> str:
     """Return the versions of the numeric packages and the CPU family as JSON: the same text, the same bits."""
     content = {**{name: version(name) for name in NUMERIC_PACKAGES}, "cpu_family": cpu_family()}
     return json.dumps(content, sort_keys=True)
+
+
+def environment_words(text: str) -> str:
+    """Return what `environment_text` gave, for people: `cpu_family ..., numpy 2.4.6, scipy 1.17.1`."""
+    return ", ".join(f"{name} {value}" for name, value in json.loads(text).items())

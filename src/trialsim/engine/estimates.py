@@ -130,7 +130,7 @@ def _rungs(results: Sequence[Estimates]) -> Column:
 
 
 def merge_parts(
-    folder: Path, variants: Sequence[Variant], paths: Sequence[Sequence[Path]], key: str, replicates: int
+    folder: Path, variants: Sequence[Variant], paths: Sequence[Sequence[Path]], replicates: int
 ) -> Iterator[pa.Table]:
     """Write estimates.parquet in replicate order and yield the rows of each cell on the way.
 
@@ -141,15 +141,13 @@ def merge_parts(
     variants : sequence of Variant
     paths : sequence of sequence of Path
         The parts of each variant, block by block.
-    key : str
-        Hash of the scenario.
     replicates : int
         Surplus replicates of the last block are left out.
 
     Raises
     ------
     RefusedError
-        If a part is not what its name and the scenario say.
+        If a part does not hold what the scenario says.
     """
     import pyarrow.parquet as pq
 
@@ -158,8 +156,6 @@ def merge_parts(
     try:
         with pq.ParquetWriter(temporary, estimates_schema(), compression="zstd", use_dictionary=WORDS) as writer:
             for variant, parts in zip(variants, paths, strict=True):
-                for block, path in enumerate(parts):
-                    _check_part(path, key, Unit(variant.index, block))
                 rows = len(hypotheses(variant)) * BLOCK_SIZE
                 for table in _cells_in_order(parts, len(variant.sample_sizes), rows, replicates):
                     writer.write_table(table)
@@ -188,12 +184,32 @@ def _cells_in_order(paths: Sequence[Path], count: int, rows: int, replicates: in
         group += len(wanted)
 
 
-def _check_part(path: Path, key: str, unit: Unit) -> None:
-    """Refuse a part of another scenario or unit: its checksum covers its content, and not its name and place."""
-    with open_parquet(path, estimates_schema()) as part:
-        told = part.schema_arrow.metadata
-    if (told.get(b"scenario_hash"), told.get(b"unit")) != (key.encode(), unit.name.encode()):
-        raise strange(path, "of another scenario or block")
+def environments_of(variants: Sequence[Variant], paths: Sequence[Sequence[Path]], key: str) -> dict[str, int]:
+    """Return with which versions and processors the parts of a run were computed, and how many with each.
+
+    Parameters
+    ----------
+    variants, paths
+        As of `merge_parts`.
+    key : str
+        Hash of the scenario.
+
+    Raises
+    ------
+    RefusedError
+        If a part is of another scenario or unit: its checksum covers its content, and not its name and place.
+    """
+    found: dict[str, int] = {}
+    for variant, parts in zip(variants, paths, strict=True):
+        for block, path in enumerate(parts):
+            with open_parquet(path, estimates_schema()) as part:
+                told = part.schema_arrow.metadata
+            unit = Unit(variant.index, block).name
+            if (told.get(b"scenario_hash"), told.get(b"unit")) != (key.encode(), unit.encode()):
+                raise strange(path, "of another scenario or block")
+            environment = told.get(b"environment", b"{}").decode()
+            found[environment] = found.get(environment, 0) + 1
+    return dict(sorted(found.items()))
 
 
 def _replicate_order(place: int, rows: int, cells: int, parts: int, replicates: int) -> NDArray[np.intp]:

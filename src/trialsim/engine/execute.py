@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from trialsim.engine.backends import Backend, Local
+from trialsim.engine.environment import environment_text, environment_words
 from trialsim.engine.history import Session, finished_replicates, holder
 from trialsim.engine.lock import hold
 from trialsim.engine.manifest import (
@@ -221,11 +222,24 @@ def _carry_out(task: _Task, publish: Publish | None) -> Execution:
     with _session(task) as session:
         _compute(task, [unit for unit in planned if unit not in done], len(done), session)
         parts = find_parts(folder)
-        results = merge(task.resolved, folder, parts, task.replicates)
+        merged = merge(task.resolved, folder, parts, task.replicates)
+        _tell_environments(task, merged.environments)
+        about = {**task.manifest, "computed_with": [environment_words(words) for words in merged.environments]}
         own = [parts[unit][kind] for unit in planned for kind in kinds(variants[unit.variant])]
-        manifest = _seal(folder, task.manifest, [*own, *results], publish)
+        manifest = _seal(folder, about, [*own, *merged.files], publish)
         session.end("finished")
     return Execution(folder, manifest, task.replicates, session.units_computed, len(planned))
+
+
+def _tell_environments(task: _Task, found: dict[str, int]) -> None:
+    """Say so where blocks were computed with other versions or on other processors than those here."""
+    for words, count in found.items():
+        if words != environment_text():
+            text = (
+                f"{count:,} of {sum(found.values()):,} blocks were computed with {environment_words(words)}. They agree with those of "
+                "this machine to a relative 1e-9, not to the bit."
+            )
+            task.tell(Note("environment", text))
 
 
 def _begin(task: _Task) -> Parts:

@@ -111,11 +111,32 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
         except OSError:
             found[name] = "is missing"
             continue
+        if not path.is_file():
+            found[name] = "is no ordinary file"
+            continue
         if size != known["bytes"]:
             found[name] = f"has {size:,} bytes and not {known['bytes']:,}"
         elif read and sha256_of(path) != known["sha256"]:
             found[name] = "is not what was written there"
     return found
+
+
+def refuse_damaged(folder: Path) -> None:
+    """Read every file of a run folder and refuse it where one is not what was written there.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    RefusedError
+    """
+    found = damages(folder, read_manifest(folder) or {}, read=True)
+    for name, what in found.items():
+        raise RefusedError(
+            f"{folder / name} {what}. Give the run's command again with --verify: what is damaged is made again."
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -6,11 +6,11 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.blinding import summarise_blinding
-from trialsim.engine.estimates import merge_parts
+from trialsim.engine.estimates import environments_of, merge_parts
 from trialsim.engine.failures import FailureFiles
 from trialsim.engine.families import summarise_family
 from trialsim.engine.hypotheses import hypotheses
@@ -24,8 +24,23 @@ from trialsim.errors import RefusedError
 from trialsim.scenario.resolved import Resolved, Variant
 
 
-def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> list[Path]:
-    """Write the results of a run from its parts; return the files.
+class Merged(NamedTuple):
+    """What a merge gave.
+
+    Attributes
+    ----------
+    files : list of Path
+        The results.
+    environments : dict of str to int
+        With which versions and processors the parts were computed, as JSON, and how many with each.
+    """
+
+    files: list[Path]
+    environments: dict[str, int]
+
+
+def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> Merged:
+    """Write the results of a run from its parts; linear algebra on one thread, as in workers.
 
     Parameters
     ----------
@@ -36,6 +51,13 @@ def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> li
     replicates : int
         Surplus replicates of the last block are left out.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1):
+        return _merge(resolved, folder, parts, replicates)
+
+
+def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> Merged:
     listed, blocks = cells(resolved.variants), range(n_blocks(replicates))
 
     def paths(variant: Variant, kind: str) -> list[Path]:
@@ -45,7 +67,8 @@ def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> li
     tables: dict[str, list[dict[str, Any]]] = {}
     truths = {variant.index: _truths(folder, variant, resolved.hash) for variant in resolved.variants}
     estimates = [paths(variant, "estimates") for variant in resolved.variants]
-    merged = merge_parts(folder, resolved.variants, estimates, resolved.hash, replicates)
+    environments = environments_of(resolved.variants, estimates, resolved.hash)
+    merged = merge_parts(folder, resolved.variants, estimates, replicates)
     with FailureFiles(folder) as failures:
         for cell, table in zip(listed, merged, strict=True):
             variant = resolved.variants[cell.variant]
@@ -64,7 +87,7 @@ def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> li
             guesses = summarise_blinding(paths(variant, "guesses"), variant, own, varied, replicates)
             tables.setdefault("blinding", []).extend(guesses)
     written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
-    return [folder / "estimates.parquet", *written, *failures.paths]
+    return Merged([folder / "estimates.parquet", *written, *failures.paths], environments)
 
 
 def _truths(folder: Path, variant: Variant, key: str) -> Truths:

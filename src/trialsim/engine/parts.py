@@ -74,7 +74,7 @@ def find_parts(folder: Path) -> Parts:
 
 def is_whole(path: Path) -> bool:
     """Return whether a part's content is what its name says."""
-    return sha256_of(path)[:DIGITS] == path.stem.rpartition("_")[2]
+    return path.is_file() and sha256_of(path)[:DIGITS] == path.stem.rpartition("_")[2]
 
 
 def check_parts(folder: Path, tell: Tell) -> Parts:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.errors import RefusedError
+from trialsim.errors import RefusedError, TrialsimError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +31,39 @@ def strange(path: Path, why: object = "") -> RefusedError:
     return RefusedError(f"{path} is not what trialsim writes there{reason}. {REMEDY}")
 
 
+def require_file(path: Path) -> None:
+    """Refuse a pipe, a device or a folder under the name of a file: reading it might never end."""
+    if path.exists() and not path.is_file():
+        raise strange(path, "no ordinary file")
+
+
+@contextmanager
+def refusing(*folders: Path, checked: Callable[[Path], object]) -> Iterator[None]:
+    """Turn what goes wrong with the content of run folders into a refusal.
+
+    Parameters
+    ----------
+    *folders : Path
+        Hold what somebody else may have written.
+    checked : callable
+        Compares a folder's files with their checksums and raises RefusedError where they differ.
+    """
+    try:
+        yield
+    except (TrialsimError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the system's; pyarrow raises an OSError without a number for content that is none
+        for folder in folders:
+            checked(folder)
+        what = f"{type(error).__name__}: {error}"[:200]
+        raise RefusedError(
+            f"What {' or '.join(map(str, folders))} holds cannot be read as a run ({what}), although the checksums are "
+            "right: it was changed, or this is a fault of trialsim (--debug shows where)."
+        ) from error
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Return a JSON object from a file; None where there is no such file.
 
@@ -38,8 +73,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         If the file is there and is no such object, or cannot be read.
     """
     try:
-        if path.exists() and not path.is_file():
-            raise strange(path, "no ordinary file")
+        require_file(path)
         with path.open("rb") as stream:
             content = stream.read(MAXIMUM_JSON_BYTES + 1)
         if len(content) > MAXIMUM_JSON_BYTES:
@@ -74,6 +108,7 @@ def open_parquet(path: Path, schema: pa.Schema | None = None) -> pq.ParquetFile:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    require_file(path)
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowException) as error:
@@ -125,6 +160,7 @@ def read_counts(path: Path, shape: tuple[int, ...]) -> NDArray[np.int32]:
     ------
     RefusedError
     """
+    require_file(path)
     most = 4 * int(np.prod(shape)) + 4096
     try:
         with path.open("rb") as stream:

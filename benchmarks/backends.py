@@ -1,0 +1,84 @@
+"""One worker, two workers of this machine, and two Dask workers on loopback, on the same units of work.
+
+The three take turns, so that whatever else the machine does falls on all of them; the first turn, in which workers
+start and import, is not counted. Start-up is another matter: it is told beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trialsim.engine.backends import Backend, Dask, Local
+from trialsim.engine.execute import execute
+from trialsim.scenario import Resolved, load, resolve
+
+SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "followup_rct.yaml"
+
+
+@contextmanager
+def cluster(workers: int) -> Iterator[str]:
+    """Give the address of a scheduler with workers of one thread each."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    dask = [sys.executable, "-m", "dask"]
+    commands = [
+        [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        [*dask, "worker", address, "--host", "127.0.0.1", "--nworkers", str(workers), "--nthreads", "1"],
+    ]
+    log = open(os.devnull, "wb")  # noqa: SIM115
+    started = [subprocess.Popen(command, stderr=log) for command in commands]
+    try:
+        yield address
+    finally:
+        for process in reversed(started):
+            process.terminate()
+            process.wait()
+        log.close()
+
+
+def seconds(resolved: Resolved, replicates: int, backend: Backend) -> float:
+    """Return the wall time of a run without figures and report."""
+    folder = Path(tempfile.mkdtemp())
+    start = time.perf_counter()
+    execute(resolved, folder / "run", replicates=replicates, backend=backend)
+    found = time.perf_counter() - start
+    shutil.rmtree(folder)
+    return found
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicates", type=int, default=2000)
+    parser.add_argument("--turns", type=int, default=5)
+    options = parser.parse_args()
+    resolved = resolve(load(SCENARIO))
+    with cluster(2) as address:
+        backends: dict[str, Backend] = {"one worker": Local(1), "two workers": Local(2), "two on Dask": Dask(address)}
+        first = {name: seconds(resolved, options.replicates, backend) for name, backend in backends.items()}
+        times: dict[str, list[float]] = {name: [] for name in backends}
+        for _ in range(options.turns):
+            for name, backend in backends.items():
+                times[name].append(seconds(resolved, options.replicates, backend))
+    print(f"{SCENARIO.name}, {options.replicates} replicates per cell, computed, stored and summed up\n")
+    print(f"{'':14}{'median s':>10}{'first s':>10}{'beside two workers':>20}")
+    for name, found in times.items():
+        ratio = statistics.median(one / two for one, two in zip(found, times["two workers"], strict=True))
+        print(f"{name:14}{statistics.median(found):10.2f}{first[name]:10.2f}{ratio:20.2f}")
+
+
+if __name__ == "__main__":
+    main()
