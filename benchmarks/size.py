@@ -1,8 +1,8 @@
 """The search for a sample size: how long it takes, and how often its interval holds the true size of a mixed model.
 
-    size.py speed      seconds of `trialsim size` for scenarios/followup_rct.yaml to ±2 %, two workers
-    size.py repeats    200 searches with other seeds against the truth in tests/statistical/data/size_truth.json
-    size.py truth      makes that truth: a million simulated trials at each of three sizes
+size.py speed      seconds of `trialsim size` for scenarios/followup_rct.yaml to ±2 %, two workers
+size.py repeats    200 searches with other seeds against the truth in tests/statistical/data/size_truth.json
+size.py truth      makes that truth: a million simulated trials at each of three sizes
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def truth(options: argparse.Namespace) -> None:
     curve = fit_curve(trials, 0, POWER, 0.5)
     assert curve is not None
     content = {
-        "about": "The size at which the scenario beside this file has the power: a probit curve in the square root of N "
-        "through simulated trials at three sizes, which share patients. Made by benchmarks/size.py truth.",
+        "about": "The size at which the scenario beside this file has the power: a probit curve in the square root of "
+        "N through simulated trials at three sizes, which share patients. Made by benchmarks/size.py truth.",
         "scenario_hash": resolved.hash,
         "seed": SEED_OF_TRUTH,
         "power": POWER,

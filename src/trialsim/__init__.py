@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import Sized as Sized
+    from trialsim.api import SizeTable as SizeTable
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
+    from trialsim.api import clinical_effects as clinical_effects
     from trialsim.api import cohort as cohort
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import formula as formula
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from trialsim.api import replay as replay
     from trialsim.api import replayable as replayable
     from trialsim.api import required_sample_size as required_sample_size
+    from trialsim.api import required_sample_sizes as required_sample_sizes
     from trialsim.api import run as run
     from trialsim.api import tipping_point as tipping_point
 
@@ -33,10 +36,12 @@ __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "SizeTable",
     "Sized",
     "TippingPoint",
     "__version__",
     "analyse",
+    "clinical_effects",
     "cohort",
     "detectable_effect",
     "formula",
@@ -47,6 +52,7 @@ __all__ = [
     "replay",
     "replayable",
     "required_sample_size",
+    "required_sample_sizes",
     "run",
     "tipping_point",
 ]

@@ -7,21 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.api import formula
+    from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.runs import Run, load, open_run, run
-    from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
+    from trialsim.api.sizes import Sized, SizeTable, detectable_effect, required_sample_size, required_sample_sizes
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "SizeTable",
     "Sized",
     "TippingPoint",
     "analyse",
+    "clinical_effects",
     "cohort",
     "detectable_effect",
     "formula",
@@ -32,12 +35,14 @@ __all__ = [
     "replay",
     "replayable",
     "required_sample_size",
+    "required_sample_sizes",
     "run",
     "tipping_point",
 ]
 
 _HOME = {
     "analyse": "real_data",
+    "clinical_effects": "clinic",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
     "MmrmResult": "repeated_measures",
@@ -49,9 +54,11 @@ _HOME = {
     "load": "runs",
     "open_run": "runs",
     "run": "runs",
+    "SizeTable": "sizes",
     "Sized": "sizes",
     "detectable_effect": "sizes",
     "required_sample_size": "sizes",
+    "required_sample_sizes": "sizes",
     "TippingPoint": "tipping",
     "tipping_point": "tipping",
 }

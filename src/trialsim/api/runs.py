@@ -79,6 +79,13 @@ class Run:
 
         return twins_of(self.folder)
 
+    @cached_property
+    def clinic(self) -> pd.DataFrame | None:
+        """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""
+        from trialsim.report.clinic import clinic_of
+
+        return clinic_of(self.folder)
+
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
 
@@ -212,6 +219,7 @@ def run(
 
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None:
     from trialsim.engine.example import one_trial, trajectories
+    from trialsim.report.clinic import write_clinic
     from trialsim.report.publish import publish
     from trialsim.report.twins import write_twins
 
@@ -224,6 +232,7 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> None
     if resolved.variants[0].settings:
         note += " at the scenario's own values"
     write_twins(folder, resolved)
+    write_clinic(folder, resolved.variants, resolved.hash)
     publish(folder, manifest, trajectories(variant, trial), f"{note}.")
 
 

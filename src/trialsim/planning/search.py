@@ -108,7 +108,7 @@ class Found:
     hypothesis : int
         The one that needs most.
     curve : Curve or None
-        Its power curve; None unless the status is 'found' or 'budget'.
+        Its power curve; None unless the status is 'found' or 'budget', and where the budget gave none.
     trials : Trials
     """
 
@@ -179,6 +179,8 @@ class _Search:
         below, above = 0.0, math.inf
         for _ in range(_MOST_STEPS):
             if not self._trials.has(0, place):
+                if self._trials.blocks and self._room(1) < 1:
+                    return "budget"
                 self._run([Task(0, (place,))])
             count = self._worst(place)
             if count is None or count.found / count.usable < self._aim.power:
@@ -200,7 +202,7 @@ class _Search:
         blocks, flat = FIRST_BLOCKS, 0
         while True:
             places = self._places(self._binding()[1])
-            room = (self._aim.most_trials - self._trials.number) // (self._replicates * len(places))
+            room = self._room(len(places))
             if room < 1:
                 return self.found("budget")
             first = max(self._trials.blocks) + 1
@@ -216,15 +218,14 @@ class _Search:
     def found(self, status: Status) -> Found:
         """Return what is known now."""
         hypothesis, curve = self._binding()
-        if status == "budget" and curve is None:
-            status = "flat"
         if status in ("found", "budget") and curve is not None and curve.place > self._axis.most:
             status = "unreachable"
         return Found(status, hypothesis, curve if status in ("found", "budget") else None, self._trials)
 
-    @property
-    def _replicates(self) -> int:
-        return len(self._trials.blocks[0][0].found)
+    def _room(self, places: int) -> int:
+        """Return how many blocks at that many places the budget has left."""
+        replicates = len(self._trials.blocks[0][0].found)
+        return (self._aim.most_trials - self._trials.number) // (replicates * places)
 
     def _narrow(self, found: Found) -> bool:
         """Return whether the interval is as narrow as asked for, or within half a step."""

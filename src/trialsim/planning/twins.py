@@ -38,6 +38,9 @@ Array = NDArray[np.float64]
 EXACT, ASYMPTOTIC = 0.005, 0.02
 """By how much power may differ where a formula is exact but for a random number analysed, and where it is not."""
 
+COUNTED = ("risk_difference", "log_rank", "cox")
+"""Methods whose closed form needs risks or events, and the true value."""
+
 PATIENTS_PER_TRIAL = 160
 """Of the trials that risks and events are counted in; with 250 of them, 40,000 patients."""
 

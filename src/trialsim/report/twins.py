@@ -14,7 +14,7 @@ import pandas as pd
 from trialsim.analysis.contract import Observed
 from trialsim.engine.store import write_text
 from trialsim.kernels.montecarlo import mcse_proportion
-from trialsim.planning.twins import counted_trials, twin
+from trialsim.planning.twins import COUNTED, counted_trials, twin
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.words import fixed, path_words, value_words
 from trialsim.scenario.resolved import Analysis, Estimand, Resolved, Variant
@@ -29,9 +29,6 @@ TWINS_CAPTION = (
     f"Marked is a difference of more than {BOUND} Monte Carlo standard errors and what the formula itself may be off "
     "by."
 )
-
-_COUNTED = ("risk_difference", "log_rank", "cox")
-"""Methods whose closed form needs risks or events."""
 
 
 def twin_table(variants: Iterable[Variant], key: str, summary: pd.DataFrame) -> pd.DataFrame:
@@ -62,7 +59,7 @@ def twin_table(variants: Iterable[Variant], key: str, summary: pd.DataFrame) -> 
             continue
         variant = by_index[int(record["variant"])]
         estimand, analysis = _hypothesis(variant, str(record["estimand"]), str(record["method"]))
-        if analysis.method in _COUNTED and variant.index not in counted:
+        if analysis.method in COUNTED and variant.index not in counted:
             counted[variant.index] = counted_trials(variant, key)
         found = twin(
             variant,
