@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from trialsim.planning.precision import Estimate
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
@@ -167,6 +168,7 @@ def run(
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    confirm: Callable[[Estimate], bool] | None = None,
 ) -> Run:
     """Simulate a scenario and write results, figures and report into a run folder.
 
@@ -183,13 +185,16 @@ def run(
         As for `load`; only with a file.
     progress : callable, optional
         Called with (blocks done, blocks in all).
+    confirm : callable, optional
+        Where the scenario has `simulation.precision`: called after the first 500 replicates with what the rest will
+        take (`precision`, `replicates`, `seconds`), and whether to go on is what it returns.
 
     Raises
     ------
     InputError
         If the scenario is not sound.
     RefusedError
-        If the folder holds something else.
+        If the folder holds something else, or `confirm` said no.
     """
     from trialsim.engine.backends import available_workers
     from trialsim.engine.execute import execute, finish
@@ -200,13 +205,13 @@ def run(
         raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
     resolved = resolve(scenario)
     folder = Path(out) if out is not None else OUTPUTS / Path(scenario.file).stem
-    execution = execute(
-        resolved,
-        folder,
-        replicates=resolved.replicates,
-        workers=workers or available_workers(),
-        progress=progress,
-    )
+    workers = workers or available_workers()
+    if resolved.precision is not None:
+        from trialsim.api.precision import run_to_precision
+
+        execution = run_to_precision(execute, resolved, folder, workers=workers, progress=progress, confirm=confirm)
+    else:
+        execution = execute(resolved, folder, replicates=resolved.replicates, workers=workers, progress=progress)
     if execution.done_before:
         # Drawings that somebody deleted are made again from the results.
         if not ((folder / "report.html").exists() and (folder / "figures").is_dir()):

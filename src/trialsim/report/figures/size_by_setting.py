@@ -46,7 +46,8 @@ def size_by_setting_data(
     DataFrame
         Columns `title`, `power` asked for, `axis` (the leading varied path, in words), `numeric` (whether its values
         are numbers), `value` (otherwise its place in order), `value_words`, `line` (the other varied values in words),
-        `reached`, `n_total`, `n_low`, `n_high` (95 % interval), `closed_form` (patients by formula), `best_n` and `best_power`
+        `reached`, `n_total`, `n_low`, `n_high` (95 % interval), `closed_form` (patients by formula), `best_n` and
+        `best_power`
         (the highest power seen), `reason` why there is no number.
     """
     leading = _leading([cell.settings for cell in cells])
