@@ -84,7 +84,11 @@ class _Formula:
         self._truth: float | None = None
         self._seen: Observed | None = None
         if self._analysis.method in COUNTED:
-            self._truth, self._seen = true_values(variant, key)[member].value, counted_trials(variant, key)
+            self._seen = counted_trials(variant, key)
+        if self._analysis.method in COUNTED or (
+            self._estimand.true_value is None and self._estimand.endpoint.kind == "score"
+        ):
+            self._truth = true_values(variant, key)[member].value
 
     def __call__(self, n: int) -> Twin | None:
         """Return power with n patients."""

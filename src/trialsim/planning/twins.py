@@ -90,8 +90,9 @@ def twin(
     n : int
         Participants randomised.
     truth : float, optional
-        The true value in the unit of the analysis's measure. Times have no twin without it, and that of a difference of
-        risks is taken from `seen` otherwise, with its Monte Carlo error.
+        The true value in the unit of the analysis's measure. Times have no twin without it, nor have scores whose means
+        the model does not give; that of a difference of risks is taken from `seen` otherwise, with its Monte Carlo
+        error.
     seen : Observed, optional
         Trials that risks and events are counted in, as `counted_trials` gives them; drawn where they are needed.
     """
@@ -130,7 +131,7 @@ Found = tuple[float, str, float] | None
 def _two_means(asked: Question) -> Found:
     """Student's and Welch's t tests, of all strata together or within each of two."""
     variant, estimand = asked.variant, asked.estimand
-    effect = _known_effect(estimand)
+    effect = _known_effect(asked)
     if effect is None or estimand.arm_weights:
         return None
     arms = [estimand.active, estimand.control]
@@ -167,7 +168,7 @@ def _t_test(variances: Array, sizes: Array, *, pooled: bool) -> tuple[float, flo
 
 def _ancova(asked: Question) -> Found:
     """Analysis of covariance at the visit, of those seen there."""
-    effect = _known_effect(asked.estimand)
+    effect = _known_effect(asked)
     if effect is None:
         return None
     variant, visit = asked.variant, asked.estimand.visit
@@ -180,7 +181,7 @@ def _ancova(asked: Question) -> Found:
 
 def _mixed_model(asked: Question) -> Found:
     """Mixed model for repeated measures with monotone dropout: Lu, Luo & Chen's variance of each mean."""
-    effect = _known_effect(asked.estimand)
+    effect = _known_effect(asked)
     if effect is None or asked.analysis.covariance != "unstructured":
         return None
     variant, visit = asked.variant, asked.estimand.visit
@@ -198,7 +199,7 @@ def _mixed_model(asked: Question) -> Found:
 
 def _nested(asked: Question) -> Found:
     """Model with a random effect of groups at the visit."""
-    effect = _known_effect(asked.estimand)
+    effect = _known_effect(asked)
     if effect is None or asked.estimand.interaction is not None:
         return None
     visit = asked.estimand.visit
@@ -250,7 +251,7 @@ def _adjusted(asked: Question, effect: float, variances: Array, sizes: Array) ->
 def _ranks(asked: Question) -> Found:
     """Wilcoxon's test by Noether's formula, the probability that a score is better from normal scores."""
     variant, estimand = asked.variant, asked.estimand
-    effect = _known_effect(estimand)
+    effect = _known_effect(asked)
     if effect is None or estimand.arm_weights or estimand.interaction is not None:
         return None
     arms = [estimand.active, estimand.control]
@@ -268,9 +269,14 @@ def _ranks(asked: Question) -> Found:
     return found.power, found.method, ASYMPTOTIC
 
 
-def _known_effect(estimand: Estimand) -> float | None:
-    """Return the true difference of means where the model gives it."""
-    return estimand.true_value if estimand.endpoint.kind == "score" else None
+def _known_effect(asked: Question) -> float | None:
+    """Return the true difference of means: as the model gives it, or else as it was found."""
+    estimand = asked.estimand
+    if estimand.endpoint.kind != "score":
+        return None
+    if estimand.true_value is None and asked.analysis.measure == "difference":
+        return asked.truth
+    return estimand.true_value
 
 
 # Risks and times ----------------------------------------------------------------------------------------------
