@@ -13,7 +13,6 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ import numpy as np
 
 from trialsim.engine.successes import Unit, ask, run
 from trialsim.planning.curve import Trials, Tried, fit_curve
-from trialsim.planning.size import RequiredSize, required_size
-from trialsim.scenario import Resolved, load, resolve
+from trialsim.planning.size import search_size
+from trialsim.scenario import load, resolve
 from trialsim.streams import BLOCK_SIZE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,22 +64,6 @@ def truth(options: argparse.Namespace) -> None:
     print(json.dumps(content, indent=2))
 
 
-def held(answers: Sequence[RequiredSize], n: float) -> int:
-    """Return how many 95 % intervals, before rounding to whole patients, hold a size."""
-    inside = [
-        answer.n_exact is not None
-        and answer.half_width is not None
-        and abs(math.log(answer.n_exact / n)) <= answer.half_width
-        for answer in answers
-    ]
-    return sum(inside)
-
-
-def searches(resolved: Resolved, seeds: Sequence[int], precision: float) -> list[RequiredSize]:
-    """Return searches of one scenario with other seeds."""
-    return [required_size(replace(resolved, seed=seed), power=POWER, precision=precision) for seed in seeds]
-
-
 def repeats(options: argparse.Namespace) -> None:
     """Print how many intervals of 200 hold the truth, at some precisions."""
     true: dict[str, Any] = json.loads(TRUTH.read_text(encoding="utf-8"))
@@ -89,11 +72,13 @@ def repeats(options: argparse.Namespace) -> None:
     print(f"truth {true['n']:.3f}, standard error {true['n_se']:.3f}\n")
     print(f"{'precision':>10}{'held of 200':>14}{'bias of N, %':>15}{'mean half-width, %':>21}{'trials':>10}")
     for precision in options.precisions:
-        answers = searches(resolved, range(200), precision)
-        bias = np.mean([math.log((answer.n_exact or math.nan) / true["n"]) for answer in answers])
-        width = np.mean([answer.half_width or math.nan for answer in answers])
-        cost = np.mean([answer.trials for answer in answers])
-        print(f"{precision:10g}{held(answers, true['n']):14}{100 * bias:15.2f}{100 * width:21.2f}{cost:10.0f}")
+        seeded = [replace(resolved, seed=seed) for seed in range(200)]
+        found = [search_size(one, power=POWER, precision=precision).found for one in seeded]
+        held = sum(one.interval[0] <= true["n"] <= one.interval[1] for one in found)
+        bias = np.mean([math.log(one.curve.place / true["n"]) for one in found if one.curve is not None])
+        width = np.mean([one.half_width for one in found])
+        cost = np.mean([one.trials.number for one in found])
+        print(f"{precision:10g}{held:14}{100 * bias:15.2f}{100 * width:21.2f}{cost:10.0f}")
 
 
 def speed(options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ rsimsum's vignette A analyses 1,000 replicates of two methods, truth 0.5. The re
 These have the moments that were published: their mean, standard deviations, and how many intervals hold the truth and
 how many tests reject. From these the other numbers and all errors must follow, to the digits that were printed and what
 the rounding of the moments does to them. The error of the mean squared error hangs on the fourth moment, which was not
-published, and is left out; so are measures that this program does not have (bias-eliminated coverage, gain in precision).
+published, and is left out; so are measures that this program has not: bias-eliminated coverage and gain in precision.
 """
 
 import numpy as np

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
@@ -35,43 +38,61 @@ def nested_contrast(asked: Question, effect: float, variance: float) -> Contrast
     cluster = next(one for one in variant.clusters if one.name == analysis.group)
     k, visit = estimand.outcome, estimand.visit
     between = float(cluster.icc[k]) * float(variant.strata_share @ variant.sd[:, visit, k] ** 2)
-    within = variance - between
     weights = np.asarray(estimand.weights(len(variant.arms)))
     shares = cell_shares(variant)
-    seen = (shares * seen_at(variant, visit)).sum(axis=1) / shares.sum(axis=1)
-    size = asked.n * shares.sum(axis=1)
-    total = float((size * seen).sum())
-    grouped = np.isin(np.arange(len(weights)), cluster.arms)
-    if within <= 0.0 or not _is_this_kind(cluster, weights, grouped):
-        return None
-    own = size * seen / within
+    arms = _Arms(
+        weights,
+        np.isin(np.arange(len(weights)), cluster.arms),
+        asked.n * shares.sum(axis=1),
+        (shares * seen_at(variant, visit)).sum(axis=1) / shares.sum(axis=1),
+    )
     covariates = len(analysis.covariates)
-    df_within = total - len(weights) - covariates
+    df_within = float(arms.analysed.sum()) - len(weights) - covariates
+    if between >= variance or df_within < 3.0 or not _is_this_kind(cluster, arms):
+        return None
     if cluster.number:
-        squared = float((weights**2 / own)[weights != 0.0].sum())
+        squared = float((weights**2 * (variance - between) / arms.analysed)[weights != 0.0].sum())
         df = df_within - cluster.number + 1.0
     else:
-        own = np.where(
-            grouped, [_told(n, s, cluster.size, within, between) for n, s in zip(size, seen, strict=True)], own
-        )
-        parts = weights**2 / own
-        nested, alone = float(parts[grouped].sum()), float(parts[~grouped].sum())
-        groups = float(np.ceil(size[grouped] / cluster.size).sum()) - float(grouped.sum())
-        others = float((size * seen)[~grouped].sum()) - float((~grouped).sum())
-        squared = nested + alone
-        if groups < 1.0 or (alone > 0.0 and others < 1.0):
-            return None
-        df = squared**2 / (nested**2 / groups + (alone**2 / others if alone > 0.0 else 0.0))
-    if df < 1.0 or df_within < 3.0:
+        squared, df = _within_arms(arms, cluster.size, variance, between)
+    if not df >= 1.0:
         return None
     by_chance = covariates - int(variant.allocation.stratified and "stratum" in analysis.covariates)
     return Contrast(effect, float(np.sqrt(squared * (1.0 + by_chance / (df_within - 1.0)))), df)
 
 
-def _is_this_kind(cluster: Cluster, weights: Array, grouped: NDArray[np.bool_]) -> bool:
+class _Arms(NamedTuple):
+    """Weight in the contrast, whether treated in groups, patients, and share of them who are seen, by arm."""
+
+    weights: Array
+    grouped: NDArray[np.bool_]
+    size: Array
+    seen: Array
+
+    @property
+    def analysed(self) -> Array:
+        """Patients who are seen."""
+        return np.asarray(self.size * self.seen)
+
+
+def _within_arms(arms: _Arms, group_size: int, variance: float, between: float) -> tuple[float, float]:
+    """Return the variance of the contrast and its degrees of freedom; NaN for these where there are too few groups."""
+    told = [
+        _told(n, seen, group_size, variance - between, between) for n, seen in zip(arms.size, arms.seen, strict=True)
+    ]
+    parts = arms.weights**2 / np.where(arms.grouped, told, arms.analysed / variance)
+    nested, alone = float(parts[arms.grouped].sum()), float(parts[~arms.grouped].sum())
+    groups = float(np.ceil(arms.size[arms.grouped] / group_size).sum()) - float(arms.grouped.sum())
+    others = float(arms.analysed[~arms.grouped].sum()) - float((~arms.grouped).sum())
+    if groups < 1.0 or (alone > 0.0 and others < 1.0):
+        return nested + alone, math.nan
+    return nested + alone, (nested + alone) ** 2 / (nested**2 / groups + (alone**2 / others if alone > 0.0 else 0.0))
+
+
+def _is_this_kind(cluster: Cluster, arms: _Arms) -> bool:
     """Return whether groups lie within arms that are compared, or across all of these."""
-    used = weights != 0.0
-    return bool(grouped[used].all()) if cluster.number else bool((grouped & used).any())
+    used = arms.weights != 0.0
+    return bool(arms.grouped[used].all()) if cluster.number else bool((arms.grouped & used).any())
 
 
 def _told(n: float, seen: float, size: int, within: float, between: float) -> float:

@@ -139,7 +139,7 @@ def why(found: Found, aim: Aim, end: float, shown: Callable[[float], str]) -> st
     match found.status:
         case "found":
             return ""
-        case "budget" if found.curve is None:
+        case "spent":
             return (
                 f"The budget of {aim.most_trials:,} simulated trials was spent before there was an answer.{most} A "
                 "larger budget goes on."

@@ -93,9 +93,9 @@ class Aim:
     power_at_0: float = 0.025
 
 
-Status = Literal["found", "budget", "smallest", "unreachable", "no_fits", "flat"]
-"""How a search ended: precise enough; budget spent first; target met at the least place; not met at the largest one or
-within reach of it; nothing could be analysed; power does not rise around the target."""
+Status = Literal["found", "budget", "spent", "smallest", "unreachable", "no_fits", "flat"]
+"""How a search ended: precise enough; budget spent first, or before there was an answer; target met at the least place;
+not met at the largest one or within reach of it; nothing could be analysed; power does not rise around the target."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +108,7 @@ class Found:
     hypothesis : int
         The one that needs most.
     curve : Curve or None
-        Its power curve; None unless the status is 'found' or 'budget', and where the budget gave none.
+        Its power curve; None unless the status is 'found' or 'budget'.
     trials : Trials
     """
 
@@ -180,7 +180,7 @@ class _Search:
         for _ in range(_MOST_STEPS):
             if not self._trials.has(0, place):
                 if self._trials.blocks and self._room(1) < 1:
-                    return "budget"
+                    return "spent"
                 self._run([Task(0, (place,))])
             count = self._worst(place)
             if count is None or count.found / count.usable < self._aim.power:
@@ -218,6 +218,8 @@ class _Search:
     def found(self, status: Status) -> Found:
         """Return what is known now."""
         hypothesis, curve = self._binding()
+        if status == "budget" and curve is None:
+            status = "spent"
         if status in ("found", "budget") and curve is not None and curve.place > self._axis.most:
             status = "unreachable"
         return Found(status, hypothesis, curve if status in ("found", "budget") else None, self._trials)

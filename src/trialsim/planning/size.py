@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -169,29 +169,69 @@ def required_size(
         If a number is out of range.
     """
     variant = resolved.variants[0]
-    asked = ask(variant, resolved.hash, goal)
-    aim = aim_of(asked, power, precision, most_trials)
-    step = sum(variant.allocation.ratio)
-    axis = _axis(variant, step)
+    axis = _axis(variant)
     if most_patients is not None and most_patients < axis.least:
         message = f"must be at least {axis.least:.0f}, the smallest trial that is tried; got {most_patients}"
         raise InputError([Fault("most patients", message)])
+    searched = search_size(
+        resolved,
+        power=power,
+        precision=precision,
+        goal=goal,
+        workers=workers,
+        most_trials=most_trials,
+        progress=progress,
+    )
+    answer = _answer(resolved, goal, searched, axis)
+    if most_patients is None:
+        return answer
+    most = round(axis.step) * (most_patients // round(axis.step))
+    return _within(replace(answer, most_patients=most_patients), searched.found, searched.sampler, most)
+
+
+class Searched(NamedTuple):
+    """A search for a size: what was asked, what was found, how it ended in words, and what simulated it."""
+
+    asked: Asked
+    aim: Aim
+    found: Found
+    reason: str
+    sampler: Sampler
+
+
+def search_size(
+    resolved: Resolved,
+    *,
+    power: float,
+    precision: float,
+    goal: Goal = "primary",
+    workers: int = 1,
+    most_trials: int = MOST_TRIALS,
+    progress: Progress | None = None,
+) -> Searched:
+    """Return the search that `required_size` tells of, without what stands beside the number.
+
+    Parameters
+    ----------
+    resolved, power, precision, goal, workers, most_trials, progress
+        As of `required_size`.
+    """
+    variant = resolved.variants[0]
+    asked = ask(variant, resolved.hash, goal)
+    aim = aim_of(asked, power, precision, most_trials)
+    axis = _axis(variant)
     sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
     impossible = nothing_to_find(asked)
     if impossible:
         found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
         reason = f"The power of {power:.0%} cannot be reached: {impossible}."
-    else:
-        start = first_guess(asked.variant, asked.members, power)
-        if start > axis.most:
-            start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
-        columns = 1 if asked.together else len(asked.members)
-        found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
-        reason = why(found, aim, axis.most, lambda n: f"{round(n):,} patients")
-    answer = _answer(resolved, asked, goal, aim, found, reason, axis, sampler)
-    if most_patients is None:
-        return answer
-    return _within(replace(answer, most_patients=most_patients), found, sampler, step * (most_patients // step))
+        return Searched(asked, aim, found, reason, sampler)
+    start = first_guess(asked.variant, asked.members, power)
+    if start > axis.most:
+        start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
+    columns = 1 if asked.together else len(asked.members)
+    found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
+    return Searched(asked, aim, found, why(found, aim, axis.most, lambda n: f"{round(n):,} patients"), sampler)
 
 
 def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> RequiredSize:
@@ -227,8 +267,9 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
     )
 
 
-def _axis(variant: Variant, step: int) -> Axis:
+def _axis(variant: Variant) -> Axis:
     """Return the sizes that are tried: whole multiples of the allocation ratio."""
+    step = sum(variant.allocation.ratio)
     least = step * math.ceil(FEWEST * len(variant.strata) / min(variant.allocation.ratio))
     scores = len(variant.outcomes) * (len(variant.visits_days) + 1)
     most = step * (min(MOST_PATIENTS, MOST_SCORES // scores) // step)
@@ -243,9 +284,8 @@ def _once(sampler: Sampler, place: float) -> Found:
     return Found("unreachable", 0, None, trials)
 
 
-def _answer(
-    resolved: Resolved, asked: Asked, goal: Goal, aim: Aim, found: Found, reason: str, axis: Axis, sampler: Sampler
-) -> RequiredSize:
+def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> RequiredSize:
+    asked, aim, found, reason, sampler = searched
     variant, curve, best = resolved.variants[0], found.curve, found.best
     step = round(axis.step)
     exact = curve.place if curve is not None else axis.least if found.status == "smallest" else None
