@@ -80,6 +80,14 @@ class Run:
 
         return twins_of(self.folder)
 
+    @property
+    def twin_warning(self) -> str:
+        """Where simulated power and closed form differ by more than their errors allow, and why; empty if nowhere."""
+        from trialsim.report.design import labels_of
+        from trialsim.report.twins import warning_words
+
+        return "" if self.twins is None else warning_words(self.twins, labels=labels_of(self.manifest["scenario"]))
+
     @cached_property
     def clinic(self) -> pd.DataFrame | None:
         """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""

@@ -30,7 +30,9 @@ from trialsim.planning.screening import Screening, screening_of
 from trialsim.planning.search import Z95, Aim, Axis, Found, Progress, Task, search
 from trialsim.scenario.resolved import Resolved, Variant
 
-MOST_PATIENTS = 100_000
+MOST_PATIENTS = 20_000
+"""Far beyond any trial in the field: what takes more is out of reach, and hours to find out how far are not worth it."""
+
 MOST_SCORES = 400_000
 """Scores of a trial, baselines among them: what a block of trials of the largest size may take of memory."""
 BLOCKS_AT_MOST = 8

@@ -309,7 +309,7 @@ def test_loss_is_told_and_asked_for(t_test):
 
 
 @pytest.mark.parametrize(
-    ("points", "words"), [(0, "nothing to find"), (2.5, "is a harm"), (-0.02, "with up to 100,000 patients")]
+    ("points", "words"), [(0, "nothing to find"), (2.5, "is a harm"), (-0.02, "with up to 20,000 patients")]
 )
 def test_a_power_out_of_reach_is_said_with_the_best_seen(t_test, points, words):
     answer = required_size(resolve(scenario_of(t_test, effects__ketamine__points__qids_sr16=points)), power=0.9)
