@@ -173,7 +173,7 @@ CLINIC: Mapping[str, str] = {
     "d": "The same in standard deviations of the scores at the visit, within arms.",
     "d_low": "Lower end of its 95 % Monte Carlo interval.",
     "d_high": "Upper end.",
-    "responders_active": "Share of the active arm who respond: at half of the baseline or below, or as the endpoint says.",
+    "responders_active": "Share of the active arm who respond: half the baseline or below, or the endpoint.",
     "responders_active_low": "Lower end of its 95 % Monte Carlo interval.",
     "responders_active_high": "Upper end.",
     "responders_control": "The same of the control arm.",

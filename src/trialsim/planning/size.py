@@ -31,7 +31,7 @@ from trialsim.planning.search import Z95, Aim, Axis, Found, Progress, Task, sear
 from trialsim.scenario.resolved import Resolved, Variant
 
 MOST_PATIENTS = 20_000
-"""Far beyond any trial in the field: what takes more is out of reach, and hours to find out how far are not worth it."""
+"""Far beyond any trial in the field: what takes more is out of reach, and not worth the hours to find out how far."""
 
 MOST_SCORES = 400_000
 """Scores of a trial, baselines among them: what a block of trials of the largest size may take of memory."""
