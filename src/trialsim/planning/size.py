@@ -248,10 +248,12 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
         found.trials.add(task.block, tried[0])
     there = next(count for count in found.trials.counts(found.hypothesis) if count.place == most)
     interval = wilson_interval(there.found, there.usable)
-    takes = ""
+    told = answer.reason
     if answer.n_total is not None:
-        takes = f" {answer.n_total:,} are needed"
-        takes += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
+        told = (
+            f"The power of {answer.power:.0%} cannot be reached with {most:,} patients. {answer.n_total:,} are needed"
+        )
+        told += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
     power = there.found / there.usable if there.usable else None
     gives = "" if power is None else (
         f" With {most:,} the power is {100 * power:.1f} % (95 % interval {100 * interval.low:.1f} to "
@@ -260,7 +262,7 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
     return replace(
         answer,
         reached=False,
-        reason=f"The power of {answer.power:.0%} cannot be reached with {most:,} patients.{takes}{gives}",
+        reason=f"{told}{gives}",
         best_n=most,
         best_power=power,
         trials=found.trials.number,
