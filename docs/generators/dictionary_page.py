@@ -61,6 +61,10 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("figures/twins.csv",),
         "Where there is one: the closed form beside the simulated power, one row per cell and hypothesis.",
     ),
+    "[`figures/clinic.csv`](#figurescliniccsv)": (
+        ("figures/clinic.csv",),
+        "Where an estimand is a score or a response of two arms: its true value in the words of the clinic.",
+    ),
     "[`manifest.json`](#manifestjson)": (
         ("manifest.json",),
         "What was run: everything that the results depend on.",
@@ -157,6 +161,7 @@ def _run(columns: Mapping[str, Columns]) -> Iterable[str]:
         if name not in figures.SAME_COLUMNS:
             yield from (f"### figures/{name}.csv\n", table)
     yield from ("### figures/twins.csv\n", _table(columns["run/figures/twins"], tables.TWINS))
+    yield from ("### figures/clinic.csv\n", _table(columns["run/figures/clinic"], tables.CLINIC))
 
 
 def _trial(columns: Mapping[str, Columns]) -> Iterable[str]:

@@ -159,6 +159,38 @@ TWINS: Mapping[str, str] = {
     "leaves_out": "What it takes no account of.",
 }
 
+CLINIC: Mapping[str, str] = {
+    "variant": "As in `summary`.",
+    "(varied path)": "As in `summary`.",
+    "estimand": "Name of the estimand.",
+    "active": "Label of the active arm.",
+    "control": "Label of the control arm.",
+    "endpoint": "Name of a binary endpoint; empty for a score, of which a response is counted.",
+    "favourable": "Whether meeting it is wanted.",
+    "points": "True difference of means, active − control; exact where its interval has no width.",
+    "points_low": "Lower end of its 95 % Monte Carlo interval.",
+    "points_high": "Upper end.",
+    "d": "The same in standard deviations of the scores at the visit, within arms.",
+    "d_low": "Lower end of its 95 % Monte Carlo interval.",
+    "d_high": "Upper end.",
+    "responders_active": "Share of the active arm who respond: half the baseline or below, or the endpoint.",
+    "responders_active_low": "Lower end of its 95 % Monte Carlo interval.",
+    "responders_active_high": "Upper end.",
+    "responders_control": "The same of the control arm.",
+    "responders_control_low": "Lower end of its 95 % Monte Carlo interval.",
+    "responders_control_high": "Upper end.",
+    "more": "`responders_active` − `responders_control`.",
+    "more_low": "Lower end of its 95 % Monte Carlo interval.",
+    "more_high": "Upper end.",
+    "number_needed": "Number needed to treat; negative: to harm. Empty where the simulation sees no difference.",
+    "number_needed_low": "Lower end of its 95 % Monte Carlo interval.",
+    "number_needed_high": "Upper end.",
+    "better": "Probability that a patient on active does better than another on control, ties as a half.",
+    "better_low": "Lower end of its 95 % Monte Carlo interval.",
+    "better_high": "Upper end.",
+    "patients": "Simulated under each arm.",
+}
+
 SAFETY_PARTS: Mapping[str, str] = {
     "n": "Patients randomised; sizes rising, 250 replicates each.",
     "stopped_at": "Patients who had completed when the rule stopped the trial; 0 where it went on.",

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from trialsim.api import Run as Run
     from trialsim.api import RunDifference as RunDifference
     from trialsim.api import Sized as Sized
+    from trialsim.api import SizeTable as SizeTable
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import Trial as Trial
     from trialsim.api import analyse as analyse
+    from trialsim.api import clinical_effects as clinical_effects
     from trialsim.api import cohort as cohort
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import diff as diff
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from trialsim.api import replayable as replayable
     from trialsim.api import reproduce as reproduce
     from trialsim.api import required_sample_size as required_sample_size
+    from trialsim.api import required_sample_sizes as required_sample_sizes
     from trialsim.api import run as run
     from trialsim.api import tipping_point as tipping_point
     from trialsim.api import trial as trial
@@ -41,11 +44,13 @@ __all__ = [
     "ReplayResult",
     "Run",
     "RunDifference",
+    "SizeTable",
     "Sized",
     "TippingPoint",
     "Trial",
     "__version__",
     "analyse",
+    "clinical_effects",
     "cohort",
     "detectable_effect",
     "diff",
@@ -60,6 +65,7 @@ __all__ = [
     "replayable",
     "reproduce",
     "required_sample_size",
+    "required_sample_sizes",
     "run",
     "tipping_point",
     "trial",

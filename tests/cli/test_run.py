@@ -208,3 +208,16 @@ def test_ctrl_c_keeps_finished_blocks(folder):
     told_by_run = json.loads((folder / "outputs" / "quick_start" / "run.json").read_text(encoding="utf-8"))
     assert told_by_run["finished"] is False
     assert told_by_run["sessions"][0]["state"] == "interrupted"
+
+
+def test_precision_is_reached_or_refused_before_long_work(command, folder):
+    done = command("run", "scenarios/quick_start.yaml", "--precision", "0.03", "--workers", "1", "--out", "precise")
+    assert "Every power to ±3 percentage points: about" in done.stderr
+    rows = list(csv.DictReader((folder / "precise/summary.csv").read_text(encoding="utf-8").splitlines()))
+    assert all((float(row["power_high"]) - float(row["power_low"])) / 2 <= 0.03 for row in rows)
+    long = ("run", "scenarios/quick_start.yaml", "--precision", "0.002", "--minutes", "0", "--workers", "1")
+    refused = command(*long, "--out", "long", "-q", code=4)
+    assert "more than the 0 min that may be spent unasked" in refused.stderr
+    assert "--yes" in refused.stderr
+    assert (folder / "long/parts").is_dir()
+    assert "must be at least 0.001" in command(*long[:2], "--precision", "0.0001", code=2).stderr

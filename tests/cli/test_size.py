@@ -75,7 +75,33 @@ def test_detectable_effect(command):
     assert f"{PATH} = {told['value']:.4g}" in command(*QUICK, "--effect", PATH, "--n", "100", "-q").stdout
 
 
+def test_all_cells(command, folder):
+    told = json.loads(command(*QUICK, "--vary", f"{PATH}=-2,-3", "--json").stdout)
+    assert [cell["settings"][PATH] for cell in told["cells"]] == [-2, -3]
+    assert told["cells"][0]["n_total"] > told["cells"][1]["n_total"]
+    done = command(*QUICK, "--cells", "--set", f"vary={{{PATH}: [-2, -3]}}", "--out", "cells", "-q")
+    assert f"{told['cells'][0]['n_total']:,}" in done.stdout
+    assert (folder / "cells/size_by_setting.png").stat().st_size > 1000
+    assert "vary: there is nothing under it" in command(*QUICK, "--cells", code=2).stderr
+    assert "must read path=value" in command(*QUICK, "--vary", PATH, code=2).stderr
+
+
+def test_more_patients_than_there_may_be_is_no_error(command):
+    done = command(*QUICK, "--most-patients", "60", "-q")
+    assert "cannot be reached with 60 patients" in " ".join(done.stdout.split())
+    assert "most patients: must be at least" in command(*QUICK, "--most-patients", "2", code=2).stderr
+    assert "budget: must be at least 3,500" in command(*QUICK, "--budget", "3000", code=2).stderr
+
+
+def test_formula_and_clinic_stand_beside_the_number(command):
+    text = " ".join(command(*QUICK, "-q").stdout.split())
+    assert "By formula: 136 (MMRM with dropout, Lu, Luo & Chen, t)." in text
+    assert "The true effect: 3.00 points fewer with ketamine than with midazolam" in text
+    assert "number needed to treat" in text
+
+
 def test_what_is_wrong_is_told(command):
+    assert "do not go together" in command(*QUICK, "--effect", PATH, "--n", "100", "--cells", code=2).stderr
     assert "go together" in command(*QUICK, "--effect", PATH, code=2).stderr
     assert "go together" in command(*QUICK, "--n", "100", code=2).stderr
     assert "power: must lie between" in command(*QUICK, "--power", "1", code=2).stderr

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.api import formula
+    from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from trialsim.api.run_folders import RunDifference, Trial, diff, list_runs, reproduce, trial
     from trialsim.api.runs import Run, load, open_run, run
     from trialsim.api.shards import merge
-    from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
+    from trialsim.api.sizes import Sized, SizeTable, detectable_effect, required_sample_size, required_sample_sizes
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
@@ -22,10 +23,12 @@ __all__ = [
     "ReplayResult",
     "Run",
     "RunDifference",
+    "SizeTable",
     "Sized",
     "TippingPoint",
     "Trial",
     "analyse",
+    "clinical_effects",
     "cohort",
     "detectable_effect",
     "diff",
@@ -40,6 +43,7 @@ __all__ = [
     "replayable",
     "reproduce",
     "required_sample_size",
+    "required_sample_sizes",
     "run",
     "tipping_point",
     "trial",
@@ -47,6 +51,7 @@ __all__ = [
 
 _HOME = {
     "analyse": "real_data",
+    "clinical_effects": "clinic",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
     "MmrmResult": "repeated_measures",
@@ -65,9 +70,11 @@ _HOME = {
     "open_run": "runs",
     "run": "runs",
     "merge": "shards",
+    "SizeTable": "sizes",
     "Sized": "sizes",
     "detectable_effect": "sizes",
     "required_sample_size": "sizes",
+    "required_sample_sizes": "sizes",
     "TippingPoint": "tipping",
     "tipping_point": "tipping",
 }

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trialsim.engine.backends import Backend
     from trialsim.engine.notes import Tell
     from trialsim.engine.shards import Shard
+    from trialsim.planning.precision import Estimate
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
@@ -108,6 +109,21 @@ class Run:
 
         counts = self.summary[["fell_back", "failed"]].sum()
         return failure_words(self.folder, int(counts["fell_back"]), int(counts["failed"]))
+
+    @property
+    def twin_warning(self) -> str:
+        """Where simulated power and closed form differ by more than their errors allow, and why; empty if nowhere."""
+        from trialsim.report.design import labels_of
+        from trialsim.report.twins import warning_words
+
+        return "" if self.twins is None else warning_words(self.twins, labels=labels_of(self.manifest["scenario"]))
+
+    @cached_property
+    def clinic(self) -> pd.DataFrame | None:
+        """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""
+        from trialsim.report.clinic import clinic_of
+
+        return clinic_of(self.folder)
 
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
@@ -205,6 +221,7 @@ def run(
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
     tell: Tell | None = None,
+    confirm: Callable[[Estimate], bool] | None = None,
 ) -> Run:
     """Simulate a scenario and write results, figures and report into a run folder.
 
@@ -236,13 +253,17 @@ def run(
         Called with (blocks done, blocks in all).
     tell : callable, optional
         Called with notes (`kind`, `text`), such as that a damaged part is computed again.
+    confirm : callable, optional
+        Where the scenario has `simulation.precision`: called after the first 500 replicates with what the rest will
+        take (`precision`, `replicates`, `seconds`), and whether to go on is what it returns.
 
     Raises
     ------
     InputError
         If the scenario is not sound.
     RefusedError
-        If the folder holds something else, or nothing that could be extended, or the run is too large.
+        If the folder holds something else, or nothing that could be extended, the run is too large, or `confirm`
+        said no.
     RunError
         If the disk is full, the folder cannot be written to, the memory does not suffice, or workers are lost for good.
     """
@@ -255,43 +276,41 @@ def run(
     resolved = resolve(scenario)
     part = None if shard is None else parse_shard(shard)
     folder = Path(out) if out is not None else OUTPUTS / f"{own_name(scenario.file)}{_ending(part)}"
-    return carry_out(
-        resolved,
-        folder,
-        resolved.replicates if extend is None else _extended(folder, extend),
-        backend=_backend(workers, scheduler),
-        shard=part,
-        force=force,
-        progress=progress,
-        tell=tell,
-        verify=verify,
-        wait=wait,
-    )
+    given: dict[str, Any] = {"force": force, "verify": verify, "wait": wait, "tell": tell}
+    backend = _backend(workers, scheduler)
+    if resolved.precision is None or extend is not None:
+        replicates = resolved.replicates if extend is None else _extended(folder, extend)
+        return carry_out(resolved, folder, replicates, backend=backend, shard=part, progress=progress, **given)
+    if part is not None:
+        raise InputError([Fault("shard", "a run to a precision grows by what it finds: give replicates instead of it")])
+    return carry_out(resolved, folder, None, backend=backend, progress=progress, confirm=confirm, **given)
 
 
-def carry_out(resolved: Resolved, folder: Path, replicates: int, *, tell: Tell | None = None, **options: Any) -> Run:
+def carry_out(
+    resolved: Resolved, folder: Path, replicates: int | None, *, tell: Tell | None = None, **options: Any
+) -> Run:
     """Return a run that is computed into a folder, or what is missing of it there.
 
     Parameters
     ----------
     resolved : Resolved
     folder : Path
-    replicates : int
+    replicates : int or None
+        None: as many as the scenario's precision takes.
     tell : callable, optional
     **options
-        As of `trialsim.engine.execute.execute`.
+        As of `trialsim.engine.execute.execute`, or of `trialsim.api.precision.run_to_precision`.
     """
     from trialsim.engine.execute import execute
     from trialsim.engine.notes import silent
 
-    execution = execute(
-        resolved,
-        folder,
-        replicates=replicates,
-        tell=tell or silent,
-        publish=partial(_publish, resolved, folder),
-        **options,
-    )
+    options |= {"tell": tell or silent, "publish": partial(_publish, resolved, folder)}
+    if replicates is None:
+        from trialsim.api.precision import run_to_precision
+
+        execution = run_to_precision(resolved, folder, **options)
+    else:
+        execution = execute(resolved, folder, replicates=replicates, **options)
     return Run(folder, execution.manifest, computed=not execution.done_before, whole=execution.merged)
 
 
@@ -329,6 +348,7 @@ def _extended(folder: Path, replicates: int) -> int:
 
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
     from trialsim.engine.example import one_trial, trajectories
+    from trialsim.report.clinic import write_clinic
     from trialsim.report.publish import publish
     from trialsim.report.twins import write_twins
 
@@ -340,8 +360,8 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list
     note = f"One simulated trial (replicate 0) of {n} patients"
     if resolved.variants[0].settings:
         note += " at the scenario's own values"
-    twins = write_twins(folder, resolved)
-    return [*twins, *publish(folder, manifest, trajectories(variant, trial), f"{note}.")]
+    drawn = [*write_twins(folder, resolved), *write_clinic(folder, resolved.variants, resolved.hash)]
+    return [*drawn, *publish(folder, manifest, trajectories(variant, trial), f"{note}.")]
 
 
 def open_run(folder: str | Path) -> Run:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from trialsim.api.runs import load
+from trialsim.errors import Fault, InputError
 from trialsim.scenario import Scenario, resolve
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from trialsim.planning.detectable import DetectableEffect
     from trialsim.planning.size import RequiredSize
+    from trialsim.report.sizes import SizedCell
 
 BUDGET = 400_000
 
@@ -82,6 +85,77 @@ class Sized:
         }
 
 
+class SizeTable:
+    """The sizes of all cells of a scenario.
+
+    Attributes
+    ----------
+    title : str
+    answers : list of Sized
+        In the order of the scenario's variants.
+    """
+
+    def __init__(self, title: str, cells: Sequence[tuple[dict[str, Any], Sized]], labels: Mapping[str, str]) -> None:
+        self.title = title
+        self.answers = [answer for _, answer in cells]
+        self._settings = [settings for settings, _ in cells]
+        self._labels = labels
+
+    def __repr__(self) -> str:
+        """Return the answers in words."""
+        return self.text
+
+    @property
+    def text(self) -> str:
+        """The answers as a table of text."""
+        from trialsim.report.sizes import sizes_text
+
+        return sizes_text(self.title, self._cells(), labels=self._labels)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per cell: its settings, the number of patients with its interval, and the closed form."""
+        from trialsim.report.figures.size_by_setting import size_by_setting_data
+
+        return size_by_setting_data(self.title, self._cells(), labels=self._labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answers as JSON's types."""
+        cells = [
+            {"settings": settings, **answer.to_dict()}
+            for settings, answer in zip(self._settings, self.answers, strict=True)
+        ]
+        return {"schema": 1, "kind": "required_sizes", "title": self.title, "cells": cells}
+
+    def plot(self) -> Figure:
+        """Return the number of patients against the varied value as a matplotlib figure."""
+        from trialsim.report.figures.size_by_setting import draw_size_by_setting
+
+        return draw_size_by_setting(self.table)
+
+    def files(self) -> dict[str, bytes]:
+        """Return the answers as JSON, and their figure as PNG, SVG and CSV: their content by file name."""
+        import json
+
+        from trialsim.report.figure_files import figure_files
+        from trialsim.report.figures.size_by_setting import draw_size_by_setting
+
+        told = json.dumps(self.to_dict(), indent=2) + "\n"
+        return {
+            "sizes.json": told.encode("utf-8"),
+            **figure_files({"size_by_setting": (self.table, draw_size_by_setting)}),
+        }
+
+    def _cells(self) -> list[SizedCell]:
+        from trialsim.report.sizes import SizedCell
+        from trialsim.report.summary import setting_words
+
+        return [
+            SizedCell(settings, setting_words(settings, labels=self._labels, skip_names=True), answer.to_dict())
+            for settings, answer in zip(self._settings, self.answers, strict=True)
+        ]
+
+
 def required_sample_size(
     scenario: Scenario | str | Path,
     *,
@@ -90,6 +164,7 @@ def required_sample_size(
     goal: Literal["primary", "each", "all"] = "primary",
     workers: int | None = None,
     budget: int = BUDGET,
+    most_patients: int | None = None,
     settings: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Sized:
@@ -109,7 +184,9 @@ def required_sample_size(
     workers : int, optional
         Processes; as many as there are cores by default. The answer does not depend on it.
     budget : int
-        Most simulated trials.
+        Most simulated trials, at least 3,500.
+    most_patients : int, optional
+        That there may be; a power that takes more is out of reach, and the one with so many is told.
     settings : mapping, optional
         As for `load`; only with a file.
     progress : callable, optional
@@ -137,9 +214,73 @@ def required_sample_size(
         goal=goal,
         workers=workers or available_workers(),
         most_trials=budget,
+        most_patients=most_patients,
         progress=progress,
     )
     return Sized(answer, _left_aside(loaded))
+
+
+def required_sample_sizes(
+    scenario: Scenario | str | Path,
+    *,
+    power: float = 0.9,
+    precision: float = 0.02,
+    goal: Literal["primary", "each", "all"] = "primary",
+    workers: int | None = None,
+    budget: int = BUDGET,
+    most_patients: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SizeTable:
+    """Return the smallest number of patients for a power at every combination of what a scenario varies.
+
+    Parameters
+    ----------
+    scenario : Scenario, str or Path
+        Loaded, or a YAML file; with `vary`, such as ``settings={"vary": {"effects.ketamine.specific_share": [0.2,
+        0.34]}}``.
+    power, precision, goal, workers, budget, most_patients, settings, progress
+        As of `required_sample_size`; the budget is that of each combination.
+
+    Returns
+    -------
+    SizeTable
+
+    Raises
+    ------
+    InputError
+        If the scenario is not sound or varies nothing, or a number is out of range.
+    """
+    from trialsim.engine.backends import available_workers
+    from trialsim.planning.size import required_size
+    from trialsim.report.design import labels_of
+
+    loaded = _loaded(scenario, settings)
+    if not loaded.varied:
+        message = "there is nothing under it; name a path and its values, such as effects.ketamine.specific_share"
+        raise InputError([Fault("vary", message, file=str(loaded.file))])
+    resolved = resolve(loaded)
+    done = 0
+
+    def passed_on(blocks: int, expected: int) -> None:
+        if progress is not None:
+            progress(done + blocks, done + expected)
+
+    cells = []
+    for variant in resolved.variants:
+        answer = required_size(
+            replace(resolved, variants=(variant,)),
+            power=power,
+            precision=precision,
+            goal=goal,
+            workers=workers or available_workers(),
+            most_trials=budget,
+            most_patients=most_patients,
+            progress=passed_on,
+        )
+        done += answer.blocks
+        cells.append((dict(variant.settings), Sized(answer, ())))
+    return SizeTable(resolved.title, cells, labels_of(resolved.to_dict()))
 
 
 def detectable_effect(

@@ -20,12 +20,14 @@ Settings = Annotated[
 ]
 
 
-def parse_settings(given: list[str] | None) -> dict[str, str]:
+def parse_settings(given: list[str] | None, option: str = "--set") -> dict[str, str]:
     """Return the paths and values of `--set path=value` options.
 
     Parameters
     ----------
     given : list of str, optional
+    option : str
+        What they are called in messages.
 
     Raises
     ------
@@ -38,10 +40,30 @@ def parse_settings(given: list[str] | None) -> dict[str, str]:
         path, equals, value = text.partition("=")
         path = path.strip()
         if not equals or not path:
-            faults.append(Fault(f"--set {text}", "must read path=value, such as sample_size=120"))
+            faults.append(Fault(f"{option} {text}", "must read path=value, such as sample_size=120"))
         elif path in settings:
-            faults.append(Fault(f"--set {text}", f"{path} is set twice; keep one"))
+            faults.append(Fault(f"{option} {text}", f"{path} is set twice; keep one"))
         settings[path] = value
     if faults:
         raise InputError(faults)
     return settings
+
+
+def varied(given: list[str]) -> str:
+    """Return the mapping that `vary` is to have, as a YAML text, from `--vary path=value,value` options.
+
+    Parameters
+    ----------
+    given : list of str
+        Values with commas, or a YAML list where they have commas of their own.
+
+    Raises
+    ------
+    InputError
+        As of `parse_settings`.
+    """
+    entries = []
+    for path, values in parse_settings(given, "--vary").items():
+        text = values.strip()
+        entries.append(f"{path}: {text if text.startswith('[') else f'[{text}]'}")
+    return f"{{{', '.join(entries)}}}"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from trialsim.cli.options import ScenarioFile, Settings, parse_settings
 from trialsim.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from trialsim.planning.precision import Estimate
 
 BACKENDS = ("local", "dask")
 
@@ -31,6 +36,20 @@ def run(
             show_default=False,
         ),
     ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(
+            "--precision",
+            metavar="P",
+            help="Add replicates until every power has a 95 % interval of this half-width. [default: the scenario's]",
+            show_default=False,
+        ),
+    ] = None,
+    minutes: Annotated[
+        float,
+        typer.Option("--minutes", metavar="M", min=0, help="Ask before a run to a precision that takes longer."),
+    ] = 10,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: start however long it takes.")] = False,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -91,7 +110,8 @@ def run(
 
     Everything is written into the run folder. A run that was interrupted goes on where it stopped, --extend (or
     more --replicates) makes it longer, and a finished one is shown again without computing. A folder that holds
-    another scenario is left as it is.
+    another scenario is left as it is. With --precision replicates are added until every power is that precise; what
+    it will take is said after the first 500.
     """
     from trialsim import api
     from trialsim.cli.results import show_run
@@ -105,6 +125,8 @@ def run(
         options["simulation.replicates"] = replicates
     if seed is not None:
         options["simulation.seed"] = seed
+    if precision is not None:
+        options["simulation.precision"] = precision
     scenario = api.load(file, settings=options)
     with telling("Simulating", quiet=quiet, as_json=as_json) as told:
         result = api.run(
@@ -118,6 +140,7 @@ def run(
             shard=shard,
             force=force,
             progress=told.progress,
+            confirm=partial(_may_go_on, minutes=math.inf if yes else minutes, quiet=quiet or as_json),
             tell=told.tell,
         )
         told.finished(result)
@@ -131,3 +154,38 @@ def _check_backend(backend: str, scheduler: str | None) -> None:
         raise InputError([Fault("--backend dask", "needs the address of a scheduler: --scheduler tcp://HOST:8786")])
     if backend == "local" and scheduler is not None:
         raise InputError([Fault("--scheduler", "goes with --backend dask")])
+
+
+def _may_go_on(estimate: Estimate, *, minutes: float, quiet: bool) -> bool:
+    """Say what a run to a precision will take, and ask where that is longer than may be spent unasked.
+
+    Raises
+    ------
+    RefusedError
+        If it is, and nobody can be asked.
+    """
+    import sys
+
+    from trialsim.errors import RefusedError
+
+    takes = (
+        f"Every power to ±{100 * estimate.precision:g} percentage points: about {estimate.replicates:,} simulated "
+        f"trials per cell, {_duration(estimate.seconds)} more"
+    )
+    if estimate.seconds <= 60.0 * minutes:
+        if not quiet:
+            typer.echo(f"{takes}.", err=True)
+        return True
+    limit = f"more than the {minutes:g} min that may be spent unasked"
+    if quiet or not sys.stdin.isatty():
+        raise RefusedError(
+            f"{takes}, {limit}. Nothing was started but the first 500 trials of each cell, which are kept. Give --yes, "
+            "more --minutes, or a wider --precision."
+        )
+    return typer.confirm(f"{takes}, {limit}. Start?", err=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90.0:
+        return f"about {max(round(seconds), 1)} s"
+    return f"about {seconds / 60.0:.0f} min" if seconds < 5400.0 else f"about {seconds / 3600.0:.1f} h"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import ScenarioFile, Settings, parse_settings, varied
 
 if TYPE_CHECKING:
-    from trialsim.api.sizes import Sized
+    from trialsim.api.sizes import Sized, SizeTable
 
 
 class Goal(StrEnum):
@@ -46,7 +46,23 @@ def size(
         int | None,
         typer.Option("--n", metavar="N", min=2, help="Patients randomised; with --effect.", show_default=False),
     ] = None,
-    budget: Annotated[int, typer.Option("--budget", metavar="N", min=1, help="Most simulated trials.")] = 400_000,
+    cells: Annotated[
+        bool, typer.Option("--cells", help="Answer for every combination of what the scenario varies.")
+    ] = False,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vary",
+            metavar="PATH=VALUES",
+            help="Vary this instead, such as effects.ketamine.specific_share=0.2,0.34; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    most_patients: Annotated[
+        int | None,
+        typer.Option("--most-patients", metavar="N", help="Patients that there may be at most.", show_default=False),
+    ] = None,
+    budget: Annotated[int, typer.Option("--budget", metavar="N", help="Most simulated trials.")] = 400_000,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write the answer and its power curve here.", show_default=False),
@@ -73,17 +89,26 @@ def size(
     from trialsim import api
     from trialsim.errors import Fault, InputError
 
-    if (effect is None) != (n is None):
+    searched = effect is not None
+    if searched != (n is not None):
         raise InputError([Fault("--effect, --n", "go together: the path that is searched over, and the patients")])
-    scenario = api.load(file, settings=parse_settings(settings))
+    for option, given in (("--cells", cells), ("--vary", bool(vary)), ("--most-patients", most_patients is not None)):
+        if searched and given:
+            raise InputError([Fault(f"--effect, {option}", "do not go together: an effect is found at one size")])
+    put = dict(parse_settings(settings))
+    if vary:
+        put["vary"] = varied(vary)
+    scenario = api.load(file, settings=put)
     options: dict[str, Any] = {
         "power": power, "precision": precision, "goal": goal.value, "budget": budget, "workers": workers
     }  # fmt: skip
 
-    def find() -> Sized:
-        if effect is None or n is None:
-            return api.required_sample_size(scenario, **options)
-        return api.detectable_effect(scenario, effect, n=n, **options)
+    def find() -> Sized | SizeTable:
+        if effect is not None and n is not None:
+            return api.detectable_effect(scenario, effect, n=n, **options)
+        if cells or vary:
+            return api.required_sample_sizes(scenario, most_patients=most_patients, **options)
+        return api.required_sample_size(scenario, most_patients=most_patients, **options)
 
     if quiet or as_json:
         answer = find()

@@ -29,6 +29,9 @@ def print_run(result: Run) -> None:
     console.print(escape(power.caption), highlight=False)
     if result.families is not None:
         _print_families(console, result.family_tables())
+    warning = result.twin_warning
+    if warning:
+        console.print(f"\n{escape(warning)}", highlight=False)
     replicates = result.manifest["replicates"]
     done = f"{replicates:,} simulated trials per cell"
     if not result.computed:

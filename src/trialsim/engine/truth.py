@@ -93,11 +93,11 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
             found[hypothesis] = Truth(known, 0.0)
             continue
         world = world_of(variant, estimand)
-        found[hypothesis] = _by_analysis(worlds.of(world), _within(estimand, world), hypothesis.analysis)
+        found[hypothesis] = _by_analysis(worlds.of(world), within(estimand, world), hypothesis.analysis)
     return found
 
 
-def _within(estimand: Estimand, world: World) -> Estimand:
+def within(estimand: Estimand, world: World) -> Estimand:
     """Return an estimand with the arms of a world counted from 0."""
     weights = tuple(estimand.arm_weights[arm] for arm in world.arms) if estimand.arm_weights else ()
     active, control = (world.arms.index(arm) for arm in (estimand.active, estimand.control))
@@ -161,15 +161,17 @@ class Worlds:
     variant : Variant
     key : str
         Hash of the scenario.
+    patients : int
+        Of each trial.
     """
 
-    def __init__(self, variant: Variant, key: str) -> None:
-        self._variant, self._key = variant, key
+    def __init__(self, variant: Variant, key: str, patients: int = PATIENTS_PER_TRIAL) -> None:
+        self._variant, self._key, self._patients = variant, key, patients
         self._seen: dict[tuple[int, bool, tuple[str, ...]], Observed] = {}
         self._whole: dict[World, Observed] = {}
 
     def of(self, world: World) -> Observed:
-        """Return the trials of a world: R of `PATIENTS_PER_TRIAL` for each of its arms, which are counted from 0."""
+        """Return the trials of a world: R of `patients` for each of its arms, which are counted from 0."""
         if world not in self._whole:
             self._whole[world] = self._together(world)
         return self._whole[world]
@@ -186,7 +188,7 @@ class Worlds:
         key = (arm, world.leaving, world.without)
         if key not in self._seen:
             source, streams = patient_source(self._variant, self._key), Streams(TRUTH_SEED, 0)
-            stratum = source.enrol(streams, PATIENTS_PER_TRIAL)
+            stratum = source.enrol(streams, self._patients)
             everybody = np.full_like(stratum, arm)
             cohort = source.follow(streams, stratum, everybody, alone=True, without=world.without, only_needed=True)
             cohort = cohort if world.leaving else _staying(self._variant, cohort)

@@ -10,6 +10,7 @@ from typing import Any
 from trialsim.engine.block import patient_source
 from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
+from trialsim.planning.clinical import ClinicalEffect, clinical_effect
 from trialsim.planning.sampling import MOST_TRIALS, Sampler, aim_of, called, curve_rows, why
 from trialsim.planning.search import Axis, Found, Progress, search
 from trialsim.scenario import Resolved, Scenario, resolve
@@ -43,6 +44,8 @@ class DetectableEffect:
         Of the interval, relative.
     best_value, best_power : float or None
         The highest power seen, and where.
+    clinical : ClinicalEffect or None
+        The true effect at `value` in the words of the clinic.
     curve : list of dict
         Rows `kind`, `at` (value), `power`, `low`, `high`, `replicates`, `failed`.
     """
@@ -62,13 +65,15 @@ class DetectableEffect:
     half_width: float | None
     best_value: float | None
     best_power: float | None
+    clinical: ClinicalEffect | None
     trials: int
     blocks: int
     curve: list[dict[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "detectable_effect", **asdict(self)}
+        clinical = None if self.clinical is None else self.clinical.to_dict()
+        return {"schema": 1, "kind": "detectable_effect", **asdict(self), "clinical": clinical}
 
 
 def detectable_effect(
@@ -200,7 +205,14 @@ def _answer(
         half_width=None if curve is None else found.half_width,
         best_value=None if best is None else values.value(best.place),
         best_power=None if best is None else best.found / best.usable,
+        clinical=None if curve is None else _clinical(values.asked(curve.place), found.hypothesis),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, values.value),
     )
+
+
+def _clinical(asked: Asked, hypothesis: int) -> ClinicalEffect | None:
+    """Return the true effect of the hypothesis that needs most."""
+    member = asked.members[0 if asked.together else hypothesis]
+    return clinical_effect(asked.variant, asked.key, asked.variant.estimands[member.estimand])

@@ -15,12 +15,15 @@ from trialsim.engine.truth import Truth, is_null
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.planning.curve import Count, Tried
-from trialsim.planning.search import Z95, Aim, Found, Task
+from trialsim.planning.search import FIRST_BLOCKS, Z95, Aim, Found, Task
 from trialsim.scenario.methods import power_sign
+from trialsim.streams import BLOCK_SIZE
 
 POWERS = (0.1, 0.99)
 PRECISIONS = (0.002, 0.5)
 MOST_TRIALS = 400_000
+LEAST_TRIALS = BLOCK_SIZE * (2 + 3 * FIRST_BLOCKS)
+"""Two blocks on both sides of the target, and the first round at three places: without them there is no answer."""
 
 Parts = Callable[[tuple[float, ...]], tuple[tuple[Asked, tuple[int, ...]], ...]]
 
@@ -71,8 +74,13 @@ def aim_of(asked: Asked, power: float, precision: float, most_trials: int) -> Ai
         for name, value, ends in (("power", power, POWERS), ("precision", precision, PRECISIONS))
         if not ends[0] <= value <= ends[1]
     ]
-    if most_trials < 1:
-        faults.append(Fault("budget", f"must be at least 1 simulated trial; got {most_trials}"))
+    if most_trials < LEAST_TRIALS:
+        faults.append(
+            Fault(
+                "budget",
+                f"must be at least {LEAST_TRIALS:,} simulated trials, which a first answer takes; got {most_trials:,}",
+            )
+        )
     if faults:
         raise InputError(faults)
     return Aim(power, precision, most_trials, _power_at_0(asked))
@@ -131,6 +139,11 @@ def why(found: Found, aim: Aim, end: float, shown: Callable[[float], str]) -> st
     match found.status:
         case "found":
             return ""
+        case "spent":
+            return (
+                f"The budget of {aim.most_trials:,} simulated trials was spent before there was an answer.{most} A "
+                "larger budget goes on."
+            )
         case "budget":
             return (
                 f"The budget of {aim.most_trials:,} simulated trials was spent first: the interval is "

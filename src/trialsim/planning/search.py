@@ -93,9 +93,9 @@ class Aim:
     power_at_0: float = 0.025
 
 
-Status = Literal["found", "budget", "smallest", "unreachable", "no_fits", "flat"]
-"""How a search ended: precise enough; budget spent first; target met at the least place; not met at the largest one or
-within reach of it; nothing could be analysed; power does not rise around the target."""
+Status = Literal["found", "budget", "spent", "smallest", "unreachable", "no_fits", "flat"]
+"""How a search ended: precise enough; budget spent first, or before there was an answer; target met at the least place;
+not met at the largest one or within reach of it; nothing could be analysed; power does not rise around the target."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +179,8 @@ class _Search:
         below, above = 0.0, math.inf
         for _ in range(_MOST_STEPS):
             if not self._trials.has(0, place):
+                if self._trials.blocks and self._room(1) < 1:
+                    return "spent"
                 self._run([Task(0, (place,))])
             count = self._worst(place)
             if count is None or count.found / count.usable < self._aim.power:
@@ -200,7 +202,7 @@ class _Search:
         blocks, flat = FIRST_BLOCKS, 0
         while True:
             places = self._places(self._binding()[1])
-            room = (self._aim.most_trials - self._trials.number) // (self._replicates * len(places))
+            room = self._room(len(places))
             if room < 1:
                 return self.found("budget")
             first = max(self._trials.blocks) + 1
@@ -217,14 +219,15 @@ class _Search:
         """Return what is known now."""
         hypothesis, curve = self._binding()
         if status == "budget" and curve is None:
-            status = "flat"
+            status = "spent"
         if status in ("found", "budget") and curve is not None and curve.place > self._axis.most:
             status = "unreachable"
         return Found(status, hypothesis, curve if status in ("found", "budget") else None, self._trials)
 
-    @property
-    def _replicates(self) -> int:
-        return len(self._trials.blocks[0][0].found)
+    def _room(self, places: int) -> int:
+        """Return how many blocks at that many places the budget has left."""
+        replicates = len(self._trials.blocks[0][0].found)
+        return (self._aim.most_trials - self._trials.number) // (replicates * places)
 
     def _narrow(self, found: Found) -> bool:
         """Return whether the interval is as narrow as asked for, or within half a step."""

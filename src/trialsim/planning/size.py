@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from trialsim.engine.successes import Asked, Goal, ask
+from trialsim.errors import Fault, InputError
+from trialsim.kernels.montecarlo import wilson_interval
+from trialsim.planning.clinical import ClinicalEffect, clinical_effect
+from trialsim.planning.closed_form import ClosedForm, closed_form
 from trialsim.planning.curve import Trials
 from trialsim.planning.first_guess import first_guess
 from trialsim.planning.sampling import (
@@ -26,9 +30,14 @@ from trialsim.planning.screening import Screening, screening_of
 from trialsim.planning.search import Z95, Aim, Axis, Found, Progress, Task, search
 from trialsim.scenario.resolved import Resolved, Variant
 
-MOST_PATIENTS = 100_000
+MOST_PATIENTS = 20_000
+"""Far beyond any trial in the field: what takes more is out of reach, and not worth the hours to find out how far."""
+
 MOST_SCORES = 400_000
 """Scores of a trial, baselines among them: what a block of trials of the largest size may take of memory."""
+BLOCKS_AT_MOST = 8
+"""Simulated where there may be fewer patients than are needed."""
+
 FEWEST = 4
 """Patients in each arm and stratum, on average, of the smallest trial that is tried."""
 
@@ -73,7 +82,14 @@ class RequiredSize:
     patients_per_percent : float or None
         How many more one more percentage point of power takes here.
     best_n, best_power : float or None
-        The highest power seen, and where.
+        The highest power seen, and where; of no more than `most_patients`, where there is such a limit.
+    most_patients : int or None
+        That there may be.
+    closed_form : ClosedForm or None
+        Size by formula of the hypothesis that needs most; None where none applies, or where all are to be found in the
+        same trial.
+    clinical : ClinicalEffect or None
+        True effect of the estimand that needs most in the words of the clinic.
     trials, blocks : int
         Simulated trials, and blocks of replicates.
     curve : list of dict
@@ -103,6 +119,9 @@ class RequiredSize:
     patients_per_percent: float | None
     best_n: int | None
     best_power: float | None
+    most_patients: int | None
+    closed_form: ClosedForm | None
+    clinical: ClinicalEffect | None
     trials: int
     blocks: int
     curve: list[dict[str, Any]]
@@ -110,7 +129,8 @@ class RequiredSize:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "required_size", **asdict(self)}
+        clinical = None if self.clinical is None else self.clinical.to_dict()
+        return {"schema": 1, "kind": "required_size", **asdict(self), "clinical": clinical}
 
 
 def required_size(
@@ -121,6 +141,7 @@ def required_size(
     goal: Goal = "primary",
     workers: int = 1,
     most_trials: int = MOST_TRIALS,
+    most_patients: int | None = None,
     progress: Progress | None = None,
 ) -> RequiredSize:
     """Return the smallest number of patients for a power.
@@ -139,6 +160,8 @@ def required_size(
         The answer does not depend on it.
     most_trials : int
         Budget of simulated trials.
+    most_patients : int, optional
+        That there may be; a power that takes more is out of reach, and the one with so many is told.
     progress : callable, optional
         Called with (blocks done, blocks expected).
 
@@ -148,27 +171,109 @@ def required_size(
         If a number is out of range.
     """
     variant = resolved.variants[0]
+    axis = _axis(variant)
+    if most_patients is not None and most_patients < axis.least:
+        message = f"must be at least {axis.least:.0f}, the smallest trial that is tried; got {most_patients}"
+        raise InputError([Fault("most patients", message)])
+    searched = search_size(
+        resolved,
+        power=power,
+        precision=precision,
+        goal=goal,
+        workers=workers,
+        most_trials=most_trials,
+        progress=progress,
+    )
+    answer = _answer(resolved, goal, searched, axis)
+    if most_patients is None:
+        return answer
+    most = round(axis.step) * (most_patients // round(axis.step))
+    return _within(replace(answer, most_patients=most_patients), searched.found, searched.sampler, most)
+
+
+class Searched(NamedTuple):
+    """A search for a size: what was asked, what was found, how it ended in words, and what simulated it."""
+
+    asked: Asked
+    aim: Aim
+    found: Found
+    reason: str
+    sampler: Sampler
+
+
+def search_size(
+    resolved: Resolved,
+    *,
+    power: float,
+    precision: float,
+    goal: Goal = "primary",
+    workers: int = 1,
+    most_trials: int = MOST_TRIALS,
+    progress: Progress | None = None,
+) -> Searched:
+    """Return the search that `required_size` tells of, without what stands beside the number.
+
+    Parameters
+    ----------
+    resolved, power, precision, goal, workers, most_trials, progress
+        As of `required_size`.
+    """
+    variant = resolved.variants[0]
     asked = ask(variant, resolved.hash, goal)
     aim = aim_of(asked, power, precision, most_trials)
-    step = sum(variant.allocation.ratio)
-    axis = _axis(variant, step)
+    axis = _axis(variant)
     sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
     impossible = nothing_to_find(asked)
     if impossible:
         found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
         reason = f"The power of {power:.0%} cannot be reached: {impossible}."
-    else:
-        start = first_guess(asked.variant, asked.members, power)
-        if start > axis.most:
-            start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
-        columns = 1 if asked.together else len(asked.members)
-        found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
-        reason = why(found, aim, axis.most, lambda n: f"{round(n):,} patients")
-    return _answer(resolved, asked, goal, aim, found, reason, axis, sampler)
+        return Searched(asked, aim, found, reason, sampler)
+    start = first_guess(asked.variant, asked.members, power)
+    if start > axis.most:
+        start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
+    columns = 1 if asked.together else len(asked.members)
+    found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
+    return Searched(asked, aim, found, why(found, aim, axis.most, lambda n: f"{round(n):,} patients"), sampler)
 
 
-def _axis(variant: Variant, step: int) -> Axis:
+def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> RequiredSize:
+    """Return an answer that takes no more than so many patients: where it took more, the power that they give."""
+    simulated = [count for count in found.trials.counts(found.hypothesis) if count.usable]
+    beyond = answer.n_total is not None and answer.n_total > most
+    if not beyond and (answer.reached or all(count.place <= most for count in simulated)):
+        return answer
+    first = max(found.trials.blocks) + 1
+    tasks = [Task(first + i, (float(most),)) for i in range(BLOCKS_AT_MOST)]
+    for task, tried in zip(tasks, sampler(tasks), strict=True):
+        found.trials.add(task.block, tried[0])
+    there = next(count for count in found.trials.counts(found.hypothesis) if count.place == most)
+    interval = wilson_interval(there.found, there.usable)
+    told = answer.reason
+    if answer.n_total is not None:
+        told = (
+            f"The power of {answer.power:.0%} cannot be reached with {most:,} patients. {answer.n_total:,} are needed"
+        )
+        told += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
+    power = there.found / there.usable if there.usable else None
+    gives = "" if power is None else (
+        f" With {most:,} the power is {100 * power:.1f} % (95 % interval {100 * interval.low:.1f} to "
+        f"{100 * interval.high:.1f} %)."
+    )  # fmt: skip
+    return replace(
+        answer,
+        reached=False,
+        reason=f"{told}{gives}",
+        best_n=most,
+        best_power=power,
+        trials=found.trials.number,
+        blocks=len(found.trials.blocks),
+        curve=curve_rows(found, float),
+    )
+
+
+def _axis(variant: Variant) -> Axis:
     """Return the sizes that are tried: whole multiples of the allocation ratio."""
+    step = sum(variant.allocation.ratio)
     least = step * math.ceil(FEWEST * len(variant.strata) / min(variant.allocation.ratio))
     scores = len(variant.outcomes) * (len(variant.visits_days) + 1)
     most = step * (min(MOST_PATIENTS, MOST_SCORES // scores) // step)
@@ -183,9 +288,8 @@ def _once(sampler: Sampler, place: float) -> Found:
     return Found("unreachable", 0, None, trials)
 
 
-def _answer(
-    resolved: Resolved, asked: Asked, goal: Goal, aim: Aim, found: Found, reason: str, axis: Axis, sampler: Sampler
-) -> RequiredSize:
+def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> RequiredSize:
+    asked, aim, found, reason, sampler = searched
     variant, curve, best = resolved.variants[0], found.curve, found.best
     step = round(axis.step)
     exact = curve.place if curve is not None else axis.least if found.status == "smallest" else None
@@ -199,6 +303,10 @@ def _answer(
     there = None
     if curve is not None and total is not None:
         there = PowerThere(*(float(part[0]) for part in curve.band(np.array([float(total)]), Z95)))
+    needy = asked.members[0 if asked.together else found.hypothesis]
+    formula = None
+    if not nothing_to_find(asked) and not (asked.together and len(asked.members) > 1):
+        formula = closed_form(asked.variant, asked.key, needy, aim.power, step=step, most=round(axis.most), curve=curve)
     return RequiredSize(
         reached=total is not None,
         reason=reason,
@@ -221,6 +329,9 @@ def _answer(
         patients_per_percent=None if curve is None else 0.01 / curve.power_slope(),
         best_n=None if best is None else round(best.place),
         best_power=None if best is None else best.found / best.usable,
+        most_patients=None,
+        closed_form=formula,
+        clinical=clinical_effect(asked.variant, asked.key, asked.variant.estimands[needy.estimand]),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, float),

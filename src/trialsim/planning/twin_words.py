@@ -16,13 +16,20 @@ def leaves_out(variant: Variant, estimand: Estimand, analysis: Analysis) -> tupl
     estimand : Estimand
     analysis : Analysis
     """
-    return (*_of_method(variant, estimand, analysis), *_of_losses(variant, analysis), *_of_patients(variant, estimand))
+    return (
+        *_of_method(variant, estimand, analysis),
+        *_of_losses(variant, analysis),
+        *_of_patients(variant, estimand, analysis),
+    )
 
 
 def _of_method(variant: Variant, estimand: Estimand, analysis: Analysis) -> list[str]:
     told = []
     if analysis.method in ("mmrm", "clda"):
         told.append("It takes the covariance over visits, and who stays, as known.")
+    if analysis.method == "nested":
+        told.append("It takes the variances within and between groups as known but for their degrees of freedom.")
+        told.append("The analysis cannot estimate the one between groups below 0, and with few groups it finds less.")
     if analysis.method in ("ancova", "mmrm", "clda") and analysis.variance != "constant":
         told.append("It has the usual standard errors, not robust ones.")
     if analysis.method in ("log_rank", "cox"):
@@ -50,14 +57,14 @@ def _of_losses(variant: Variant, analysis: Analysis) -> list[str]:
     return told
 
 
-def _of_patients(variant: Variant, estimand: Estimand) -> list[str]:
+def _of_patients(variant: Variant, estimand: Estimand, analysis: Analysis) -> list[str]:
     told = []
     score = estimand.endpoint.kind == "score"
     if score and variant.scales[estimand.outcome] is not None:
         told.append("It takes scores as normal; here they are steps on a bounded scale.")
     if score and len(variant.strata) > 1 and np.ptp(variant.sd[:, estimand.visit, estimand.outcome]) > 0.0:
         told.append("It has one spread for all strata.")
-    if variant.clusters:
+    if any(analysis.method != "nested" or cluster.name != analysis.group for cluster in variant.clusters):
         told.append("It takes patients as independent; here groups of them hang together.")
     if score and variant.heterogeneity is not None:
         told.append("It leaves out that the drug's effect differs between people.")

@@ -27,6 +27,7 @@ from trialsim.planning.formulas.longitudinal import variance_inflation
 from trialsim.planning.formulas.proportions import farrington_manning
 from trialsim.planning.formulas.ranks import mann_whitney
 from trialsim.planning.known_scores import cell_shares, effective_sizes, residual_covariance, spread_of_arms, staying
+from trialsim.planning.nested_twin import nested_contrast
 from trialsim.planning.twin_power import Contrast, Question, power_of
 from trialsim.planning.twin_words import leaves_out
 from trialsim.scenario.methods import benefit_sign
@@ -35,8 +36,12 @@ from trialsim.streams import Streams
 
 Array = NDArray[np.float64]
 
-EXACT, ASYMPTOTIC = 0.005, 0.02
-"""By how much power may differ where a formula is exact but for a random number analysed, and where it is not."""
+EXACT, ASYMPTOTIC, CAUTIOUS = 0.005, 0.02, 0.05
+"""By how much power may differ where a formula is exact but for a random number analysed; where it is not; and where an
+analysis estimates a variance between groups that cannot fall below 0, so that with few groups it finds less."""
+
+COUNTED = ("risk_difference", "log_rank", "cox")
+"""Methods whose closed form needs risks or events, and the true value."""
 
 PATIENTS_PER_TRIAL = 160
 """Of the trials that risks and events are counted in; with 250 of them, 40,000 patients."""
@@ -85,8 +90,9 @@ def twin(
     n : int
         Participants randomised.
     truth : float, optional
-        The true value in the unit of the analysis's measure. Times have no twin without it, and that of a difference of
-        risks is taken from `seen` otherwise, with its Monte Carlo error.
+        The true value in the unit of the analysis's measure. Times have no twin without it, nor have scores whose means
+        the model does not give; that of a difference of risks is taken from `seen` otherwise, with its Monte Carlo
+        error.
     seen : Observed, optional
         Trials that risks and events are counted in, as `counted_trials` gives them; drawn where they are needed.
     """
@@ -125,7 +131,7 @@ Found = tuple[float, str, float] | None
 def _two_means(asked: Question) -> Found:
     """Student's and Welch's t tests, of all strata together or within each of two."""
     variant, estimand = asked.variant, asked.estimand
-    effect = _known_effect(estimand)
+    effect = _known_effect(asked)
     if effect is None or estimand.arm_weights:
         return None
     arms = [estimand.active, estimand.control]
@@ -162,7 +168,7 @@ def _t_test(variances: Array, sizes: Array, *, pooled: bool) -> tuple[float, flo
 
 def _ancova(asked: Question) -> Found:
     """Analysis of covariance at the visit, of those seen there."""
-    effect = _known_effect(asked.estimand)
+    effect = _known_effect(asked)
     if effect is None:
         return None
     variant, visit = asked.variant, asked.estimand.visit
@@ -175,7 +181,7 @@ def _ancova(asked: Question) -> Found:
 
 def _mixed_model(asked: Question) -> Found:
     """Mixed model for repeated measures with monotone dropout: Lu, Luo & Chen's variance of each mean."""
-    effect = _known_effect(asked.estimand)
+    effect = _known_effect(asked)
     if effect is None or asked.analysis.covariance != "unstructured":
         return None
     variant, visit = asked.variant, asked.estimand.visit
@@ -189,6 +195,17 @@ def _mixed_model(asked: Question) -> Found:
     contrast = _adjusted(asked, effect, covariance[-1, -1] * inflation, asked.n * shares)
     power = None if contrast is None else power_of(asked, contrast)
     return None if power is None else (power, "MMRM with dropout, Lu, Luo & Chen, t", ASYMPTOTIC)
+
+
+def _nested(asked: Question) -> Found:
+    """Model with a random effect of groups at the visit."""
+    effect = _known_effect(asked)
+    if effect is None or asked.estimand.interaction is not None:
+        return None
+    visit = asked.estimand.visit
+    contrast = nested_contrast(asked, effect, float(_residual(asked)[visit, visit]))
+    power = None if contrast is None else power_of(asked, contrast)
+    return None if power is None else (power, "groups as a random effect, Satterthwaite t", CAUTIOUS)
 
 
 def _residual(asked: Question) -> Array:
@@ -234,7 +251,7 @@ def _adjusted(asked: Question, effect: float, variances: Array, sizes: Array) ->
 def _ranks(asked: Question) -> Found:
     """Wilcoxon's test by Noether's formula, the probability that a score is better from normal scores."""
     variant, estimand = asked.variant, asked.estimand
-    effect = _known_effect(estimand)
+    effect = _known_effect(asked)
     if effect is None or estimand.arm_weights or estimand.interaction is not None:
         return None
     arms = [estimand.active, estimand.control]
@@ -252,9 +269,14 @@ def _ranks(asked: Question) -> Found:
     return found.power, found.method, ASYMPTOTIC
 
 
-def _known_effect(estimand: Estimand) -> float | None:
-    """Return the true difference of means where the model gives it."""
-    return estimand.true_value if estimand.endpoint.kind == "score" else None
+def _known_effect(asked: Question) -> float | None:
+    """Return the true difference of means: as the model gives it, or else as it was found."""
+    estimand = asked.estimand
+    if estimand.endpoint.kind != "score":
+        return None
+    if estimand.true_value is None and asked.analysis.measure == "difference":
+        return asked.truth
+    return estimand.true_value
 
 
 # Risks and times ----------------------------------------------------------------------------------------------
@@ -363,6 +385,7 @@ _FORMULAS: MappingProxyType[str, Callable[[Question], Found]] = MappingProxyType
         "ancova": _ancova,
         "mmrm": _mixed_model,
         "clda": _mixed_model,
+        "nested": _nested,
         "wilcoxon": _ranks,
         "risk_difference": _risks,
         "log_rank": _times,

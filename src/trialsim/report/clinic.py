@@ -1,35 +1,31 @@
-"""The primary effect in the words of the clinic: points beside d, responders, number needed to treat, who does better.
+"""True effects in the words of the clinic: points beside d, responders, number needed to treat, who does better.
 
-Shares are those of normal scores with the scenario's means, spread and correlation with baseline: on a bounded scale
-they are near, not exact.
+Counted in simulated patients by `planning.clinical`; here they get their table, their file and their words.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.special import ndtr
 
-from trialsim.report.benefit import Sides, benefit_words
+from trialsim.engine.store import write_text
+from trialsim.planning.clinical import clinical_effects
+from trialsim.report.csv_files import csv_text
 from trialsim.report.measures import shown
-from trialsim.report.questions import estimand_in, sides_in_words, variants_of
+from trialsim.report.questions import people_words
 from trialsim.report.summary import records_of, setting_words, varied_paths
 from trialsim.report.words import NO_BREAK_SPACE, fixed
+from trialsim.scenario.resolved import Variant
 
-Array = NDArray[np.float64]
+CLINIC = Path("figures") / "clinic.csv"
 
-RESPONSE = 0.5
-"""Improvement that is a response, as a share of the baseline score."""
-
-NOTE = (
-    "By the normal approximation: shares of normal scores with the means, standard deviations and correlation with "
-    "baseline of the scenario, all patients seen. Cohen's d divides by the standard deviation of the scores at the "
-    "visit."
+CAPTION = (
+    "Not what a trial would estimate, but what is true in the simulated population. Counted in simulated patients who "
+    "take part under either arm; in brackets 95 % Monte Carlo intervals. Points of a score are exact. Cohen's d "
+    "divides by the standard deviation of the scores at the visit."
 )
 
 
@@ -38,142 +34,176 @@ class ClinicWords(NamedTuple):
 
     Attributes
     ----------
+    estimand : str
     setting : str
         The varied values; empty where nothing is varied.
     words : str
     """
 
+    estimand: str
     setting: str
     words: str
 
 
-class Effect(NamedTuple):
-    """A true difference of scores as a clinician may look at it.
-
-    Attributes
-    ----------
-    points : float
-        Active − control.
-    d : float
-        The same in standard deviations at the visit, within arms and strata.
-    response : tuple of float or None
-        Share of active and of control arm whose score is at most half of the baseline; None where higher is better.
-    better : float
-        Probability that a patient on active does better than another on control.
-    """
-
-    points: float
-    d: float
-    response: tuple[float, float] | None
-    better: float
+NUMBERS = (
+    "points", "d", "responders_active", "responders_control", "more", "number_needed", "better",
+)  # fmt: skip
 
 
-def clinic_effect(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> Effect | None:
-    """Return the primary effect as the clinic sees it; None for what is no difference of scores between two arms.
+def clinic_table(variants: Iterable[Variant], key: str) -> pd.DataFrame:
+    """Return the effects of a scenario's estimands in the words of the clinic.
 
     Parameters
     ----------
-    variant : mapping
-        A variant of the resolved scenario, as JSON's types.
-    estimand : mapping
-        Of the variant.
+    variants : iterable of Variant
+        Of the resolved scenario.
+    key : str
+        Its hash.
 
-    Notes
-    -----
-    Strata by their shares. A response is y ≤ b/2: normal with mean μ_y − μ_b/2 and variance σ_y² + σ_b²/4 − ρ σ_y σ_b.
-    On a scale of steps h the bound is raised by h/4: by half a step where b/2 is a score itself, by none where it lies
-    between two.
-    A patient on active does better than one on control with probability Σ_s Σ_t π_s π_t Φ(benefit_st / √(σ_s² + σ_t²)).
+    Returns
+    -------
+    DataFrame
+        `variant`, the varied paths, `estimand`, `active`, `control`, `endpoint`, `favourable`, and of each of `NUMBERS`
+        its value with the ends of the 95 % Monte Carlo interval (`_low`, `_high`); `patients` under each arm. No rows
+        for estimands that are no score or response of two arms.
     """
-    if estimand["endpoint"]["kind"] != "score" or estimand["true_value"] is None:
-        return None
-    if estimand.get("interaction") or estimand.get("arm_weights"):
-        return None
-    k, visit = estimand["outcome"], estimand["visit"]
-    share = np.asarray(variant["strata_share"], dtype=np.float64)
-    sd = np.asarray(variant["sd"], dtype=np.float64)[:, visit, k]
-    active, control = (
-        np.asarray(variant["mean"], dtype=np.float64)[estimand[side], :, visit, k] for side in ("active", "control")
-    )
-    points = float(estimand["true_value"])
-    lower = bool(variant["lower_is_better"][k])
-    ahead = (control[None, :] - active[:, None]) * (1.0 if lower else -1.0)
-    better = float(share @ ndtr(ahead / np.hypot(sd[:, None], sd[None, :])) @ share)
-    response = None
-    if lower:
-        response = (_responders(variant, k, visit, active), _responders(variant, k, visit, control))
-    return Effect(points, points / math.sqrt(float(share @ sd**2)), response, better)
+    rows = []
+    paths: tuple[str, ...] = ()
+    for variant in variants:
+        paths = tuple(variant.settings)
+        rows += [
+            {"variant": variant.index, **variant.settings, **effect_row(effect.to_dict())}
+            for effect in clinical_effects(variant, key)
+        ]
+    ends = [f"{name}{end}" for name in NUMBERS for end in ("", "_low", "_high")]
+    about = ["estimand", "active", "control", "endpoint", "favourable"]
+    return pd.DataFrame(rows, columns=["variant", *paths, *about, *ends, "patients"])
 
 
-def _responders(variant: Mapping[str, Any], k: int, visit: int, mean: Array) -> float:
-    """Return the share whose score at the visit is at most half of the baseline, means by stratum given."""
-    share, baseline, spread = (
-        np.asarray(variant[name], dtype=np.float64) for name in ("strata_share", "baseline_mean", "baseline_sd")
-    )
-    sd = np.asarray(variant["sd"], dtype=np.float64)[:, visit, k]
-    later = (visit + 1) * len(variant["outcomes"]) + k
-    correlation = np.asarray(variant["correlation"], dtype=np.float64)[:, k, later]
-    step = 0.0 if variant["scales"][k] is None else float(variant["scales"][k]["step"])
-    at, of_baseline = RESPONSE * baseline[:, k] + 0.25 * step, RESPONSE * spread[:, k]
-    variance = sd**2 + of_baseline**2 - 2.0 * correlation * sd * of_baseline
-    return float(share @ ndtr((at - mean) / np.sqrt(variance)))
+def effect_row(effect: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an effect as one row of numbers; NaN-free, with None for what there is not.
+
+    Parameters
+    ----------
+    effect : mapping
+        Of `ClinicalEffect.to_dict`.
+    """
+    row = {name: effect[name] for name in ("estimand", "active", "control", "endpoint", "favourable", "patients")}
+    active, control = effect["responders"] or (None, None)
+    counted = {"responders_active": active, "responders_control": control}
+    for name in NUMBERS:
+        found = counted[name] if name in counted else effect[name]
+        row[name] = None if found is None else found["value"]
+        row[f"{name}_low"] = None if found is None else found["low"]
+        row[f"{name}_high"] = None if found is None else found["high"]
+    return row
 
 
 def clinic_words(
-    resolved: Mapping[str, Any], name: str, summary: pd.DataFrame, *, labels: Mapping[str, str] | None = None
+    frame: pd.DataFrame, summary: pd.DataFrame, *, labels: Mapping[str, str] | None = None
 ) -> list[ClinicWords]:
-    """Return what the true value of an estimand means in the clinic, for each variant; none where it is not a score.
+    """Return what the rows of `clinic_table` mean.
 
     Parameters
     ----------
-    resolved : mapping
-        The resolved scenario.
-    name : str
-        Of the estimand.
+    frame : DataFrame
     summary : DataFrame
-        The summary of its run.
+        Of the run; varied values are taken from it, because a CSV file keeps no lists.
     labels : mapping, optional
         Words for arms, strata and outcomes.
     """
     paths = varied_paths(summary)
-    rows = summary[summary["estimand"] == name].drop_duplicates("variant")
-    found = []
-    for record in records_of(rows):
-        variant = variants_of(resolved)[record["variant"]]
-        estimand = estimand_in(variant, name)
-        effect = clinic_effect(variant, estimand)
-        if effect is None:
-            continue
-        found.append(
-            ClinicWords(
-                setting_words({path: record[path] for path in paths}, labels=labels), _words(effect, variant, estimand)
-            )
+    settings = {
+        record["variant"]: {path: record[path] for path in paths}
+        for record in records_of(summary.drop_duplicates("variant"))
+    }
+    return [
+        ClinicWords(
+            str(record["estimand"]),
+            setting_words(settings[record["variant"]], labels=labels),
+            effect_words(record),
         )
-    return found
-
-
-def _words(effect: Effect, variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> str:
-    sides = sides_in_words(variant, estimand)
-    if float(shown(abs(effect.points), "difference")) == 0.0:
-        return f"No difference between {sides.active} and {sides.control}."
-    fewer = "fewer" if effect.points < 0 else "more"
-    told = [
-        f"{shown(abs(effect.points), 'difference')} points {fewer} with {sides.active} than with {sides.control} "
-        f"(d = {fixed(abs(effect.d), 2)})"
+        for record in records_of(frame)
     ]
-    if effect.response is not None:
-        active, control = effect.response
+
+
+def effect_words(row: Mapping[str, Any]) -> str:
+    """Return one row in a sentence.
+
+    Parameters
+    ----------
+    row : mapping
+        As `effect_row` gives it.
+    """
+    active, control = row["active"], row["control"]
+    told = []
+    points = row["points"]
+    if _there(points):
+        if float(shown(abs(points), "difference")) == 0.0:
+            return f"No difference between {active} and {control}."
+        exact = row["points_low"] == row["points_high"]
+        spread = "" if exact else f" {_between(abs(row['points_low']), abs(row['points_high']), 2)}"
+        fewer = "fewer" if points < 0 else "more"
         told.append(
-            f"responders, at half of their baseline score or below: {_per_hundred(active)} per 100 on {sides.active}, "
-            f"{_per_hundred(control)} on {sides.control}"
+            f"{shown(abs(points), 'difference')} points{spread} {fewer} with {active} than with {control} "
+            f"(d = {fixed(abs(row['d']), 2)})"
         )
-        if round(abs(active - control), 3) > 0.0:
-            who = Sides(sides.active, sides.control, "response", "responders")
-            told.append(benefit_words(active - control, measure="risk_difference", sign=1, sides=who))
-    chance = f"{fixed(100 * effect.better, 1)}{NO_BREAK_SPACE}%"
-    told.append(f"a patient on {sides.active} does better than one on {sides.control} with a probability of {chance}")
-    return f"{'; '.join(told)}."
+    if _there(row["more"]):
+        told += _responders(row)
+    if _there(row["better"]):
+        told.append(
+            f"a patient on {active} does better than one on {control} with a probability of "
+            f"{_percent(row['better'])} {_between(100 * row['better_low'], 100 * row['better_high'], 1)}"
+        )
+    text = "; ".join(told)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def _per_hundred(share: float) -> str:
-    return fixed(100 * share, 1)
+def _responders(row: Mapping[str, Any]) -> list[str]:
+    """Return the shares of both arms, their difference, and the number needed to treat or to harm."""
+    who = people_words(row["endpoint"] or "response")
+    rule = "" if row["endpoint"] else ", at half of their baseline score or below"
+    told = [
+        f"{who}{rule}: {fixed(100 * row['responders_active'], 1)} per 100 on {row['active']}, "
+        f"{fixed(100 * row['responders_control'], 1)} on {row['control']}"
+    ]
+    if not _there(row["number_needed"]):
+        return [*told, "which is no difference that the simulation could see"]
+    more, needed = row["more"], row["number_needed"]
+    between = _between(abs(100 * row["more_low"]), abs(100 * row["more_high"]), 1)
+    told.append(f"{fixed(abs(100 * more), 1)} {'more' if more > 0 else 'fewer'} per 100 with {row['active']} {between}")
+    ends = _between(abs(row["number_needed_low"]), abs(row["number_needed_high"]), 1)
+    told.append(f"number needed to {'treat' if needed > 0 else 'harm'} {fixed(abs(needed), 1)} {ends}")
+    return told
+
+
+def _there(value: Any) -> bool:
+    return value is not None and value == value
+
+
+def _percent(share: float) -> str:
+    return f"{fixed(100 * share, 1)}{NO_BREAK_SPACE}%"
+
+
+def _between(low: float, high: float, decimals: int) -> str:
+    low, high = sorted((low, high))
+    return f"({fixed(low, decimals)} to {fixed(high, decimals)})"
+
+
+def write_clinic(folder: Path, variants: Iterable[Variant], key: str) -> list[Path]:
+    """Write the effects of a run beside its figures, figures/clinic.csv, and return the file, if any."""
+    found = clinic_table(variants, key)
+    if not len(found):
+        return []
+    write_text(folder / CLINIC, csv_text(found))
+    return [folder / CLINIC]
+
+
+def clinic_of(folder: Path) -> pd.DataFrame | None:
+    """Return the effects in the words of the clinic from a run folder; None where there are none."""
+    path = folder / CLINIC
+    texts = {name: str for name in ("estimand", "active", "control", "endpoint")}
+    if not path.exists():
+        return None
+    found = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=texts)
+    return found.fillna({name: "" for name in texts})

@@ -20,8 +20,6 @@ from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.claims import is_margin
-from trialsim.report.clinic import NOTE as CLINIC_NOTE
-from trialsim.report.clinic import clinic_words
 from trialsim.report.design import design_facts, dropout_models, labels_of
 from trialsim.report.estimands import estimand_words
 from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
@@ -104,8 +102,6 @@ def render_report(
         "figures": [_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()],
         "facts": design_facts(resolved, summary),
         "estimands": estimand_words(resolved, summary),
-        "clinic": clinic_words(resolved, primary.estimand, summary, labels=labels),
-        "clinic_note": CLINIC_NOTE,
         "characteristics": [
             (hypothesis_words(summary, item.hypothesis, labels=labels), item)
             for item in characteristics_tables(summary, labels=labels)

@@ -10,8 +10,11 @@ from typing import Any
 import pandas as pd
 
 from trialsim.report.blinding import blinding_of, blinding_section
+from trialsim.report.clinic import CAPTION as CLINIC_CAPTION
+from trialsim.report.clinic import clinic_of, clinic_words
 from trialsim.report.safety import SAFETY_CAPTION, STOPPING_CAPTION, safety_tables, stopping_tables, stopping_words
 from trialsim.report.twins import TWINS_CAPTION, twin_rows, twins_of
+from trialsim.report.words import estimand_label
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,28 @@ def sections_of(
         Words for arms, strata, outcomes and estimands.
     """
     found = (
+        _clinic(folder, summary, labels),
         _twins(folder, summary, labels),
         _blinding(folder, summary, resolved, labels),
         _safety(folder, resolved, labels),
     )
     return [section for section in found if section is not None]
+
+
+def _clinic(folder: Path, summary: pd.DataFrame, labels: Mapping[str, str]) -> Section | None:
+    effects = clinic_of(folder)
+    if effects is None:
+        return None
+    told = clinic_words(effects, summary, labels=labels)
+    tables = [
+        TextTable(
+            estimand_label(name, labels),
+            ("Truth", "What it means"),
+            tuple((item.setting or "As in the scenario", item.words) for item in told if item.estimand == name),
+        )
+        for name in dict.fromkeys(item.estimand for item in told)
+    ]
+    return Section("clinic", "In the words of the clinic", (CLINIC_CAPTION,), tuple(tables))
 
 
 def _twins(folder: Path, summary: pd.DataFrame, labels: Mapping[str, str]) -> Section | None:

@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from trialsim.report.clinic import effect_row, effect_words
+from trialsim.report.words import path_words
 
 WIDTH = 100
+
+
+class SizedCell(NamedTuple):
+    """An answer and the varied values that it is for.
+
+    Attributes
+    ----------
+    settings : mapping
+        Value of each varied path.
+    words : str
+        The same in words, without the paths.
+    answer : mapping
+        Of `RequiredSize`, as plain data.
+    """
+
+    settings: Mapping[str, Any]
+    words: str
+    answer: Mapping[str, Any]
 
 
 def size_text(answer: Mapping[str, Any]) -> str:
@@ -21,9 +42,62 @@ def size_text(answer: Mapping[str, Any]) -> str:
     if answer["reached"]:
         lines += _size_lines(answer) if answer["kind"] == "required_size" else _effect_lines(answer)
     lines += [answer["reason"]] if answer["reason"] else []
+    if answer["clinical"] is not None:
+        lines.append(f"The true effect: {_lowered(effect_words(effect_row(answer['clinical'])))}")
     lines += list(answer.get("notes", ()))
     lines.append(f"{answer['trials']:,} simulated trials in {_plural(answer['blocks'], 'block')}.")
-    return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
+    return "\n".join(map(_filled, lines))
+
+
+def _filled(line: str) -> str:
+    return textwrap.fill(line, WIDTH, subsequent_indent="  ")
+
+
+def sizes_text(title: str, cells: Sequence[SizedCell], *, labels: Mapping[str, str] | None = None) -> str:
+    """Return the sizes of several cells as a table of text, with a line for each that is not as asked for.
+
+    Parameters
+    ----------
+    title : str
+    cells : sequence of SizedCell
+        At least one.
+    labels : mapping, optional
+        Words for arms, strata, outcomes and estimands.
+    """
+    first = cells[0].answer
+    heading = ", ".join(path_words(path, labels=labels) for path in cells[0].settings)
+    rows = [(heading, "Patients", "95 % interval", "By formula"), *map(_cell_row, cells)]
+    widths = [max(len(row[c]) for row in rows) for c in range(4)]
+    lines = [title, f"Patients randomised for {100 * first['power']:g} % power."]
+    for row in rows:
+        lines.append("  ".join([row[0].ljust(widths[0]), *(row[c].rjust(widths[c]) for c in (1, 2, 3))]).rstrip())
+    for cell in cells:
+        if cell.answer["reason"]:
+            lines.append(_filled(f"{cell.words}: {cell.answer['reason']}"))
+    differing = [cell.words for cell in cells if (cell.answer["closed_form"] or {}).get("differs")]
+    if differing:
+        lines.append(
+            _filled(f"* simulation and formula differ by more than their errors allow: {'; '.join(differing)}.")
+        )
+    sentences = [part for cell in cells for part in (cell.answer["closed_form"] or {}).get("leaves_out", ())]
+    if sentences:
+        lines.append(_filled(f"What the formula leaves out: {' '.join(dict.fromkeys(sentences))}"))
+    trials = sum(cell.answer["trials"] for cell in cells)
+    lines.append(f"{trials:,} simulated trials. Settings share their patients, so sizes go up and down together.")
+    return "\n".join(lines)
+
+
+def _cell_row(cell: SizedCell) -> tuple[str, str, str, str]:
+    answer = cell.answer
+    patients, interval, formula = "–", "", ""
+    if answer["reached"]:
+        patients = f"{answer['n_total']:,}"
+        if answer["n_low"] is not None:
+            interval = f"{answer['n_low']:,} to {answer['n_high']:,}"
+    found = answer["closed_form"]
+    if found is not None:
+        formula = f"{found['n_total']:,}{' *' if found['differs'] else ''}"
+    return cell.words, patients, interval, formula
 
 
 def _goal_words(answer: Mapping[str, Any]) -> str:
@@ -49,12 +123,30 @@ def _size_lines(answer: Mapping[str, Any]) -> list[str]:
             f"{_plural(max(round(answer['patients_per_percent']), 1), 'patient')}."
         )
     lines.append(f"Completers to expect: {answer['completers']:,} ({_percent(answer['share_missing'])} missing).")
+    lines += _formula_lines(answer)
     eligible, consenting = answer["screening"]["eligible"], answer["screening"]["consenting"]
     lines.append(
         f"To screen: {answer['to_screen']:,}, where {_percent(eligible['value'])} are eligible ({eligible['source']}) "
         f"and {_percent(consenting['value'])} of them consent ({consenting['source']})."
     )
     return lines
+
+
+def _formula_lines(answer: Mapping[str, Any]) -> list[str]:
+    """Return the size by formula, whether the two differ, and why they may."""
+    found = answer["closed_form"]
+    if found is None:
+        return []
+    told = f"By formula: {found['n_total']:,} ({found['formula']})."
+    if found["differs"]:
+        told += " The two differ by more than their errors allow."
+    if found["leaves_out"]:
+        told += f" What the formula leaves out: {' '.join(found['leaves_out'])}"
+    return [told]
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _effect_lines(answer: Mapping[str, Any]) -> list[str]:

@@ -14,10 +14,10 @@ import pandas as pd
 from trialsim.analysis.contract import Observed
 from trialsim.engine.store import write_text
 from trialsim.kernels.montecarlo import mcse_proportion
-from trialsim.planning.twins import counted_trials, twin
+from trialsim.planning.twins import COUNTED, counted_trials, twin
 from trialsim.report.csv_files import csv_text, original_texts
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
-from trialsim.report.words import fixed, path_words, value_words
+from trialsim.report.words import estimand_label, fixed, method_words, path_words, value_words
 from trialsim.scenario.resolved import Analysis, Estimand, Resolved, Variant
 
 TWINS = Path("figures") / "twins.csv"
@@ -30,9 +30,6 @@ TWINS_CAPTION = (
     f"Marked is a difference of more than {BOUND} Monte Carlo standard errors and what the formula itself may be off "
     "by."
 )
-
-_COUNTED = ("risk_difference", "log_rank", "cox")
-"""Methods whose closed form needs risks or events."""
 
 
 def twin_table(variants: Iterable[Variant], key: str, summary: pd.DataFrame) -> pd.DataFrame:
@@ -63,7 +60,7 @@ def twin_table(variants: Iterable[Variant], key: str, summary: pd.DataFrame) -> 
             continue
         variant = by_index[int(record["variant"])]
         estimand, analysis = _hypothesis(variant, str(record["estimand"]), str(record["method"]))
-        if analysis.method in _COUNTED and variant.index not in counted:
+        if analysis.method in COUNTED and variant.index not in counted:
             counted[variant.index] = counted_trials(variant, key)
         found = twin(
             variant,
@@ -98,6 +95,37 @@ _OWN = ("closed_form", "difference", "allowance", "differs", "formula", "leaves_
 def _hypothesis(variant: Variant, name: str, method: str) -> tuple[Estimand, Analysis]:
     estimand = next(one for one in variant.estimands if one.name == name)
     return estimand, next(one for one in estimand.analyses if one.name == method)
+
+
+def warning_words(twins: pd.DataFrame, *, labels: Mapping[str, str] | None = None) -> str:
+    """Return where simulated power and closed form differ by more than their errors allow, and why they may.
+
+    Parameters
+    ----------
+    twins : DataFrame
+        Of `twin_table`.
+    labels : mapping, optional
+        Words for estimands.
+
+    Returns
+    -------
+    str
+        Empty where they agree everywhere.
+    """
+    apart = records_of(twins[twins["differs"]])
+    if not apart:
+        return ""
+    worst = max(apart, key=lambda record: abs(record["difference"]))
+    where = f"{estimand_label(worst['estimand'], labels)} ({method_words(worst['method'])}), {worst['n']} patients"
+    sentences = dict.fromkeys(
+        part for record in apart for part in re.split(r"(?<=\.) ", str(record["leaves_out"])) if part
+    )
+    why = f" What the formulas leave out: {' '.join(sentences)}" if sentences else " Look closer: nothing explains it."
+    return (
+        f"Power and its closed form differ by more than their errors allow in {len(apart)} of {len(twins)} "
+        f"comparisons, most for {where}: {fixed(100 * worst['power'], 1)} % against "
+        f"{fixed(100 * worst['closed_form'], 1)} %.{why}"
+    )
 
 
 @dataclass(frozen=True, slots=True)

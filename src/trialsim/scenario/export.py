@@ -40,6 +40,7 @@ def resolved_dict(resolved: Resolved) -> dict[str, Any]:
         "description": resolved.scenario.content.description,
         "hash": resolved.hash,
         "replicates": resolved.replicates,
+        "precision": resolved.precision,
         "seed": resolved.seed,
         "scenario": resolved.scenario.to_dict(),
         "variants": [variant_dict(variant) for variant in resolved.variants],

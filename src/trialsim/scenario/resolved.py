@@ -379,6 +379,8 @@ class Resolved:
     hash : str
         SHA-256 of the resolved content without title, description, labels and number of replicates.
     replicates, seed : int
+    precision : float or None
+        Half-width of the 95 % interval that every power is to have; replicates are added until it has.
     """
 
     scenario: Scenario
@@ -388,6 +390,7 @@ class Resolved:
     hash: str
     replicates: int
     seed: int
+    precision: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the resolved scenario as JSON's types."""

@@ -84,6 +84,7 @@ def resolve(scenario: Scenario) -> Resolved:
         hash=content_hash(sound, simulation.seed),
         replicates=simulation.replicates,
         seed=simulation.seed,
+        precision=simulation.precision,
     )
 
 
@@ -218,5 +219,7 @@ def _provenance(scenario: Scenario, ledger: Ledger) -> tuple[Provenance, ...]:
     ]
     simulation = Ledger(scenario.base.root)
     simulation.note(("simulation", "replicates"), scenario.content.simulation.replicates)
+    if scenario.content.simulation.precision is not None:
+        simulation.note(("simulation", "precision"), scenario.content.simulation.precision)
     simulation.note(("simulation", "seed"), scenario.content.simulation.seed)
     return (*ledger.rows, *simulation.rows, *varied)

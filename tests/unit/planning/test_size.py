@@ -309,7 +309,7 @@ def test_loss_is_told_and_asked_for(t_test):
 
 
 @pytest.mark.parametrize(
-    ("points", "words"), [(0, "nothing to find"), (2.5, "is a harm"), (-0.02, "with up to 100,000 patients")]
+    ("points", "words"), [(0, "nothing to find"), (2.5, "is a harm"), (-0.02, "with up to 20,000 patients")]
 )
 def test_a_power_out_of_reach_is_said_with_the_best_seen(t_test, points, words):
     answer = required_size(resolve(scenario_of(t_test, effects__ketamine__points__qids_sr16=points)), power=0.9)
@@ -403,3 +403,97 @@ def test_places_are_multiples_within_the_ends():
     axis = Axis(0.5, 6.0, 100.0, 6.0)
     assert [axis.nearest(x) for x in (1.0, 8.0, 9.1, 99.0, 1e6)] == [6.0, 6.0, 12.0, 96.0, 96.0]
     assert replace(axis, step=0.0).nearest(7.3) == 7.3
+
+
+# Beside the number ---------------------------------------------------------------------------------------------
+
+
+def test_closed_form_of_a_t_test_is_exact(t_test):
+    answer = required_size(resolve(scenario_of(t_test)), power=0.9, precision=0.05)
+    exact = two_sample_t(difference=2.5, sd=5.0, power=0.9)
+    assert answer.closed_form.n == math.ceil(exact.value)
+    assert answer.closed_form.n_total == exact.n_total_rounded
+    assert answer.closed_form.differs is False
+
+
+def test_closed_form_that_is_far_off_is_marked(t_test):
+    """Patients of one group hang together, and nobody told the t test."""
+    groups = {"clusters": {"ward": {"arms": ["saline", "ketamine"], "size": 10, "icc": 0.4}}}
+    answer = required_size(resolve(scenario_of(t_test, **groups)), power=0.9, precision=0.05)
+    assert answer.closed_form.differs is True
+    assert any("hang together" in sentence for sentence in answer.closed_form.leaves_out)
+
+
+def test_no_closed_form_where_nothing_is_to_be_found_or_all_at_once(t_test):
+    null = scenario_of(t_test, effects__ketamine__points__qids_sr16=0)
+    assert required_size(resolve(null), power=0.9).closed_form is None
+    two = {
+        "estimands": {
+            "primary": {"outcome": "qids_sr16", "visit": 7, "contrast": ["ketamine", "saline"]},
+            "again": {"outcome": "qids_sr16", "visit": 7, "contrast": ["ketamine", "saline"]},
+        },
+        "analysis": {"primary": {"method": "t_test"}, "again": {"method": "welch"}},
+    }
+    given = resolve(scenario_of(t_test, **two))
+    assert required_size(given, power=0.8, precision=0.1, goal="all").closed_form is None
+    assert required_size(given, power=0.8, precision=0.1, goal="each").closed_form is not None
+
+
+def test_effect_of_the_clinic_is_that_of_the_scenario(t_test):
+    answer = required_size(resolve(scenario_of(t_test)), power=0.8, precision=0.1)
+    assert answer.clinical.points.value == -2.5
+    assert answer.clinical.d.value == pytest.approx(-0.5, abs=4.9 * answer.clinical.d.mcse)
+    found = detectable_effect(scenario_of(t_test), "effects.ketamine.points.qids_sr16", n=100, power=0.8, precision=0.1)
+    assert found.clinical.points.value == pytest.approx(found.value)
+
+
+# What there may be ---------------------------------------------------------------------------------------------
+
+
+def test_more_patients_than_there_may_be(t_test):
+    """170 are needed; with 100 the power of the exact t test is 70 %, here within 4.9 errors of 2,000 trials."""
+    answer = required_size(resolve(scenario_of(t_test)), power=0.9, precision=0.05, most_patients=101)
+    assert not answer.reached
+    assert "cannot be reached with 100 patients" in answer.reason
+    assert f"{answer.n_total:,} are needed" in answer.reason
+    assert answer.best_n == 100
+    exact = two_sample_t(difference=2.5, sd=5.0, n_total=100).power
+    assert answer.best_power == pytest.approx(exact, abs=4.9 * math.sqrt(exact * (1 - exact) / 2_000))
+
+
+def test_enough_patients_change_nothing(t_test):
+    resolved = resolve(scenario_of(t_test))
+    free = required_size(resolved, power=0.8, precision=0.1)
+    limited = required_size(resolved, power=0.8, precision=0.1, most_patients=1_000)
+    assert limited == replace(free, most_patients=1_000) or limited.to_dict() == {
+        **free.to_dict(), "most_patients": 1_000
+    }  # fmt: skip
+
+
+def test_nothing_to_find_within_what_there_may_be(t_test):
+    null = scenario_of(t_test, effects__ketamine__points__qids_sr16=0)
+    answer = required_size(resolve(null), power=0.9, most_patients=50)
+    assert not answer.reached
+    assert "nothing to find. With 50 the power is" in answer.reason
+    assert answer.best_n == 50
+    assert answer.best_power < 0.1
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"most_trials": 3_499}, "budget: must be at least 3,500 simulated trials"),
+        ({"most_patients": 7}, "most patients: must be at least 8"),
+        ({"most_patients": -1}, "most patients: must be at least 8"),
+    ],
+)
+def test_an_impossible_budget(t_test, given, words):
+    with pytest.raises(InputError, match=words):
+        required_size(resolve(scenario_of(t_test)), power=0.9, **given)
+
+
+def test_a_budget_that_is_spent_before_there_is_an_answer():
+    """The first guess is so far off that single blocks on the way to the target use it up."""
+    found = search(TTests(1, 0.05), SIZES, Aim(0.9, 0.02, 1_000), 4)
+    assert (found.status, found.curve) == ("spent", None)
+    assert found.trials.number <= 1_000

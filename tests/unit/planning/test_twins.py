@@ -9,7 +9,16 @@ from scipy import stats
 
 from trials import BOUNDED, CONTINUOUS, resolve, simulate
 from trialsim.engine.truth import true_values
-from trialsim.planning.formulas import ancova, equivalence, longitudinal, means, proportions, survival
+from trialsim.planning.formulas import (
+    ancova,
+    clustered,
+    equivalence,
+    longitudinal,
+    means,
+    partial_nesting,
+    proportions,
+    survival,
+)
 from trialsim.planning.known_scores import effective_sizes, staying
 from trialsim.planning.twins import ASYMPTOTIC, EXACT, counted_trials, twin
 
@@ -141,6 +150,73 @@ def test_sizes_whose_inverse_is_the_mean_inverse():
     chance = stats.binom.pmf(n, 45, 0.6)
     exact = chance.sum() / (chance / n).sum()
     assert effective_sizes(variant, 90, 2, by_stratum=False)[0, 0] == pytest.approx(exact, rel=1e-3)
+
+
+# Groups -------------------------------------------------------------------------------------------------------
+
+GROUPS = {"clusters": {"ward": {"arms": ["active"], "size": 9, "icc": 0.1}}, "sample_size": [180]}
+
+
+def nested(**settings):
+    return analysis("nested", group="ward", covariates=[], **settings)
+
+
+def test_groups_in_one_arm():
+    """Ten whole groups of nine against ninety alone: the partially nested design, complete data, no covariates."""
+    found = of({**GROUPS, **nested()})
+    given = {"difference": 3.0, "sd": 5.0, "icc": 0.1, "group_size": 9, "n_total": 180, "reference": "t"}
+    assert found.power == pytest.approx(partial_nesting.partially_nested(**given).power, abs=1e-12)
+    assert not any("hang together" in sentence for sentence in found.leaves_out)
+    assert any("hang together" in sentence for sentence in of({**GROUPS, **analysis("ancova")}).leaves_out)
+
+
+def test_groups_in_both_arms():
+    """Ten groups an arm: t with 18 degrees of freedom, of a cluster-randomised trial."""
+    both = {"clusters": {"ward": {"arms": ["control", "active"], "size": 9, "icc": 0.1}}, "sample_size": [180]}
+    exact = clustered.cluster_randomised_means(difference=3.0, sd=5.0, icc=0.1, cluster_size=9, clusters=20)
+    assert of({**both, **nested()}).power == pytest.approx(exact.power, abs=1e-12)
+
+
+def test_groups_across_arms_are_taken_out():
+    """Sites that patients of both arms join: what is left is the variance within sites."""
+    sites = {"clusters": {"ward": {"arms": ["control", "active"], "number": 6, "icc": 0.2}}, "sample_size": [90]}
+    within = means.two_sample_t(difference=3.0, sd=5.0 * np.sqrt(0.8), n_total=90)
+    assert of({**sites, **nested()}).power == pytest.approx(within.power, abs=0.002)
+    assert of({**sites, "clusters.ward.arms": ["active"], **nested()}) is None
+
+
+def test_a_last_group_and_losses_tell_less():
+    whole = of({**GROUPS, **nested()}).power
+    assert of({**GROUPS, "sample_size": [182], **nested()}).power > whole
+    losing = {"dropout": {"model": "mcar", "missing_by": {14: 0.3}}}
+    lost = of({**GROUPS, **losing, **nested()}).power
+    # Between that of 70 % of the patients in as many groups, and in groups of the same size but fewer.
+    given = {"difference": 3.0, "sd": 5.0, "icc": 0.1, "n_total": 126, "reference": "t"}
+    fewer, smaller = (partial_nesting.partially_nested(**given, group_size=size).power for size in (9.0, 6.3))
+    assert fewer < lost < smaller
+
+
+@pytest.mark.slow
+def test_groups_agree_with_the_simulation():
+    """Forty groups of three, where the variance between groups is seldom at its bound; 2,000 trials."""
+    changes = {**EFFECT, "clusters": {"ward": {"arms": ["active"], "size": 3, "icc": 0.3}}, "sample_size": [240]}
+    changes |= {**nested(), "course.means.score": {"control": [18.0, 16.0, 15.0], "active": [18.0, 16.0, 13.0]}}
+    (simulated,) = simulate(CONTINUOUS, changes, replicates=2_000)
+    power = np.mean(simulated["p"] <= 0.05)
+    assert power == pytest.approx(of(changes).power, abs=4.9 * np.sqrt(0.25 / 2_000) + ASYMPTOTIC)
+
+
+def test_a_simulated_true_value_gives_scores_a_twin():
+    """What patients expect moves the means beyond what the model gives: none without the true value."""
+    guessing = {
+        "estimands.primary.intercurrent_events": {"rescue": "treatment_policy"},
+        "events": {"rescue": {"per_day": 0.02, "effect": {"score": -2.0}}},
+        **analysis("ancova"),
+    }
+    variant = resolve(CONTINUOUS, {**EFFECT, **guessing}).variants[0]
+    assert variant.estimands[0].true_value is None
+    assert of(guessing) is None
+    assert of(guessing, truth=-3.0).power == pytest.approx(of(analysis("ancova")).power, abs=1e-12)
 
 
 # Risks and times ----------------------------------------------------------------------------------------------

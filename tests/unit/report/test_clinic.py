@@ -1,104 +1,38 @@
-"""Effects in the words of the clinic: against the normal model by hand and against simulated patients."""
+"""The words of the clinic: a table, a file, and sentences."""
 
-import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 
-from trials import BOUNDED, CONTINUOUS, resolve
-from trialsim.patients.cohort import PatientSource
-from trialsim.report.clinic import clinic_effect, clinic_words
-from trialsim.report.summary import PRIMARY
-from trialsim.scenario.export import variant_dict
-from trialsim.streams import Streams
+import trialsim as ts
+from trials import CONTINUOUS, resolve, write
+from trialsim.planning.clinical import Counted, clinical_effect
+from trialsim.report.clinic import clinic_of, clinic_table, clinic_words, effect_row, effect_words, write_clinic
 
 EFFECT = {"course.means.score": {"control": [18.0, 16.0, 15.0], "active": [18.0, 16.0, 12.0]}}
 
 
-def effect_of(variant):
-    told = variant_dict(variant)
-    return clinic_effect(told, told["estimands"][0])
-
-
-def test_one_stratum_by_hand():
-    """Baseline 20 ± 5, later 15 and 12 ± 5, correlation .5: y − b/2 has variance 25 + 6.25 − 12.5."""
-    found = effect_of(resolve(CONTINUOUS, EFFECT).variants[0])
-    assert found.points == -3.0
-    assert found.d == pytest.approx(-0.6)
-    sd = np.sqrt(25.0 + 6.25 - 12.5)
-    assert found.response == pytest.approx(stats.norm.cdf([10.0 - 12.0, 10.0 - 15.0], scale=sd))
-    assert found.better == pytest.approx(stats.norm.cdf(3.0 / (5.0 * np.sqrt(2.0))))
-
-
-@pytest.mark.parametrize("document", [CONTINUOUS, BOUNDED], ids=["continuous", "bounded"])
-def test_against_simulated_patients(document):
-    """200,000 patients of each arm: 4.9 standard errors are 0.0055; 0.03 more for steps and bounds of a scale."""
-    changes = EFFECT if document is CONTINUOUS else {"effects.ketamine.specific_share": 0.6, "dropout": None}
-    variant = resolve(document, changes).variants[0]
-    found = effect_of(variant)
-    estimand = variant.estimands[0]
-    source, streams = PatientSource(variant), Streams(7, 0)
-    stratum = source.enrol(streams, 800)
-    improved, scores = [], []
-    for arm in (estimand.active, estimand.control):
-        cohort = source.follow(streams, stratum, np.full_like(stratum, arm))
-        y, baseline = cohort.scores[:, :, estimand.visit, 0], cohort.baseline[..., 0]
-        improved.append(float(np.mean(y <= 0.5 * baseline)))
-        # A patient against the next one of the other arm: two people, as random as any.
-        scores.append(y if arm == estimand.active else np.roll(y, 1, axis=1))
-    slack = 4.9 * 0.5 / np.sqrt(200_000) + (0.0 if document is CONTINUOUS else 0.03)
-    assert found.response == pytest.approx(improved, abs=slack)
-    wins = np.mean(scores[0] < scores[1]) + 0.5 * np.mean(scores[0] == scores[1])
-    assert found.better == pytest.approx(wins, abs=slack)
-
-
-def test_strata_count_by_their_shares():
-    two = {
-        "population.strata": {
-            "one": {"share": 0.25, "baseline": {"score": {"mean": 24.0, "sd": 4.0}}},
-            "other": {"share": 0.75, "baseline": {"score": {"mean": 18.0, "sd": 5.0}}},
-        }
-    }
-    found = effect_of(resolve(CONTINUOUS, {**EFFECT, **two}).variants[0])
-    sd = [np.sqrt(25.0 + (0.5 * b) ** 2 - 0.5 * 5.0 * b) for b in (4.0, 5.0)]
-    by_stratum = stats.norm.cdf([(12.0 - 12.0) / sd[0], (9.0 - 12.0) / sd[1]])
-    assert found.response[0] == pytest.approx(0.25 * by_stratum[0] + 0.75 * by_stratum[1])
-
-
-def test_where_higher_is_better_there_are_no_responders():
-    variant = resolve(CONTINUOUS, {**EFFECT, "outcomes.score.lower_is_better": False}).variants[0]
-    found = effect_of(variant)
-    assert found.response is None
-    assert found.better == pytest.approx(stats.norm.cdf(-3.0 / (5.0 * np.sqrt(2.0))))
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"estimands.primary.endpoint": {"reduction": 0.5}, "analysis.primary": [{"method": "fisher"}]},
-        {"estimands.primary.intercurrent_events": {"dropout": "composite"}, "dropout": {"missing_by": {14: 0.2}}},
-    ],
-)
-def test_what_is_no_difference_of_two_arms_scores(changes):
-    assert effect_of(resolve(CONTINUOUS, {**EFFECT, **changes}).variants[0]) is None
+def effect_of(changes):
+    resolved = resolve(CONTINUOUS, changes)
+    return clinical_effect(resolved.variants[0], resolved.hash, resolved.variants[0].estimands[0])
 
 
 def words_of(changes):
-    resolved = resolve(CONTINUOUS, changes).to_dict()
-    summary = pd.DataFrame([{"cell": 0, "variant": 0, "n": 80, "estimand": PRIMARY, "method": "mmrm"}])
-    (told,) = clinic_words(resolved, PRIMARY, summary)
-    return told.words.replace("\u00a0", " ")
+    return effect_words(effect_row(effect_of(changes).to_dict())).replace("\u00a0", " ")
 
 
 def test_words():
-    found = effect_of(resolve(CONTINUOUS, EFFECT).variants[0])
-    active, control = found.response
-    text = words_of(EFFECT)
-    assert text.startswith("3.00 points fewer with active than with control (d = 0.60); responders")
+    found, text = effect_of(EFFECT), words_of(EFFECT)
+    active, control = (share.value for share in found.responders)
+    low, high = found.more.interval
+    assert text.startswith(
+        f"3.00 points fewer with active than with control (d = {abs(found.d.value):.2f}); responders, at half"
+    )
     assert f"{100 * active:.1f} per 100 on active, {100 * control:.1f} on control" in text
-    assert f"{100 * (active - control):.1f} more responders per 100" in text
-    assert f"number needed to treat {int(np.ceil(1 / (active - control)))};" in text
-    assert text.endswith(f"with a probability of {100 * found.better:.1f} %.")
+    assert f"{100 * (active - control):.1f} more per 100 with active ({100 * low:.1f} to {100 * high:.1f})" in text
+    assert f"number needed to treat {1 / (active - control):.1f} ({1 / high:.1f} to {1 / low:.1f});" in text
+    better = found.better
+    low, high = better.interval
+    assert text.endswith(f"with a probability of {100 * better.value:.1f} % ({100 * low:.1f} to {100 * high:.1f}).")
 
 
 def test_no_difference_in_words():
@@ -106,7 +40,51 @@ def test_no_difference_in_words():
 
 
 def test_harm_is_told_as_harm():
-    harmful = {"course.means.score": {"control": [18.0, 16.0, 12.0], "active": [18.0, 16.0, 15.0]}}
-    text = words_of(harmful)
+    text = words_of({"course.means.score": {"control": [18.0, 16.0, 12.0], "active": [18.0, 16.0, 15.0]}})
     assert "3.00 points more with active" in text
+    assert "fewer per 100 with active" in text
     assert "number needed to harm" in text
+    assert "−" not in text
+
+
+def test_a_difference_that_cannot_be_seen_has_no_number_needed():
+    row = effect_row(effect_of(EFFECT).to_dict())
+    for end in ("", "_low", "_high"):
+        row[f"number_needed{end}"] = None
+    assert "no difference that the simulation could see" in effect_words(row)
+
+
+def test_simulated_points_have_an_interval():
+    row = effect_row({**effect_of(EFFECT).to_dict(), "points": {"value": -3.0, "low": -3.1, "high": -2.9}})
+    assert effect_words(row).startswith("3.00 points (2.90 to 3.10) fewer with active")
+
+
+def test_table_and_file(tmp_path):
+    resolved = resolve(CONTINUOUS, {**EFFECT, "vary": {"outcomes.score.post_sd": [5.0, 10.0]}})
+    table = clinic_table(resolved.variants, resolved.hash)
+    assert list(table["outcomes.score.post_sd"]) == [5.0, 10.0]
+    assert table["points"].tolist() == [-3.0, -3.0]
+    assert table["d"].iloc[0] == pytest.approx(2 * table["d"].iloc[1], rel=0.02)
+    (tmp_path / "figures").mkdir()
+    write_clinic(tmp_path, resolved.variants, resolved.hash)
+    again = clinic_of(tmp_path)
+    pd.testing.assert_frame_equal(again, table, check_dtype=False)
+    summary = pd.DataFrame({"variant": [0, 1], "outcomes.score.post_sd": [5.0, 10.0], "n": [80, 80]})
+    told = clinic_words(again, summary)
+    assert [one.estimand for one in told] == ["primary", "primary"]
+    assert told[1].setting.endswith(": 10")
+
+
+def test_a_scenario_without_scores_has_no_file(tmp_path):
+    time_to = {"estimands.primary.endpoint": {"time_to": {"reduction": 0.5}}, "analysis.primary": [{"method": "rmst"}]}
+    resolved = resolve(CONTINUOUS, {**EFFECT, **time_to})
+    write_clinic(tmp_path, resolved.variants, resolved.hash)
+    assert clinic_of(tmp_path) is None
+
+
+def test_python_gives_the_same_as_a_run(tmp_path):
+    path = write(tmp_path, CONTINUOUS, {**EFFECT, "simulation.replicates": 50, "sample_size": [40]})
+    run = ts.run(path, out=tmp_path / "run", workers=1)
+    pd.testing.assert_frame_equal(run.clinic, ts.clinical_effects(path), check_dtype=False)
+    assert Counted(-3.0, 0.0).value == run.clinic["points"].iloc[0]
+    assert '<h2 id="clinic-heading">In the words of the clinic</h2>' in run.report.read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import pytest
 import trialsim as ts
 from trials import CONTINUOUS, resolve, write
 from trialsim.planning.twins import twin
-from trialsim.report.twins import BOUND, twin_rows, twin_table
+from trialsim.report.twins import BOUND, twin_rows, twin_table, warning_words
 
 EFFECT = {
     "course.means.score": {"control": [18.0, 16.0, 15.0], "active": [18.0, 16.0, 12.0]},
@@ -75,6 +75,17 @@ def test_text():
     assert mmrm.header == ("Patients randomised", "Simulated power, %", "Closed form, %", "Difference")
     assert [row[0] for row in mmrm.rows] == ["60", "100"]
     assert all(row[3] == "−30.0 (differs)" for row in mmrm.rows)
+
+
+def test_warning():
+    resolved = resolve(CONTINUOUS, EFFECT)
+    agreeing = twin_table(resolved.variants, resolved.hash, summary_of(resolved))
+    assert warning_words(agreeing) == ""
+    twins = twin_table(resolved.variants, resolved.hash, summary_of(resolved, shift=-0.3))
+    text = warning_words(twins, labels={"estimands.primary": "Score at day 14"})
+    assert "in 4 of 4 comparisons" in text
+    assert "most for Score at day 14 (" in text
+    assert "as known" in text
 
 
 def test_a_run_has_file_section_and_frame(tmp_path):

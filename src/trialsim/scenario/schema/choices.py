@@ -58,7 +58,14 @@ class Allocation(Section):
 class Simulation(Section):
     """How much is simulated."""
 
-    replicates: Whole = Field(500, description="Number of simulated trials per cell.")
+    replicates: Whole = Field(
+        500, description="Number of simulated trials per cell; with `precision` the smallest number."
+    )
+    precision: Annotated[float, Field(strict=True, ge=0.001, le=0.2)] | None = Field(
+        None,
+        description="Half-width of the 95 % Wilson interval that every power is to have, such as 0.005: replicates are "
+        "added until it has, at least 500.",
+    )
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = Field(1, description="Seed of all random numbers.")
 
 
