@@ -10,8 +10,9 @@
 Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md with validation.csv, type_i_error.md,
 reliability.md and data_dictionary.md, the output in the ```console blocks of tutorial.md, concepts/replay.md and the
 project's README, and that of the Python in analysing_real_data.md, concepts/analysis_kernels.md and
-concepts/closed_forms.md. validation.md runs the oracle tests, about a minute; type_i_error.md simulates for another; data_dictionary.md makes
-small runs, a quarter of one. The picture is not compared, because its bytes depend on the version of matplotlib.
+concepts/closed_forms.md. validation.md runs the oracle tests, about a minute; type_i_error.md simulates for another;
+data_dictionary.md makes small runs, a quarter of one. The picture is not compared, because its bytes depend on the
+version of matplotlib.
 """
 
 from __future__ import annotations
