@@ -114,13 +114,15 @@ def long_run(resolved: Resolved, replicates: int) -> None:
     try:
         for length in (replicates // 10, replicates):
             fill(resolved, place / str(length), length)
-            seconds, peak = timed([*RUN, "--replicates", str(length), "--out", str(place / str(length)), "--force"])
+            elapsed, processor, peak = timed(*RUN, "--replicates", length, "--out", place / str(length), "--force")
             size = sum(path.stat().st_size for path in (place / str(length)).rglob("*") if path.is_file())
-            words = f"merge and draw {length:,} replicates"
-            print(f"{words:<44}{seconds:10.2f} s{peak:10.0f} MB at most{size / 1e6:10.0f} MB on disk")
-        again = [*RUN, "--replicates", str(replicates), "--out", str(place / str(replicates))]
-        print(f"{'asked again':<44}{timed(again)[0]:10.2f} s")
-        print(f"{'asked again with --verify':<44}{timed([*again, '--verify'])[0]:10.2f} s")
+            print(f"{f'merge and draw {length:,} replicates':<44}{elapsed:10.2f} s{processor:10.2f} s of processor")
+            print(f"{'':<44}{peak:10.0f} MB of memory{size / 1e6:10.0f} MB on disk")
+        for words, options in (("asked again", ()), ("asked again with --verify", ("--verify",))):
+            again = (*RUN, "--replicates", replicates, "--out", place / str(replicates), *options)
+            taken = [timed(*again) for _ in range(3)]
+            elapsed, processor = (statistics.median(one[clock] for one in taken) for clock in (0, 1))
+            print(f"{words:<44}{elapsed:10.2f} s{processor:10.2f} s of processor")
     finally:
         shutil.rmtree(place)
 
@@ -146,13 +148,13 @@ def fill(resolved: Resolved, folder: Path, replicates: int) -> None:
     assert len(check_parts(folder, print)) == len(units(resolved, replicates))
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Return the seconds and the largest memory, in MB, of a command."""
+def timed(*command: str | int | Path) -> tuple[float, float, float]:
+    """Return what a command takes: seconds elapsed and of the processor, and its largest memory in MB."""
     started = time.perf_counter()
-    process = subprocess.Popen(command)
+    process = subprocess.Popen([str(word) for word in command])
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0
-    return time.perf_counter() - started, used.ru_maxrss / 1024
+    return time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
 if __name__ == "__main__":

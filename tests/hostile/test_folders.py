@@ -47,8 +47,12 @@ def looked_into(made: Path, folder: Path) -> dict[str, Callable[[], object]]:
         "open": lambda: ts.open_run(folder).power_table(),
         "diff": lambda: ts.diff(made, folder),
         "list": lambda: ts.list_runs(folder.parent),
-        "merge": lambda: ts.merge([folder], folder.parent / "merged"),
     }
+
+
+def merged(folder: Path) -> Callable[[], object]:
+    """Return what merges a folder as the one shard of a run, and draws what comes of it."""
+    return lambda: ts.merge([folder], folder.parent / "merged")
 
 
 def refusal(act: Callable[[], object]) -> str | None:
@@ -100,7 +104,7 @@ def test_a_strange_manifest(made, tmp_path_factory, data, value):
 )
 def test_a_manifest_that_is_none(made, run_folder, content):
     (run_folder / "manifest.json").write_bytes(content)
-    for name, act in looked_into(made, run_folder).items():
+    for name, act in {**looked_into(made, run_folder), "merge": merged(run_folder)}.items():
         assert name == "list" or "manifest.json" in refusal(act)
     assert "manifest.json" in refusal(lambda: ts.run(SCENARIO, out=run_folder, workers=1))
 
@@ -152,6 +156,8 @@ def test_strange_files(made, run_folder, change, name):
     change(next((run_folder / "parts").glob("estimates*")) if name == "part" else run_folder / name)
     for act in looked_into(made, run_folder).values():
         assert refusal(act) != ""
+    if name == "part":
+        assert "is damaged" in refusal(merged(run_folder))
 
 
 def test_a_folder_that_was_damaged_is_made_whole_again(made, run_folder):

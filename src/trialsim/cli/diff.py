@@ -19,10 +19,11 @@ def diff(
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Show what differs between two runs: values of their scenarios, and power in the cells that both have.
+    """Show what differs between two runs.
 
-    Runs of one seed share their patients, so that their powers are compared replicate by replicate, with a far
-    smaller Monte Carlo error than those of two seeds.
+    Values of their scenarios, and power in the cells that both have. Runs of one seed share their patients, so
+    that their powers are compared replicate by replicate, with a far smaller Monte Carlo error than those of two
+    seeds.
     """
     from trialsim import api
 

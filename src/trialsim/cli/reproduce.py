@@ -36,11 +36,11 @@ def reproduce(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Compare a run's files with their checksums and compute a random share of its blocks again.
+    """Check a run's files and compute some of it again.
 
-    Blocks must come out to the bit where the versions of NumPy and SciPy and the kind of processor are those that
-    they were computed with, and to a relative 1e-9 elsewhere. Nothing is written. The exit code is 3 if something
-    differs.
+    Files are compared with their checksums, and a random share of the blocks is computed again. Blocks must come
+    out to the bit where the versions of NumPy and SciPy and the kind of processor are those that they were
+    computed with, and to a relative 1e-9 elsewhere. Nothing is written. The exit code is 3 if something differs.
     """
     from trialsim import api
 

@@ -21,10 +21,10 @@ def runs(
     ] = Path("outputs"),
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """List runs: state, scenario, age and size, those worked on last first.
+    """List runs with their state, scenario, age and size.
 
-    A run is finished, unfinished (its command goes on from there), running (another process is at work in it),
-    damaged, or of another version.
+    Those worked on last come first. A run is finished, unfinished (its command goes on from there), running
+    (another process is at work in it), damaged, or of another version.
     """
     from trialsim import api
 

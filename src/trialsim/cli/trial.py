@@ -30,10 +30,11 @@ def trial(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print flow and analyses as JSON; write nothing.")] = False,
 ) -> None:
-    """Write one simulated trial of a run: its patients, how they went through it, and its analyses.
+    """Write one simulated trial of a run.
 
-    The trial is drawn and analysed again, with the block that it is part of; its estimates are those that the run
-    stored, to the bit. Fits that failed or fell back are listed in RUN/failures.csv with the command that shows them.
+    Its patients, how they went through it, and its analyses. The trial is drawn and analysed again, with the block
+    that it is part of; its estimates are those that the run stored, to the bit. Fits that failed or fell back are
+    listed in RUN/failures.csv with the command that shows them.
     """
     from trialsim import api
 

@@ -236,8 +236,8 @@ def _tell_environments(task: _Task, found: dict[str, int]) -> None:
     for words, count in found.items():
         if words != environment_text():
             text = (
-                f"{count:,} of {sum(found.values()):,} blocks were computed with {environment_words(words)}. They "
-                "agree with those of this machine to a relative 1e-9, not to the bit."
+                f"{count:,} of {sum(found.values()):,} blocks were computed with {environment_words(words)}. "
+                "They agree with those of this machine to a relative 1e-9, not to the bit."
             )
             task.tell(Note("environment", text))
 

@@ -171,6 +171,20 @@ def test_on_another_processor_numbers_may_differ_in_their_last_bits_only(copied,
     assert largest_difference(columns, {**columns, "estimate": np.array([1.0, -2.0, 0.0])}) == np.inf
 
 
+def test_blocks_from_another_processor_are_told_and_stand_in_the_manifest(tmp_path, monkeypatch):
+    elsewhere = '{"cpu_family": "another", "numpy": "2.0.0", "scipy": "1.13.0"}'
+    resolved, told = resolve(BOUNDED, CHANGES), []
+    with monkeypatch.context() as there:
+        there.setattr("trialsim.engine.estimates.environment_text", lambda: elsewhere)
+        execute(resolved, tmp_path / "run", replicates=250, workers=1)
+    done = execute(resolved, tmp_path / "run", replicates=500, workers=1, tell=told.append)
+    assert [note.kind for note in told] == ["environment"]
+    assert "2 of 4 blocks were computed with cpu_family another, numpy 2.0.0" in told[0].text
+    assert len(done.manifest["computed_with"]) == 2
+    by_block = {block.block: block for block in ts.reproduce(tmp_path / "run", share=1.0, workers=1).blocks}
+    assert [block.to_the_bit for _, block in sorted(by_block.items())] == [False, True, False, True]
+
+
 @pytest.mark.parametrize("share", [0.0, -0.5, 1.5])
 def test_a_share_out_of_range(finished, share):
     with pytest.raises(InputError, match="share"):
