@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trialsim._version import __version__
 
 if TYPE_CHECKING:
+    from trialsim.api import Compared as Compared
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
     from trialsim.api import cohort as cohort
+    from trialsim.api import compare as compare
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import formula as formula
     from trialsim.api import load as load
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from trialsim.api import tipping_point as tipping_point
 
 __all__ = [
+    "Compared",
     "MmrmResult",
     "ReplayResult",
     "Run",
@@ -38,6 +41,7 @@ __all__ = [
     "__version__",
     "analyse",
     "cohort",
+    "compare",
     "detectable_effect",
     "formula",
     "load",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trialsim.api import formula
     from trialsim.api.cohorts import cohort, plot_cohort
+    from trialsim.api.comparisons import Compared, compare
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
+    "Compared",
     "MmrmResult",
     "ReplayResult",
     "Run",
@@ -23,6 +25,7 @@ __all__ = [
     "TippingPoint",
     "analyse",
     "cohort",
+    "compare",
     "detectable_effect",
     "formula",
     "load",
@@ -40,6 +43,8 @@ _HOME = {
     "analyse": "real_data",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
+    "Compared": "comparisons",
+    "compare": "comparisons",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",
     "ReplayResult": "replays",

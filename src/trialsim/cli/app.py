@@ -11,6 +11,7 @@ import typer
 
 from trialsim.cli.analyze import analyze
 from trialsim.cli.cohort import cohort
+from trialsim.cli.compare import compare
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
 from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
@@ -71,7 +72,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             typer.echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            kept = " Finished blocks are kept: the same command goes on from there." if command is run else ""
+            kept = (
+                " Finished blocks are kept: the same command goes on from there." if command in (run, compare) else ""
+            )
             typer.echo(f"Interrupted.{kept}", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
@@ -98,7 +101,7 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, size, formula, cohort, plot, replay, analyze, evidence, schema):
+for _command in (new, validate, explain, run, size, compare, formula, cohort, plot, replay, analyze, evidence, schema):
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 

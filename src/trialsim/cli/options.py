@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trialsim.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from trialsim.scenario import Scenario
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario, a YAML file.", show_default=False)]
 Settings = Annotated[
@@ -45,3 +48,11 @@ def parse_settings(given: list[str] | None) -> dict[str, str]:
     if faults:
         raise InputError(faults)
     return settings
+
+
+def tell_left_aside(scenario: Scenario) -> None:
+    """Say on the error stream what a command that takes one cell leaves aside."""
+    if scenario.varied:
+        typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
+    if scenario.designs:
+        typer.echo(scenario.designs_aside, err=True)

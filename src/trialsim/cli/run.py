@@ -67,6 +67,8 @@ def run(
     if seed is not None:
         options["simulation.seed"] = seed
     scenario = api.load(file, settings=options)
+    if scenario.designs:
+        typer.echo(scenario.designs_aside, err=True)
     if quiet or as_json:
         result = api.run(scenario, out=out, workers=workers)
     else:

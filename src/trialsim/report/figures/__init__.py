@@ -67,6 +67,22 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
         "estimate (bias ÷ empirical SE), with 95 % Monte Carlo intervals. Full marks are off by more than 4.9 Monte "
         "Carlo standard errors.",
     ),
+    "design_forest": FigureWords(
+        "Differences of power",
+        "Power of each design less that of the reference, on the same virtual patients. Thick bars are 95 % intervals "
+        "of the paired differences, thin ones are adjusted so that all hold together with 95 %.",
+    ),
+    "design_power": FigureWords(
+        "Power of each design",
+        "Share of simulated trials that find the effect, with 95 % Monte Carlo (Wilson) intervals of each design "
+        "alone. The dotted line is the power wanted.",
+    ),
+    "design_pareto": FigureWords(
+        "Power against what it takes",
+        "Each design's power against patients, and against months and cost where they are known. Full circles are "
+        "designs that no other beats on all the measures of the front; diamonds seem beaten, but within Monte Carlo "
+        "error.",
+    ),
 }
 
 

@@ -1,0 +1,236 @@
+"""A comparison of designs in tables and sentences, from its plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trialsim.planning.comparison.metrics import BY_NAME, METRICS
+from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
+
+Told = Mapping[str, Any]
+Row = Mapping[str, Any]
+
+_LEFT_OUT_OF_SCREEN = ("adjusted_power", "patients_missing", "coverage", "infusions_per_patient", "visits_per_patient")
+"""Measures in the report and the files that would make a table too wide for a screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table in words.
+
+    Parameters
+    ----------
+    header : tuple of str
+    rows : tuple of tuple of str
+    notes : tuple of str
+        Why something in it is missing.
+    """
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def design_words(told: Told) -> dict[str, str]:
+    """Return what each design is called, by name: its label, with the name where two share one."""
+    labels = [str(row["label"]) for row in told["designs"]]
+    return {
+        str(row["name"]): str(row["label"])
+        if labels.count(str(row["label"])) == 1
+        else f"{row['label']} ({row['name']})"
+        for row in told["designs"]
+    }
+
+
+def metric_words(name: str) -> str:
+    """Return what a measure is called."""
+    return BY_NAME[name].words
+
+
+def value_words(name: str, value: Mapping[str, Any], *, mcse: bool = True) -> str:
+    """Return a measure of a design as a reader expects it, `82.3 ± 0.9`; a dash where there is none.
+
+    Parameters
+    ----------
+    name : str
+        Of the measure.
+    value : mapping
+        Its `value` and `mcse`.
+    mcse : bool
+        Whether the Monte Carlo error is shown.
+    """
+    if value["value"] is None:
+        return "–"
+    found, error = float(value["value"]), float(value["mcse"] or 0.0)
+    unit = BY_NAME[name].unit
+    scale, decimals = {"share": (100.0, 1), "estimate": (1.0, 2), "months": (1.0, 1)}.get(unit, (1.0, 0))
+    if unit in ("patients", "number", "usd", "days") and not error:
+        text = f"{found:,.0f}" if found == round(found) else f"{found:,.1f}"
+    elif unit == "usd":
+        text = f"{found:,.0f}"
+    else:
+        text = fixed(scale * found, decimals if unit != "patients" else 1)
+    if not (mcse and error):
+        return text
+    shown = f"{error:,.0f}" if unit == "usd" else fixed(scale * error, max(decimals, 1))
+    return f"{text} ± {shown}"
+
+
+def design_table(told: Told, *, wide: bool = False) -> Table:
+    """Return one line for each design: its measures, the difference of power from the reference, rank and front.
+
+    Parameters
+    ----------
+    told : mapping
+        Of `Comparison.to_dict`.
+    wide : bool
+        Whether all measures are shown.
+    """
+    designs = told["designs"]
+    names = [metric.name for metric in METRICS if wide or metric.name not in _LEFT_OUT_OF_SCREEN]
+    if told["metric"] not in names:
+        names.append(told["metric"])
+    known = [name for name in names if any(row["metrics"][name]["value"] is not None for row in designs)]
+    words = design_words(told)
+    header = ["Design", *(_heading(name, designs, short=not wide) for name in known)]
+    header.insert(2, f"Difference from {words[told['reference']]}, %" if wide else "Difference, %")
+    header += ["Rank", "Not beaten"]
+    rows = []
+    for row in designs:
+        cells = [_called(row, words), *(value_words(name, row["metrics"][name]) for name in known)]
+        cells.insert(2, _difference_cell(told, row))
+        rows.append((*cells, _rank_words(row), _front_words(row)))
+    return Table(tuple(header), tuple(rows), tuple(_reasons(told, names)))
+
+
+def _called(row: Row, words: Mapping[str, str]) -> str:
+    """Return what a design is called, with its name where it is not the same words."""
+    name, label = str(row["name"]), words[str(row["name"])]
+    return label if name.replace("_", " ").lower() in label.replace("_", " ").lower() else f"{label} ({name})"
+
+
+def _heading(name: str, designs: Sequence[Row], *, short: bool) -> str:
+    metric = BY_NAME[name]
+    words = metric.short if short else metric.words
+    if metric.unit == "share":
+        return f"{words}, %"
+    units = {str(row["unit"]) for row in designs}
+    return f"{words}, {units.pop()}" if metric.unit == "estimate" and len(units) == 1 else words
+
+
+def _difference_cell(told: Told, row: Row) -> str:
+    if row["name"] == told["reference"]:
+        return "reference"
+    found = against(told, str(row["name"]))
+    if found["same_trials"]:
+        return "0 exactly"
+    return f"{points(found['power_difference'])} ± {fixed(100 * found['power_difference_mcse'], 1)}"
+
+
+def _rank_words(row: Row) -> str:
+    rank = row["rank"]
+    if rank is None:
+        return "–"
+    span = "" if rank["best"] == rank["worst"] else f" ({rank['best']}–{rank['worst']})"
+    return f"{rank['place']}{span}"
+
+
+def _front_words(row: Row) -> str:
+    if not row["feasible"]:
+        return "over budget"
+    if row["on_front"]:
+        return "within error" if row["apparently_beaten_by"] else "yes"
+    return "no" if row["beaten_by"] else "–"
+
+
+def _reasons(told: Told, names: Sequence[str]) -> list[str]:
+    """Return why measures are missing, each reason once."""
+    words = design_words(told)
+    by_reason: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        for row in told["designs"]:
+            value = row["metrics"][name]
+            if value["value"] is None:
+                by_reason.setdefault(str(value["reason"]), {}).setdefault(words[row["name"]], []).append(name)
+    sentences = []
+    for reason, by_design in by_reason.items():
+        measures = list(dict.fromkeys(metric_words(name) for listed in by_design.values() for name in listed))
+        where = "" if len(by_design) == len(told["designs"]) else f" of {joined(list(by_design))}"
+        sentences.append(f"– {joined(measures)}{where}: {reason}.")
+    return sentences
+
+
+def difference_table(told: Told) -> Table:
+    """Return one line for each pair of designs: difference of power, its errors, and what the pairs save."""
+    words = design_words(told)
+    rows = []
+    for row in told["differences"]:
+        same = row["same_trials"]
+        rows.append(
+            (
+                f"{words[row['design']]} − {words[row['other']]}",
+                points(row["power_difference"]),
+                fixed(100 * row["power_difference_mcse"], 2),
+                "0 exactly" if same else interval(row, ""),
+                f"{interval(row, '_adjusted')} ({percent(row['level_adjusted'])})" if not same else "0 exactly",
+                fixed(100 * row["independent_mcse"], 2),
+                _maybe(row["mcse_ratio"], 2),
+                _maybe(row["normal_mcse_ratio"], 2),
+                _maybe(row["replicates_saved_factor"], 1),
+                _maybe(row["bias_difference"], 3, error=row["bias_difference_mcse"]),
+            )
+        )
+    header = (
+        "Designs",
+        "Difference of power, %",
+        "Paired MCSE",
+        "95 % interval",
+        "Adjusted interval (level)",
+        "MCSE of independent runs",
+        "Ratio",
+        "Normal bound",
+        "Trials saved, times",
+        "Difference of bias",
+    )
+    return Table(header, tuple(rows))
+
+
+def _maybe(value: float | None, decimals: int, *, error: float | None = None) -> str:
+    if value is None:
+        return "–"
+    return fixed(value, decimals) if error is None else f"{fixed(value, decimals)} ± {fixed(error, decimals)}"
+
+
+def interval(row: Row, which: str) -> str:
+    """Return the interval of a difference of powers in percentage points; `which` is empty or `_adjusted`."""
+    low, high = (100 * row[f"power_difference_{end}{which}"] for end in ("low", "high"))
+    return f"{fixed(low, 1)} to {fixed(high, 1)}"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in percentage points, with its sign."""
+    return fixed(100 * share, 1, signed=True) if round(100 * share, 1) else "0.0"
+
+
+def against(told: Told, name: str) -> Row:
+    """Return the difference of a design from the reference."""
+    found: Row = next(row for row in told["differences"] if row["design"] == name and row["against_reference"])
+    return found
+
+
+def caption(told: Told) -> str:
+    """Return what the numbers of the table are."""
+    others = len(told["designs"]) - 1
+    level = percent(told["differences"][0]["level_adjusted"])
+    each = "" if others == 1 else f" (Bonferroni, each at {level})"
+    front = joined([metric_words(name).lower() for name in told["front_metrics"]])
+    return (
+        f"{told['question']['label']}. {told['replicates']:,} simulated trials of each design on the same virtual "
+        f"patients (seed {told['seed']}). ± is the Monte Carlo standard error, of a difference that of the pairs. "
+        f"Intervals of the {others} differences from the reference hold together with 95{NO_BREAK_SPACE}%{each}. "
+        f"Ranked by {metric_words(told['metric']).lower()}; in brackets the places that a design may have. Not beaten: "
+        f"no other design is as good in {front} and better in one, beyond Monte Carlo error; within error: it seems "
+        "beaten, but chance may explain it."
+    )
