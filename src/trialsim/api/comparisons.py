@@ -162,7 +162,8 @@ def compare(
     metric : str
         What designs are ranked by, such as `power`, `n`, `bias`, `control_patients`.
     front : sequence of str
-        Measures of the Pareto front; power, patients, and months and cost where all designs have them by default.
+        Measures of the Pareto front; by default power, patients in all and on control, and months and cost where all
+        designs have them.
     target : float
         Power wanted, between 0 and 1.
     max_patients, max_months, max_cost : float, optional

@@ -9,7 +9,7 @@ import typer
 
 from trialsim.cli.options import Settings, parse_settings
 
-_USUAL_FRONT = "power, n, and months and cost_usd where all designs have them"
+_USUAL_FRONT = "power, n, control_patients, and months and cost_usd where all have them"
 
 
 def compare(

@@ -49,6 +49,11 @@ def metric_words(name: str) -> str:
     return BY_NAME[name].words
 
 
+def metric_phrase(name: str) -> str:
+    """Return what a measure is called within a sentence: `cost`, without the unit."""
+    return BY_NAME[name].words.partition(",")[0].lower()
+
+
 def value_words(name: str, value: Mapping[str, Any], *, mcse: bool = True) -> str:
     """Return a measure of a design as a reader expects it, `82.3 ± 0.9`; a dash where there is none.
 
@@ -108,6 +113,8 @@ def design_table(told: Told, *, wide: bool = False) -> Table:
 def _called(row: Row, words: Mapping[str, str]) -> str:
     """Return what a design is called, with its name where it is not the same words."""
     name, label = str(row["name"]), words[str(row["name"])]
+    if " " in name:  # a cell, whose name is made of the same words
+        return label
     return label if name.replace("_", " ").lower() in label.replace("_", " ").lower() else f"{label} ({name})"
 
 
@@ -224,13 +231,17 @@ def caption(told: Told) -> str:
     """Return what the numbers of the table are."""
     others = len(told["designs"]) - 1
     level = percent(told["differences"][0]["level_adjusted"])
-    each = "" if others == 1 else f" (Bonferroni, each at {level})"
-    front = joined([metric_words(name).lower() for name in told["front_metrics"]])
+    intervals = f"The interval of the difference from the reference has {level}. "
+    if others > 1:
+        intervals = (
+            f"Intervals of the {others} differences from the reference hold together with 95{NO_BREAK_SPACE}% "
+            f"(Bonferroni, each at {level}). "
+        )
+    front = joined([metric_phrase(name) for name in told["front_metrics"]])
     return (
         f"{told['question']['label']}. {told['replicates']:,} simulated trials of each design on the same virtual "
         f"patients (seed {told['seed']}). ± is the Monte Carlo standard error, of a difference that of the pairs. "
-        f"Intervals of the {others} differences from the reference hold together with 95{NO_BREAK_SPACE}%{each}. "
-        f"Ranked by {metric_words(told['metric']).lower()}; in brackets the places that a design may have. Not beaten: "
-        f"no other design is as good in {front} and better in one, beyond Monte Carlo error; within error: it seems "
+        f"{intervals}Ranked by {metric_phrase(told['metric'])}; in brackets the places that a design may have. "
+        f"Not beaten: no other design is as good in {front} and better in one, beyond Monte Carlo error; within error: it seems "
         "beaten, but chance may explain it."
     )

@@ -11,7 +11,7 @@ from trialsim.report.comparison import (
     against,
     design_words,
     interval,
-    metric_words,
+    metric_phrase,
     points,
     value_words,
 )
@@ -131,13 +131,13 @@ def _best(told: Told, feasible: Sequence[Row]) -> list[str]:
     words, metric = design_words(told), str(told["metric"])
     ranked = [row for row in feasible if row["rank"] is not None]
     if not ranked:
-        return [f"No design can be ranked by {metric_words(metric).lower()}: none has it."]
+        return [f"No design can be ranked by {metric_phrase(metric)}: none has it."]
     first = [row for row in ranked if row["rank"]["place"] == 1]
     others = [row for row in ranked if row["rank"]["place"] > 1 and row["rank"]["best"] == 1]
     lead = joined([words[row["name"]] for row in first])
     value = value_words(metric, first[0]["metrics"][metric])
     unit = f"{NO_BREAK_SPACE}%" if BY_NAME[metric].unit == "share" else ""
-    sentence = f"Best by {metric_words(metric).lower()}: {lead} ({value}{unit})"
+    sentence = f"Best by {metric_phrase(metric)}: {lead} ({value}{unit})"
     if others:
         sentence += f"; {joined([words[row['name']] for row in others])} may be as good, by Monte Carlo error"
     return [f"{sentence}."]
@@ -147,7 +147,7 @@ def _front(told: Told, feasible: Sequence[Row]) -> list[str]:
     if not told["front_metrics"] or len(feasible) < 2:
         return []
     words = design_words(told)
-    by = joined([metric_words(name).lower() for name in told["front_metrics"]])
+    by = joined([metric_phrase(name) for name in told["front_metrics"]])
     standing = [words[row["name"]] for row in feasible if row["on_front"]]
     if len(standing) == len(feasible):
         sentence = f"On {by} together no design is beaten by another"

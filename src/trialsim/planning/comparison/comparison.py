@@ -22,7 +22,7 @@ from trialsim.scenario.methods import MEASURES
 from trialsim.scenario.words import did_you_mean, listed
 
 SCHEMA_VERSION = 1
-USUAL_FRONT = ("power", "n")
+USUAL_FRONT = ("power", "n", "control_patients")
 Progress = Callable[[int, int], None]
 
 
@@ -39,7 +39,8 @@ class Request:
     metric : str
         What designs are ranked by.
     front : tuple of str
-        Measures of the Pareto front; power, patients, and months and cost where all designs have them by default.
+        Measures of the Pareto front; by default power, patients in all and on control, and months and cost where all
+        designs have them.
     target : float
         Power wanted.
     budget : mapping of str to float

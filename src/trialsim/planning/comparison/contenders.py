@@ -148,7 +148,7 @@ def _of_files(scenarios: Mapping[str, Scenario], cells: bool) -> list[Contender]
             faults += error.faults
             continue
         folder = _folder_name(name, {contender.folder for contender in found})
-        found.append(Contender(name, name.replace("_", " "), folder, scenario.file, resolved))
+        found.append(Contender(name, name, folder, scenario.file, resolved))
     if faults:
         raise InputError(faults)
     return found
@@ -179,9 +179,11 @@ def _designs(contender: Contender, all_cells: bool) -> list[Design]:
         return [Design(contender.name, contender.label, contender, listed[0])]
     found = []
     for cell in listed:
-        settings = [f"{path}={describe_setting(value)}" for path, value in cell.settings.items()]
-        words = ", ".join([*settings, f"n={cell.n}"])
-        found.append(Design(f"{contender.name} {words}", f"{contender.label}, {words}", contender, cell))
+        settings = {path: describe_setting(value) for path, value in cell.settings.items()}
+        name = ", ".join([*(f"{path}={value}" for path, value in settings.items()), f"n={cell.n}"])
+        # The last keys tell which is which, and leave room.
+        words = ", ".join([*(f"{path.rpartition('.')[2]} {value}" for path, value in settings.items()), f"N {cell.n}"])
+        found.append(Design(f"{contender.name} {name}", f"{contender.label}, {words}", contender, cell))
     return found
 
 

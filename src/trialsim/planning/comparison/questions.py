@@ -31,24 +31,6 @@ class Question(NamedTuple):
     words: Mapping[str, str]
 
 
-def shared_estimands(designs: Sequence[Design]) -> list[str]:
-    """Return the names of the estimands that all designs have, in the order of the first.
-
-    Raises
-    ------
-    InputError
-        If there is none, with what each design has.
-    """
-    have = [[estimand.name for estimand in design.variant.estimands] for design in designs]
-    shared = [name for name in have[0] if all(name in names for names in have)]
-    if shared:
-        return shared
-    each = "; ".join(f"{design.name} has {_all_words(design.variant)}" for design in designs)
-    raise InputError(
-        [Fault("estimands", f"the designs share no estimand: {each}. Give the question to compare one name in all")]
-    )
-
-
 def questions(designs: Sequence[Design], asked: str | None) -> list[Question]:
     """Return the question to compare, as each design asks it.
 
@@ -56,19 +38,35 @@ def questions(designs: Sequence[Design], asked: str | None) -> list[Question]:
     ----------
     designs : sequence of Design
     asked : str or None
-        Name of an estimand; the first shared one by default.
+        Name of an estimand that all designs have, whatever each asks by it. By default the first that is about the
+        same endpoint of the same outcome in all.
 
     Raises
     ------
     InputError
-        If not all designs have it.
+        If not all designs have it, or they share none.
     """
-    shared = shared_estimands(designs)
-    if asked is not None and asked not in shared:
-        missing = [d.name for d in designs if asked not in {estimand.name for estimand in d.variant.estimands}]
-        message = f"there is no estimand {asked!r} in {listed(missing)}; all designs have {listed(shared)}"
-        raise InputError([Fault("--estimand", message)])
-    return [_question(design.variant, asked or shared[0]) for design in designs]
+    names = [estimand.name for estimand in designs[0].variant.estimands]
+    common = [name for name in names if all(_has(design, name) for design in designs)]
+    if asked is not None:
+        if asked not in common:
+            missing = [design.name for design in designs if not _has(design, asked)]
+            message = f"there is no estimand {asked!r} in {listed(missing)}; all designs have {listed(common)}"
+            raise InputError([Fault("--estimand", message)])
+        return [_question(design.variant, asked) for design in designs]
+    for name in common:
+        found = [_question(design.variant, name) for design in designs]
+        if len({(question.words["outcome"], question.words["endpoint"]) for question in found}) == 1:
+            return found
+    each = "; ".join(f"{design.name} has {_all_words(design.variant)}" for design in designs)
+    ways = "Give a question on one outcome the same name in all"
+    if common:
+        ways += f", or compare the power of different questions with --estimand {common[0]}"
+    raise InputError([Fault("estimands", f"the designs share no estimand: {each}. {ways}")])
+
+
+def _has(design: Design, name: str) -> bool:
+    return any(estimand.name == name for estimand in design.variant.estimands)
 
 
 def not_the_same(designs: Sequence[Design], found: Sequence[Question]) -> list[str]:

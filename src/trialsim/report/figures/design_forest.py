@@ -73,7 +73,13 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         for place, row in enumerate(frame.itertuples(index=False)):
             text = f"{fixed(100 * float(row.difference), 1, signed=True)} ± {fixed(100 * float(row.mcse), 1)}"
             axes.text(
-                1.01, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5, color=style.INK
+                1.01,
+                place,
+                text,
+                transform=axes.get_yaxis_transform(),
+                va="center_baseline",
+                fontsize=8.5,
+                color=style.INK,
             )
         name_rows(axes, frame["design_label"])
         note = "Thick: 95 % interval of the pairs; thin: adjusted, so that all hold together with 95 %. ± paired MCSE."

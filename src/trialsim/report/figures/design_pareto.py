@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from trialsim.report import style
 from trialsim.report.comparison import design_words, metric_words
@@ -16,8 +17,6 @@ from trialsim.report.comparison import design_words, metric_words
 COLUMNS = (
     "metric", "design", "design_label", "value", "value_mcse", "power", "low", "high", "standing", "target",
 )  # fmt: skip
-AXES = ("n", "months", "cost_usd", "control_patients")
-"""What power may be held against, in the order of the panels; the last where nothing but patients is known."""
 
 
 def design_pareto_data(told: Mapping[str, Any], against: str | None = None) -> pd.DataFrame:
@@ -28,7 +27,7 @@ def design_pareto_data(told: Mapping[str, Any], against: str | None = None) -> p
     told : mapping
         Of `Comparison.to_dict`.
     against : str, optional
-        A measure; by default patients randomised, months and cost, those that all designs have.
+        A measure; by default those of the Pareto front.
 
     Returns
     -------
@@ -36,9 +35,7 @@ def design_pareto_data(told: Mapping[str, Any], against: str | None = None) -> p
         Columns `COLUMNS`; `standing` is `not beaten`, `within error`, `beaten` or `over budget`.
     """
     words = design_words(told)
-    chosen = [against] if against is not None else [name for name in AXES if _all_have(told, name)]
-    if against is None and len(chosen) > 2:
-        chosen = [name for name in chosen if name != "control_patients"]
+    chosen = [against] if against is not None else [name for name in told["front_metrics"] if name != "power"] or ["n"]
     rows = [
         (
             name,
@@ -56,10 +53,6 @@ def design_pareto_data(told: Mapping[str, Any], against: str | None = None) -> p
         for row in told["designs"]
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _all_have(told: Mapping[str, Any], name: str) -> bool:
-    return all(row["metrics"][name]["value"] is not None for row in told["designs"])
 
 
 def _standing(row: Mapping[str, Any]) -> str:
@@ -83,26 +76,27 @@ def draw_design_pareto(frame: pd.DataFrame) -> Figure:
     """Return the figure of `frame`, as made by `design_pareto_data`: a panel for each measure."""
     metrics = list(dict.fromkeys(frame["metric"]))
     with style.styled():
-        figure = Figure(figsize=(7.6, 0.8 + 3.5 * len(metrics)), layout="constrained")
+        figure = Figure(figsize=(7.6, 0.8 + 3.1 * len(metrics)), layout="constrained")
         panels = figure.subplots(len(metrics), 1, squeeze=False)[:, 0]
         for axes, metric in zip(panels, metrics, strict=True):
             _draw_panel(axes, frame[frame["metric"] == metric].dropna(subset=["value", "power"]))
             axes.set_xlabel(metric_words(metric))
             axes.set_ylabel("Power, %")
         panels[0].set_title("Power against what it takes")
-        handles = [
-            panels[0].plot([], [], marker=marker, markerfacecolor=fill, markeredgecolor=edge, linestyle="", label=name)[
-                0
-            ]
-            for name, (marker, fill, edge) in _MARKS.items()
-            if name in set(frame["standing"])
-        ]
-        panels[0].legend(
-            handles=handles, loc="lower left", bbox_to_anchor=(0.0, 1.06), ncols=4, fontsize=8.5, borderpad=0
+        figure.legend(
+            handles=_handles(panels[0], set(frame["standing"])), loc="outside upper right", ncols=4, fontsize=8.5
         )
-        panels[0].set_title("Power against what it takes", pad=26)
         style.add_note(figure, "Bars: 95 % Monte Carlo intervals. Best is up and to the left. Dotted: power wanted.")
     return figure
+
+
+def _handles(axes: Axes, standings: set[str]) -> list[Line2D]:
+    """Return what the legend shows: the marks of the standings that there are."""
+    return [
+        axes.plot([], [], marker=marker, markerfacecolor=fill, markeredgecolor=edge, linestyle="", label=name)[0]
+        for name, (marker, fill, edge) in _MARKS.items()
+        if name in standings
+    ]
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
@@ -129,5 +123,12 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
             va="center",
             color=style.INK,
             annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": style.FAINT, "linewidth": 0.8, "shrinkA": 1, "shrinkB": 4},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": style.MUTED,
+                "linewidth": 0.5,
+                "linestyle": (0, (1, 2)),
+                "shrinkA": 1,
+                "shrinkB": 4,
+            },
         )

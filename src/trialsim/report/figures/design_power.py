@@ -63,10 +63,16 @@ def draw_design_power(frame: pd.DataFrame) -> Figure:
         for place, row in enumerate(frame.itertuples(index=False)):
             text = f"{fixed(100 * float(row.power), 1)} ± {fixed(100 * float(row.mcse), 1)}"
             axes.text(
-                1.01, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5, color=style.INK
+                1.01,
+                place,
+                text,
+                transform=axes.get_yaxis_transform(),
+                va="center_baseline",
+                fontsize=8.5,
+                color=style.INK,
             )
         named = [
-            f"{style.shortened(str(label), 44)} (N = {n:,})"
+            f"{style.shortened(str(label), 44)} (N\u00a0=\u00a0{n:,})"
             for label, n in zip(frame["design_label"], frame["n"], strict=True)
         ]
         name_rows(axes, pd.Series(named))
