@@ -242,6 +242,6 @@ def caption(told: Told) -> str:
         f"{told['question']['label']}. {told['replicates']:,} simulated trials of each design on the same virtual "
         f"patients (seed {told['seed']}). ± is the Monte Carlo standard error, of a difference that of the pairs. "
         f"{intervals}Ranked by {metric_phrase(told['metric'])}; in brackets the places that a design may have. "
-        f"Not beaten: no other design is as good in {front} and better in one, beyond Monte Carlo error; within error: it seems "
-        "beaten, but chance may explain it."
+        f"Not beaten: no other design is as good in {front} and better in one, beyond Monte Carlo error; "
+        "within error: it seems beaten, but chance may explain it."
     )

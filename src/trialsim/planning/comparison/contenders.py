@@ -156,7 +156,7 @@ def _of_files(scenarios: Mapping[str, Scenario], cells: bool) -> list[Contender]
 
 def _folder_name(name: str, taken: set[str]) -> str:
     """Return a name that every file system takes and no other run has, letters big and small alike."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:40].strip("_") or "design"
+    plain = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:40].strip("_-") or "design"
     number, found = 1, plain
     while found.lower() in {other.lower() for other in taken}:
         number += 1
