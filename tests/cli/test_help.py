@@ -16,6 +16,7 @@ COMMANDS = (
     "explain",
     "run",
     "size",
+    "compare",
     "formula",
     "cohort",
     "plot",

@@ -155,18 +155,19 @@ def _front_words(row: Row) -> str:
 def _reasons(told: Told, names: Sequence[str]) -> list[str]:
     """Return why measures are missing, each reason once."""
     words = design_words(told)
-    by_reason: dict[str, dict[str, list[str]]] = {}
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for name in names:
+        lacking: dict[str, list[str]] = {}
         for row in told["designs"]:
             value = row["metrics"][name]
             if value["value"] is None:
-                by_reason.setdefault(str(value["reason"]), {}).setdefault(words[row["name"]], []).append(name)
-    sentences = []
-    for reason, by_design in by_reason.items():
-        measures = list(dict.fromkeys(metric_words(name) for listed in by_design.values() for name in listed))
-        where = "" if len(by_design) == len(told["designs"]) else f" of {joined(list(by_design))}"
-        sentences.append(f"– {joined(measures)}{where}: {reason}.")
-    return sentences
+                lacking.setdefault(str(value["reason"]), []).append(words[row["name"]])
+        for reason, designs in lacking.items():
+            found.setdefault((reason, tuple(designs)), []).append(metric_words(name))
+    return [
+        f"– {joined(measures)}{'' if len(designs) == len(words) else f' of {joined(list(designs))}'}: {reason}."
+        for (reason, designs), measures in found.items()
+    ]
 
 
 def difference_table(told: Told) -> Table:
