@@ -32,7 +32,8 @@ def main() -> None:
     print(f"{SCENARIO.name}: {', '.join(DESIGNS)}; {options.replicates} replicates each, figures and page included\n")
     print(f"{'workers':>8}{'median s':>12}{'asked again, s':>18}")
     for workers in (1, 2):
-        times, again = [], []
+        times: list[float] = []
+        again: list[float] = []
         for repeat in range(options.repeats):
             out = folder / f"{workers}_{repeat}"
             command = [sys.executable, "-m", "trialsim", "compare", str(file), "--quiet", "--workers", str(workers)]

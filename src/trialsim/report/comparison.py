@@ -12,8 +12,8 @@ from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 Told = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-_LEFT_OUT_OF_SCREEN = ("adjusted_power", "patients_missing", "coverage", "infusions_per_patient", "visits_per_patient")
-"""Measures in the report and the files that would make a table too wide for a screen."""
+_FURTHER = ("adjusted_power", "patients_missing", "coverage", "infusions_per_patient", "visits_per_patient")
+"""Measures that would make the table of designs too wide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,31 +83,41 @@ def value_words(name: str, value: Mapping[str, Any], *, mcse: bool = True) -> st
     return f"{text} ± {shown}"
 
 
-def design_table(told: Told, *, wide: bool = False) -> Table:
-    """Return one line for each design: its measures, the difference of power from the reference, rank and front.
+def design_table(told: Told) -> Table:
+    """Return one line for each design: its chief measures, the difference of power from the reference, rank and front.
 
     Parameters
     ----------
     told : mapping
         Of `Comparison.to_dict`.
-    wide : bool
-        Whether all measures are shown.
     """
     designs = told["designs"]
-    names = [metric.name for metric in METRICS if wide or metric.name not in _LEFT_OUT_OF_SCREEN]
+    names = [metric.name for metric in METRICS if metric.name not in _FURTHER]
     if told["metric"] not in names:
         names.append(told["metric"])
     known = [name for name in names if any(row["metrics"][name]["value"] is not None for row in designs)]
     words = design_words(told)
-    header = ["Design", *(_heading(name, designs, short=not wide) for name in known)]
-    header.insert(2, f"Difference from {words[told['reference']]}, %" if wide else "Difference, %")
-    header += ["Rank", "Not beaten"]
+    header = ["Design", *(_heading(name, BY_NAME[name].short, designs) for name in known)]
+    header.insert(2, "Difference, %")
     rows = []
     for row in designs:
         cells = [_called(row, words), *(value_words(name, row["metrics"][name]) for name in known)]
         cells.insert(2, _difference_cell(told, row))
         rows.append((*cells, _rank_words(row), _front_words(row)))
-    return Table(tuple(header), tuple(rows), tuple(_reasons(told, names)))
+    return Table((*header, "Rank", "Not beaten"), tuple(rows), tuple(_reasons(told, names)))
+
+
+def measures_table(told: Told) -> Table:
+    """Return one line for each measure that a design has, the designs beside each other."""
+    words, designs = design_words(told), told["designs"]
+    rows = []
+    for metric in METRICS:
+        values = [row["metrics"][metric.name] for row in designs]
+        if any(value["value"] is not None for value in values):
+            heading = _heading(metric.name, metric.words, designs)
+            rows.append((heading, *(value_words(metric.name, value) for value in values)))
+    header = ("Measure", *(words[row["name"]] for row in designs))
+    return Table(header, tuple(rows), tuple(_reasons(told, [metric.name for metric in METRICS])))
 
 
 def _called(row: Row, words: Mapping[str, str]) -> str:
@@ -118,13 +128,13 @@ def _called(row: Row, words: Mapping[str, str]) -> str:
     return label if name.replace("_", " ").lower() in label.replace("_", " ").lower() else f"{label} ({name})"
 
 
-def _heading(name: str, designs: Sequence[Row], *, short: bool) -> str:
-    metric = BY_NAME[name]
-    words = metric.short if short else metric.words
-    if metric.unit == "share":
+def _heading(name: str, words: str, designs: Sequence[Row]) -> str:
+    """Return the words for a measure with its unit."""
+    unit = BY_NAME[name].unit
+    if unit == "share":
         return f"{words}, %"
     units = {str(row["unit"]) for row in designs}
-    return f"{words}, {units.pop()}" if metric.unit == "estimate" and len(units) == 1 else words
+    return f"{words}, {units.pop()}" if unit == "estimate" and len(units) == 1 else words
 
 
 def _difference_cell(told: Told, row: Row) -> str:
@@ -199,7 +209,7 @@ def difference_table(told: Told) -> Table:
         "MCSE of independent runs",
         "Ratio",
         "Normal bound",
-        "Trials saved, times",
+        "Independent runs need, times",
         "Difference of bias",
     )
     return Table(header, tuple(rows))

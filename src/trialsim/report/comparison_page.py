@@ -15,6 +15,7 @@ from trialsim.report.comparison import (
     design_table,
     design_words,
     difference_table,
+    measures_table,
 )
 from trialsim.report.comparison_findings import findings
 from trialsim.report.figure_files import Draw, figure_files
@@ -112,7 +113,8 @@ def comparison_page(told: Told, figures: Mapping[str, str], manifest: Mapping[st
         "designs": joined(list(words.values())),
         "findings": findings(told),
         "notes": list(told["notes"]),
-        "table": design_table(told, wide=True),
+        "table": design_table(told),
+        "measures": measures_table(told),
         "caption": caption(told),
         "pairs": difference_table(told),
         "figures": [shown_figure(name, svg) for name, svg in figures.items()],

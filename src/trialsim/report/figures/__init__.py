@@ -79,7 +79,7 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
     ),
     "design_pareto": FigureWords(
         "Power against what it takes",
-        "Each design's power against patients, and against months and cost where they are known. Full circles are "
+        "Each design's power against the other measures of the front. Full circles are "
         "designs that no other beats on all the measures of the front; diamonds seem beaten, but within Monte Carlo "
         "error.",
     ),
