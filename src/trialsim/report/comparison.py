@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,11 @@ class Table:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+
+def known(value: float | None) -> float:
+    """Return a number of plain data, NaN where there is none."""
+    return math.nan if value is None else float(value)
 
 
 def design_words(told: Told) -> dict[str, str]:
@@ -95,13 +101,13 @@ def design_table(told: Told) -> Table:
     names = [metric.name for metric in METRICS if metric.name not in _FURTHER]
     if told["metric"] not in names:
         names.append(told["metric"])
-    known = [name for name in names if any(row["metrics"][name]["value"] is not None for row in designs)]
+    shown = [name for name in names if any(row["metrics"][name]["value"] is not None for row in designs)]
     words = design_words(told)
-    header = ["Design", *(_heading(name, BY_NAME[name].short, designs) for name in known)]
+    header = ["Design", *(_heading(name, BY_NAME[name].short, designs) for name in shown)]
     header.insert(2, "Difference, %")
     rows = []
     for row in designs:
-        cells = [_called(row, words), *(value_words(name, row["metrics"][name]) for name in known)]
+        cells = [_called(row, words), *(value_words(name, row["metrics"][name]) for name in shown)]
         cells.insert(2, _difference_cell(told, row))
         rows.append((*cells, _rank_words(row), _front_words(row)))
     return Table((*header, "Rank", "Not beaten"), tuple(rows), tuple(_reasons(told, names)))
@@ -143,6 +149,8 @@ def _difference_cell(told: Told, row: Row) -> str:
     found = against(told, str(row["name"]))
     if found["same_trials"]:
         return "0 exactly"
+    if found["power_difference"] is None:
+        return "–"
     return f"{points(found['power_difference'])} ± {fixed(100 * found['power_difference_mcse'], 1)}"
 
 
@@ -189,11 +197,11 @@ def difference_table(told: Told) -> Table:
         rows.append(
             (
                 f"{words[row['design']]} − {words[row['other']]}",
-                points(row["power_difference"]),
-                fixed(100 * row["power_difference_mcse"], 2),
+                points(known(row["power_difference"])),
+                fixed(100 * known(row["power_difference_mcse"]), 2),
                 "0 exactly" if same else interval(row, ""),
                 f"{interval(row, '_adjusted')} ({percent(row['level_adjusted'])})" if not same else "0 exactly",
-                fixed(100 * row["independent_mcse"], 2),
+                fixed(100 * known(row["independent_mcse"]), 2),
                 _maybe(row["mcse_ratio"], 2),
                 _maybe(row["normal_mcse_ratio"], 2),
                 _maybe(row["replicates_saved_factor"], 1),
@@ -223,13 +231,20 @@ def _maybe(value: float | None, decimals: int, *, error: float | None = None) ->
 
 def interval(row: Row, which: str) -> str:
     """Return the interval of a difference of powers in percentage points; `which` is empty or `_adjusted`."""
-    low, high = (100 * row[f"power_difference_{end}{which}"] for end in ("low", "high"))
-    return f"{fixed(low, 1)} to {fixed(high, 1)}"
+    low, high = (100 * known(row[f"power_difference_{end}{which}"]) for end in ("low", "high"))
+    return "–" if math.isnan(low) else f"{fixed(low, 1)} to {fixed(high, 1)}"
+
+
+def plus_minus(share: float, mcse: float, *, signed: bool = False) -> str:
+    """Return a share in percent with its Monte Carlo error, `82.3 ± 0.9`; a dash where there is none."""
+    if math.isnan(share):
+        return "–"
+    return f"{fixed(100 * share, 1, signed=signed)} ± {fixed(100 * mcse, 1)}"
 
 
 def points(share: float) -> str:
     """Return a difference of shares in percentage points, with its sign."""
-    return fixed(100 * share, 1, signed=True) if round(100 * share, 1) else "0.0"
+    return "0.0" if round(100 * share, 1) == 0.0 else fixed(100 * share, 1, signed=True)
 
 
 def against(told: Told, name: str) -> Row:

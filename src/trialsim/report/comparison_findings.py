@@ -52,6 +52,9 @@ def _against_words(told: Told, row: Row) -> str:
     name, other = words[row["name"]], words[told["reference"]]
     reference = _row(told, told["reference"])
     found = against(told, str(row["name"]))
+    if found["power_difference"] is None:
+        failed = joined([words[one["name"]] for one in (row, reference) if one["metrics"]["power"]["value"] is None])
+        return f"{name} and {other} cannot be compared: no fit gave an estimate in {failed}."
     if found["same_trials"]:
         return f"{name} is the same trial as {other}: the difference is exactly 0."
     mine, theirs = (f"{fixed(100 * one['metrics']['power']['value'], 1)}{NO_BREAK_SPACE}%" for one in (row, reference))
@@ -148,6 +151,7 @@ def _front(told: Told, feasible: Sequence[Row]) -> list[str]:
         return []
     words = design_words(told)
     by = joined([metric_phrase(name) for name in told["front_metrics"]])
+    feasible = [row for row in feasible if row["metrics"]["power"]["value"] is not None]
     standing = [words[row["name"]] for row in feasible if row["on_front"]]
     if len(standing) == len(feasible):
         sentence = f"On {by} together no design is beaten by another"
@@ -173,7 +177,7 @@ def _unblinding(told: Told) -> list[str]:
             parts.append(f"{words[row['name']]} {amount} of {fixed(row['mean_estimate'], 2)}{unit}")
     if not parts:
         return []
-    return [f"Not the drug but what patients and raters expect is, of the mean estimate: {'; '.join(parts)}."]
+    return [f"Of the mean estimate this is what patients and raters expect, not the drug: {'; '.join(parts)}."]
 
 
 def _gain(told: Told) -> list[str]:

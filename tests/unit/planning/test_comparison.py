@@ -213,6 +213,18 @@ def test_folders_are_told_apart_on_every_file_system(tmp_path):
     assert [c.folder for c in prepare({"é x/1": one, "--": one}).contenders] == ["x_1", "design"]
 
 
+def test_a_design_in_which_nothing_can_be_fitted_is_on_no_front(tmp_path):
+    designs = {"sound": {"sample_size": 60}, "tiny": {"sample_size": 4}}
+    prepared = prepare({"s": load(tmp_path, BOUNDED, {"designs": designs})})
+    found, _ = compare(prepared, tmp_path / "out", Request(), replicates=250)
+    sound, tiny = found.designs
+    assert (sound["on_front"], sound["rank"]["place"]) == (True, 1)
+    assert (tiny["on_front"], tiny["rank"], tiny["failed"]) == (False, None, 250)
+    assert found.front_metrics == ("power", "n", "control_patients")
+    assert any("Fits failed (250 in tiny, of 250)" in note for note in found.notes)
+    assert math.isnan(found.differences[0]["power_difference"])
+
+
 # Common patients ----------------------------------------------------------------------------------------------------
 
 

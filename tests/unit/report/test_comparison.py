@@ -108,7 +108,7 @@ def test_budgets_in_words(told):
 
 def test_expectancy_in_words(told):
     told["designs"][1]["metrics"]["unblinding_bias"] = {"value": -0.7, "mcse": 0.02, "reason": ""}
-    assert any("of the mean estimate: b −0.70 ± 0.02 of −1.99 points." in s for s in findings(told))
+    assert any("not the drug: b −0.70 ± 0.02 of −1.99 points." in s for s in findings(told))
 
 
 def test_money_and_months_are_told_where_known(told):
@@ -182,3 +182,21 @@ def test_figures_show_what_their_data_hold(told):
     pareto = design_pareto_data(changed)
     assert pareto["standing"].tolist() == ["beaten", "not beaten", "not beaten"] * 2
     assert len(draw_design_pareto(pareto).get_axes()) == 2
+
+
+def test_a_design_in_which_nothing_could_be_fitted_is_told_as_such(told):
+    failed = told["designs"][2]
+    failed["metrics"]["power"] = failed["metrics"]["bias"] = {"value": None, "mcse": None, "reason": "no fit gave one"}
+    failed |= {"power_low": None, "power_high": None, "mean_estimate": None, "rank": None, "on_front": False}
+    for row in told["differences"][1:]:
+        row |= {name: None for name in row if name.startswith(("power_difference", "mcse", "bias", "rep", "indep"))}
+    assert "c and a cannot be compared: no fit gave an estimate in c." in findings(told)
+    assert design_table(told).rows[2][1:3] == ("–", "–")
+    assert difference_table(told).rows[1][1] == "–"
+    for data, draw in (
+        (design_forest_data, draw_design_forest),
+        (design_power_data, draw_design_power),
+        (design_pareto_data, draw_design_pareto),
+    ):
+        assert draw(data(told)).get_axes()
+    assert "cannot be compared" in comparison_page(told, {}, {})

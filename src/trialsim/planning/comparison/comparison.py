@@ -181,9 +181,13 @@ def _index(designs: Sequence[Design], reference: str | None) -> int:
 
 
 def _front_metrics(request: Request, values: Sequence[Mapping[str, Value]]) -> tuple[list[str], list[str]]:
-    """Return the measures of the Pareto front that all designs have, and a sentence for each that is left out."""
+    """Return the measures of the Pareto front that all designs have, and a sentence for each that is left out.
+
+    A design in which no fit gave an estimate is on no front, and takes no measure away.
+    """
     wanted = request.front or (*USUAL_FRONT, *OPERATIONAL)
     chosen, notes = [], []
+    values = [value for value in values if _has_power(value)]
     for name in dict.fromkeys(wanted):
         lacking = [i for i, value in enumerate(values) if math.isnan(value[name].value)]
         if not lacking:
@@ -192,6 +196,10 @@ def _front_metrics(request: Request, values: Sequence[Mapping[str, Value]]) -> t
             reason = values[lacking[0]][name].reason
             notes.append(f"{BY_NAME[name].words} is left out of the Pareto front: not all designs have it ({reason}).")
     return chosen, notes
+
+
+def _has_power(values: Mapping[str, Value]) -> bool:
+    return not math.isnan(values["power"].value)
 
 
 def _told(
@@ -209,7 +217,7 @@ def _told(
     feasible = [i for i, reason in enumerate(over) if not reason]
     by_metric = advantages(BY_NAME[request.metric], measured, values)
     placed = ranks(by_metric, feasible)
-    beaten = _beaten(measured, values, chosen, feasible)
+    beaten = _beaten(measured, values, chosen, [i for i in feasible if _has_power(values[i])])
     rows = [_design_row(one, values[i], over[i], placed.get(i), beaten.get(i)) for i, one in enumerate(measured)]
     question = asked[reference]
     return Comparison(
@@ -235,6 +243,7 @@ def _told(
             *not_the_same(prepared.designs, asked),
             *randomised_apart(prepared.designs),
             *_null_notes(measured),
+            *_failures(measured),
             *_alone(measured),
             *notes,
         ),
@@ -310,6 +319,14 @@ def _null_notes(measured: Sequence[Simulated]) -> list[str]:
     if not names:
         return []
     return [f"There is nothing to find in {listed(names)}: power there is the chance of a false claim."]
+
+
+def _failures(measured: Sequence[Simulated]) -> list[str]:
+    """Return the sentence on designs with fits that failed: these leave the power, and are no misses."""
+    failed = [f"{int(one.row['failed']):,} in {one.design.name}" for one in measured if one.row["failed"]]
+    if not failed:
+        return []
+    return [f"Fits failed ({listed(failed)}, of {int(measured[0].row['replicates']):,}); power is over the others."]
 
 
 def _alone(measured: Sequence[Simulated]) -> list[str]:

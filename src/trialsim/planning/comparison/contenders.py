@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from trialsim.engine.plan import Cell, cells
@@ -42,7 +43,7 @@ class Contender:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Design:
     """One cell of a contender: what is compared.
 
@@ -63,13 +64,13 @@ class Design:
         """Truth and design of the cell."""
         return self.contender.resolved.variants[self.cell.variant]
 
-    @property
+    @cached_property
     def trials(self) -> str:
         """Hash of what its trials depend on; designs that share it are the same trials."""
         alone = replace(self.variant, index=0, settings={}, sample_sizes=(self.cell.n,))
         return content_hash((alone,), self.contender.resolved.seed)
 
-    @property
+    @cached_property
     def but_for_size(self) -> str:
         """Hash of all of that but the number of patients."""
         return content_hash(
@@ -134,7 +135,8 @@ def _of_designs(scenario: Scenario, cells: bool) -> list[Contender]:
     for design, resolved in resolve_designs(scenario, cells=cells):
         folder = _folder_name(design.name, {contender.folder for contender in found})
         changes = {path: node.plain() for path, node in design.changes.items()}
-        found.append(Contender(design.name, design.label, folder, scenario.file, resolved, changes))
+        named = replace(resolved, title=f"{scenario.title}: {design.label}")
+        found.append(Contender(design.name, design.label, folder, scenario.file, named, changes))
     return found
 
 

@@ -130,7 +130,8 @@ def _column(name: str) -> Callable[[Simulated], Value]:
     def find(of: Simulated) -> Value:
         value, mcse = float(of.row[name]), float(of.row[f"{name}_mcse"])
         if math.isnan(value):
-            return Value(math.nan, math.nan, _REASONS.get(name, "no fit gave an estimate"))
+            fitted = of.replicates.usable.any()
+            return Value(math.nan, math.nan, _REASONS[name] if fitted else "no fit gave an estimate")
         return Value(value, mcse)
 
     return find

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trialsim.report import style
-from trialsim.report.comparison import design_words
-from trialsim.report.words import fixed
+from trialsim.report.comparison import design_words, plus_minus
 
 COLUMNS = (
     "design", "design_label", "reference", "reference_label", "difference", "mcse", "low", "high", "low_adjusted",
@@ -71,7 +70,7 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         axes.hlines(places, scaled["low"], scaled["high"], color=colour, linewidth=4.0, alpha=0.45)
         axes.plot(scaled["difference"], places, color=colour, marker="o", linestyle="")
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = f"{fixed(100 * float(row.difference), 1, signed=True)} ± {fixed(100 * float(row.mcse), 1)}"
+            text = plus_minus(float(row.difference), float(row.mcse), signed=True)
             axes.text(
                 1.01,
                 place,

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trialsim.report import style
-from trialsim.report.comparison import design_words
+from trialsim.report.comparison import design_words, plus_minus
 from trialsim.report.figures.design_forest import name_rows
-from trialsim.report.words import fixed, percent
+from trialsim.report.words import percent
 
 COLUMNS = ("design", "design_label", "n", "power", "mcse", "low", "high", "target", "null")
 
@@ -61,7 +61,7 @@ def draw_design_power(frame: pd.DataFrame) -> Figure:
             max(5.0 * math.floor((min(ends) - 2.0) / 5.0), -1.0), min(5.0 * math.ceil((max(ends) + 1.0) / 5.0), 101.0)
         )
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = f"{fixed(100 * float(row.power), 1)} ± {fixed(100 * float(row.mcse), 1)}"
+            text = plus_minus(float(row.power), float(row.mcse))
             axes.text(
                 1.01,
                 place,
