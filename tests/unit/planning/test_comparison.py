@@ -12,10 +12,9 @@ from trialsim import scenario
 from trialsim.engine.block import draw_block
 from trialsim.errors import InputError
 from trialsim.kernels.paired import Influences
-from trialsim.planning.comparison import Request, compare, prepare
+from trialsim.planning.comparison import Request, compare, prepare, simulating
 from trialsim.planning.comparison import comparison as module
 from trialsim.planning.comparison.metrics import BY_NAME, Value
-from trialsim.planning.comparison.operational import Amount
 from trialsim.planning.comparison.standing import Advantages, over_budget, ranks
 from trialsim.streams import Streams
 
@@ -138,16 +137,27 @@ def test_a_budget_that_no_design_keeps_to_is_an_answer(five):
 
 
 def test_operations_join_where_they_are_known(five, monkeypatch):
-    def known(resolved, variant, n):
-        return {"months": Amount(n / 10, 0.5), "cost_usd": Amount(1000.0 * n, 0.0)} if n > 80 else None
+    luck = np.random.default_rng(3).normal(size=500)
 
-    monkeypatch.setattr(module, "operational_metrics", known)
+    def known(folder, variant, n, replicates):
+        assert (folder / "estimates.parquet").exists()
+        return {"months": n / 10 + luck, "cost_usd": np.full(replicates, 1000.0 * n)} if n > 80 else None
+
+    monkeypatch.setattr(module, "has_operations", lambda variant: True)
+    monkeypatch.setattr(simulating, "operational_metrics", known)
     found, _ = compare(five[0], five[2], Request(budget={"max_cost": 90_000}), replicates=500)
     rows = {d["name"]: d for d in found.designs}
-    assert rows["larger"]["metrics"]["months"] == {"value": 9.6, "mcse": 0.5, "reason": ""}
+    months = rows["larger"]["metrics"]["months"]
+    assert months["value"] == pytest.approx(9.6 + luck.mean())
+    assert months["mcse"] == pytest.approx(luck.std(ddof=1) / math.sqrt(500))
     assert "96,000 US dollars, more than 90,000" in rows["larger"]["over_budget"]
     assert "not known" in rows["base"]["over_budget"]
     assert any("left out of the Pareto front" in note for note in found.notes)
+    # With the same luck in all designs months are told apart without error.
+    monkeypatch.setattr(simulating, "operational_metrics", lambda folder, variant, n, replicates: {"months": n + luck})
+    found, _ = compare(five[0], five[2], Request(metric="months"), replicates=500)
+    assert [d["rank"]["worst"] for d in found.designs] == [4, 4, 5, 4, 4]
+    assert "months" in found.front_metrics
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import numpy as np
 from trialsim.errors import Fault, InputError
 from trialsim.planning.comparison.contenders import Design, Prepared
 from trialsim.planning.comparison.metrics import BUDGETS, BY_NAME, METRICS, OPERATIONAL, Simulated, Value
-from trialsim.planning.comparison.operational import WITHOUT, Amount, operational_metrics
+from trialsim.planning.comparison.operational import WITHOUT, has_operations
 from trialsim.planning.comparison.pairs import differences
 from trialsim.planning.comparison.questions import Question, not_the_same, questions, randomised_apart
 from trialsim.planning.comparison.simulating import simulate, simulated
@@ -127,18 +127,15 @@ def compare(
     designs = prepared.designs
     asked = questions(designs, request.estimand)
     reference = _index(designs, request.reference)
-    operations = [operational_metrics(d.contender.resolved, d.variant, d.cell.n) for d in designs]
-    check_request(request, designs, operations)
+    check_request(request, designs)
     computed = simulate(prepared, folder, replicates, workers, progress)
-    measured = simulated(designs, asked, operations, folder)
+    measured = simulated(designs, asked, folder, replicates)
     values = [{metric.name: metric.find(one) for metric in METRICS} for one in measured]
     chosen, notes = _front_metrics(request, values)
     return _told(prepared, request, asked, reference, measured, values, chosen, notes, replicates), computed
 
 
-def check_request(
-    request: Request, designs: Sequence[Design], operations: Sequence[Mapping[str, Amount] | None]
-) -> None:
+def check_request(request: Request, designs: Sequence[Design]) -> None:
     """Refuse what no design can answer, before anything is simulated.
 
     Raises
@@ -156,7 +153,7 @@ def check_request(
         if not (math.isfinite(value) and value > 0.0):
             faults.append(Fault(_option(limit), f"must be above 0, not {value:g}"))
     wanted = [*names, *((_option(limit), BUDGETS[limit][0]) for limit in request.budget)]
-    if all(operation is None for operation in operations):
+    if not any(has_operations(design.variant) for design in designs):
         faults += [
             Fault(option, f"no design has {BY_NAME[name].words.lower()}: {WITHOUT}")
             for option, name in wanted

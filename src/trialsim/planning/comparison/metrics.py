@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from trialsim.engine.replicates import Replicates
 from trialsim.engine.truth import Truth
+from trialsim.kernels.montecarlo import mean
 from trialsim.kernels.paired import Influences, influences
 from trialsim.planning.comparison.contenders import Design
-from trialsim.planning.comparison.operational import WITHOUT, Amount
+from trialsim.planning.comparison.operational import WITHOUT
 from trialsim.planning.comparison.questions import Question
 
 Better = Literal["higher", "lower", "closer_to_0"]
@@ -49,7 +50,8 @@ class Simulated:
     row : dict
         Operating characteristics of its cell.
     replicates : Replicates
-    operations : mapping of str to Amount, or None
+    operations : mapping of str to ndarray, or None
+        What each trial takes.
     drug_alone : Truth or None
         True value without what patients and raters expect; None where nobody expects anything.
     """
@@ -58,7 +60,7 @@ class Simulated:
     question: Question
     row: Mapping[str, Any]
     replicates: Replicates
-    operations: Mapping[str, Amount] | None
+    operations: Mapping[str, NDArray[np.float64]] | None
     drug_alone: Truth | None
 
 
@@ -178,11 +180,22 @@ def _visits(of: Simulated) -> int:
     return 1 + len(of.design.variant.visits_days)
 
 
+def _taken(name: str) -> Callable[[Simulated], Influences]:
+    def by_replicate(of: Simulated) -> Influences:
+        values = (of.operations or {})[name]
+        return influences(values, ~np.isnan(values))
+
+    return by_replicate
+
+
 def _operational(name: str) -> Callable[[Simulated], Value]:
     def find(of: Simulated) -> Value:
         if of.operations is None or name not in of.operations:
             return Value(math.nan, 0.0, WITHOUT)
-        return Value(*of.operations[name])
+        found = of.operations[name][~np.isnan(of.operations[name])]
+        if not len(found):
+            return Value(math.nan, 0.0, "no trial came to its end")
+        return Value(*mean(found))
 
     return find
 
@@ -266,8 +279,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "visits", "Visits in all", "Visits", "number", "lower", lambda of: Value(float(of.design.cell.n * _visits(of)))
     ),
-    Metric("months", "Duration, months", "Months", "months", "lower", _operational("months")),
-    Metric("cost_usd", "Cost, US dollars", "Cost, USD", "usd", "lower", _operational("cost_usd")),
+    Metric("months", "Duration, months", "Months", "months", "lower", _operational("months"), _taken("months")),
+    Metric("cost_usd", "Cost, US dollars", "Cost, USD", "usd", "lower", _operational("cost_usd"), _taken("cost_usd")),
 )
 """Every measure, in the order of the table."""
 

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from pathlib import Path
 
-from trialsim.scenario.resolved import Resolved, Variant
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.scenario.resolved import Variant
 
 WITHOUT = "the scenario has no operations, which say how patients are recruited and what a trial costs"
 
 
-class Amount(NamedTuple):
-    """One operational measure and its Monte Carlo standard error, 0 where it is exact."""
-
-    value: float
-    mcse: float
+def has_operations(variant: Variant) -> bool:
+    """Return whether a design says how it is run, so that months and cost will be known."""
+    return getattr(variant, "operations", None) is not None
 
 
-def operational_metrics(resolved: Resolved, variant: Variant, n: int) -> Mapping[str, Amount] | None:
-    """Return months from the first site to the last visit (`months`) and the cost (`cost_usd`) of a design.
+def operational_metrics(
+    folder: Path, variant: Variant, n: int, replicates: int
+) -> Mapping[str, NDArray[np.float64]] | None:
+    """Return what each simulated trial of a cell takes, read back from its finished run folder.
 
     Parameters
     ----------
-    resolved : Resolved
+    folder : Path
     variant : Variant
-        One of its variants.
     n : int
         Number randomised.
+    replicates : int
 
     Returns
     -------
-    mapping of str to Amount, or None
-        None where the scenario does not describe its operations.
+    mapping of str to ndarray, shape (R,), or None
+        `months` from the first site to the last visit and `cost_usd`, replicates in order, NaN where a trial has none;
+        None where nothing is said of operations.
     """
     return None

@@ -17,7 +17,7 @@ from trialsim.engine.truth import Truth, true_values
 from trialsim.errors import RunError
 from trialsim.planning.comparison.contenders import Design, Prepared
 from trialsim.planning.comparison.metrics import Simulated
-from trialsim.planning.comparison.operational import Amount
+from trialsim.planning.comparison.operational import operational_metrics
 from trialsim.planning.comparison.questions import Question
 
 RUNS = "designs"
@@ -61,12 +61,7 @@ def simulate(prepared: Prepared, folder: Path, replicates: int, workers: int, pr
     return computed
 
 
-def simulated(
-    designs: Sequence[Design],
-    asked: Sequence[Question],
-    operations: Sequence[Mapping[str, Amount] | None],
-    folder: Path,
-) -> list[Simulated]:
+def simulated(designs: Sequence[Design], asked: Sequence[Question], folder: Path, replicates: int) -> list[Simulated]:
     """Return what measures are found from, of each design.
 
     Parameters
@@ -74,22 +69,22 @@ def simulated(
     designs : sequence of Design
     asked : sequence of Question
         Of each.
-    operations : sequence of mapping or None
-        Of each.
     folder : Path
         Of the comparison, simulated.
+    replicates : int
     """
     summaries: dict[str, list[dict[str, Any]]] = {}
     found = []
-    for design, question, taken in zip(designs, asked, operations, strict=True):
+    for design, question in zip(designs, asked, strict=True):
         place = folder / RUNS / design.contender.folder
         rows = summaries.setdefault(design.contender.folder, read_summary(place))
         key = (design.cell.index, question.estimand.name, question.analysis.name)
         row = next(row for row in rows if (row["cell"], row["estimand"], row["method"]) == key)
-        replicates = read_replicates(
+        trials = read_replicates(
             place, design.cell.index, question.estimand, question.analysis, float(row["true_value"])
         )
-        found.append(Simulated(design, question, row, replicates, taken, _drug_alone(design, question, row, folder)))
+        taken = operational_metrics(place, design.variant, design.cell.n, replicates)
+        found.append(Simulated(design, question, row, trials, taken, _drug_alone(design, question, row, folder)))
     return found
 
 

@@ -79,8 +79,7 @@ def _low(
     first, second = parts
     if first is None or second is None:
         errors = math.hypot(own[0].mcse, own[1].mcse)
-        # Values that are equal to the last digit come from the same draws.
-        return advantage if advantage == 0.0 or not errors > 0.0 else _shifted(advantage, errors, level)
+        return advantage if not errors > 0.0 else _shifted(advantage, errors, level)
     if metric.proportion:
         return share_difference(first, second, level=level).low
     # The error of what is taken off the means, such as a simulated true value.
