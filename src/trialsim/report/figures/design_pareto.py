@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter
 
 from trialsim.report import style
 from trialsim.report.comparison import design_words, metric_words
@@ -81,6 +82,8 @@ def draw_design_pareto(frame: pd.DataFrame) -> Figure:
         for axes, metric in zip(panels, metrics, strict=True):
             _draw_panel(axes, frame[frame["metric"] == metric].dropna(subset=["value", "power"]))
             axes.set_xlabel(metric_words(metric))
+            if frame["value"][frame["metric"] == metric].max() >= 10_000:
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             axes.set_ylabel("Power, %")
         panels[0].set_title("Power against what it takes")
         figure.legend(
