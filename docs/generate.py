@@ -4,7 +4,7 @@
     python docs/generate.py cli.md       write this one
     python docs/generate.py --check      write nothing; exit 1 and name the pages that are stale
     python docs/generate.py --check --without-runs     the same, with what is simulated taken as it is: the output
-                                                       of `trialsim run`, and the levels of type_i_error.md
+                                                       of `trialsim run` and `compare`, and the levels
     python docs/generate.py --picture    draw docs/images/power_curves.png from a run of scenarios/followup_rct.yaml
 
 Generated are cli.md, scenario_reference.md, evidence.md, python.md, validation.md with validation.csv, type_i_error.md,

@@ -33,7 +33,7 @@ def refreshed(text: str, *, runs: bool = True) -> str:
     text : str
         Markdown.
     runs : bool
-        Whether `trialsim run` is run too; blocks with one are taken as they are otherwise.
+        Whether `trialsim run` and `compare` are run too; blocks with one are taken as they are otherwise.
     """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -49,7 +49,7 @@ def _block(match: re.Match[str], folder: Path, runs: bool) -> str:
         if old not in content:
             raise ValueError(f"{file} does not hold {old!r}")
         path.write_text(content.replace(old, new), encoding="utf-8")
-    if not runs and "$ trialsim run " in match["body"]:
+    if not runs and re.search(r"^\$ trialsim (run|compare) ", match["body"], re.MULTILINE):
         return match[0]
     limit = LINES.search(steer)
     lines: list[str] = []

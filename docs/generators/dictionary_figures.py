@@ -165,3 +165,42 @@ REPLAY_FIGURE: Mapping[str, str] = {
     "high": "Upper end of the bin.",
     "share": "Share of the simulated studies in it.",
 }
+
+_DESIGN: Mapping[str, str] = {"design": "Name of the design.", "design_label": "Words for it."}
+
+COMPARISON_FIGURES: Mapping[str, Mapping[str, str]] = {
+    "design_forest": {
+        **_DESIGN,
+        "reference": "Name of the reference.",
+        "reference_label": "Words for it.",
+        "difference": "Power of the design minus that of the reference.",
+        "mcse": "Its paired Monte Carlo standard error.",
+        "low": "Lower end of its 95 % interval.",
+        "high": "Upper end of it.",
+        "low_adjusted": "Lower end of the adjusted interval.",
+        "high_adjusted": "Upper end of it.",
+        "level_adjusted": "Level of the adjusted interval.",
+        "independent_mcse": "Monte Carlo standard error of independent runs.",
+    },
+    "design_power": {
+        **_DESIGN,
+        "n": "Patients randomised.",
+        "power": "Its power.",
+        "mcse": "Its Monte Carlo standard error.",
+        "low": "Lower end of its 95 % Wilson interval.",
+        "high": "Upper end of it.",
+        "target": "Power wanted.",
+        "null": "Whether every claim is false.",
+    },
+    "design_pareto": {
+        "metric": "Measure on the horizontal axis.",
+        **_DESIGN,
+        "value": "Its value.",
+        "value_mcse": "Its Monte Carlo standard error; 0 where it is exact.",
+        "power": "Power of the design.",
+        "low": "Lower end of its 95 % Wilson interval.",
+        "high": "Upper end of it.",
+        "standing": "`not beaten`, `within error`, `beaten` or `over budget`.",
+        "target": "Power wanted.",
+    },
+}

@@ -12,8 +12,8 @@ from generators.dictionary_runs import Columns, Written
 INTRODUCTION = """\
 # Data dictionary
 
-What `trialsim run`, `cohort`, `plot` and `replay` write, file by file. The schema version of a run's files is
-**{version}**; it stands in `manifest.json` (`schema`) and in the metadata of the Parquet files (`trialsim_schema`),
+What `trialsim run`, `compare`, `cohort`, `plot` and `replay` write, file by file. The schema version of a run's files
+is **{version}**; it stands in `manifest.json` (`schema`) and in the metadata of the Parquet files (`trialsim_schema`),
 and changes when a column changes its name or meaning. Units: estimates, standard errors and bias are in the unit of
 their `measure` (points for a difference of means, natural logarithms for ratios); times are in days; shares are between
 0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number that does not exist is empty in
@@ -124,6 +124,33 @@ TRIAL = """\
 of [estimates](#estimates), and `flow.csv`:
 """
 
+COMPARISON = """\
+`trialsim compare` writes a folder with a run folder for each design below `designs/` (without report and figures), and
+these files. [Comparing designs](concepts/comparing_designs.md) says how the numbers come about.
+"""
+
+COMPARED: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "`report.html`": (("report.html",), "Findings, tables and figures. One file, no outside request."),
+    "[`designs.parquet`, `.csv`](#designs)": (("designs.csv", "designs.parquet"), "One row per design."),
+    "[`differences.parquet`, `.csv`](#differences)": (
+        ("differences.csv", "differences.parquet"),
+        "One row per pair of designs.",
+    ),
+    "[`comparison.json`](#comparisonjson)": (("comparison.json",), "The whole answer. Written last."),
+    "[`figures/NAME.png`, `.svg`, `.csv`](#figures-of-a-comparison)": (
+        tuple(
+            f"figures/{name}.{end}" for name in dictionary_figures.COMPARISON_FIGURES for end in ("png", "svg", "csv")
+        ),
+        "Each figure twice, with the data it shows.",
+    ),
+    "[`manifest.json`](#manifestjson-of-a-comparison)": (("manifest.json",), "What was compared."),
+    "`truths.json`": (
+        ("truths.json",),
+        "With `unblinding`: effects without what patients and raters expect, found once.",
+    ),
+}
+"""Files of a comparison besides its runs, by the words for them."""
+
 REPLAY = """\
 `trialsim replay NAME --out FOLDER` writes `replay_NAME.csv`, one row per quantity, and `replay_NAME_figure.png`, `.svg`
 and `.csv`, one row per quantity, arm and bin. [Replay](concepts/replay.md) says what the quantities are worth.
@@ -136,8 +163,8 @@ def page() -> str:
 
     with tempfile.TemporaryDirectory() as folder:
         found = dictionary_runs.written(Path(folder))
-    parts = [INTRODUCTION.format(version=SCHEMA_VERSION) + _table_of_files(found.run), SAME_BYTES]
-    parts += [*_run(found.columns), *_trial(found.columns), *_cohort(found), *_replay(found)]
+    parts = [INTRODUCTION.format(version=SCHEMA_VERSION) + _table_of_files(found.run, FILES), SAME_BYTES]
+    parts += [*_run(found.columns), *_trial(found.columns), *_comparison(found), *_cohort(found), *_replay(found)]
     return "\n".join(parts)
 
 
@@ -169,6 +196,19 @@ def _trial(columns: Mapping[str, Columns]) -> Iterable[str]:
     yield from ("## One trial of a run\n", TRIAL, _table(columns["flow"], dictionary_tables.FLOW))
 
 
+def _comparison(found: Written) -> Iterable[str]:
+    """Yield the sections on a comparison of designs."""
+    tables, columns = dictionary_tables, found.columns
+    yield from ("## A comparison of designs\n", COMPARISON, _table_of_files(found.comparison, COMPARED))
+    yield from ("### designs\n", _table(columns["comparison/designs"], tables.COMPARED))
+    yield from ("### differences\n", _table(columns["comparison/differences"], tables.DIFFERENCES))
+    yield from ("### comparison.json\n", _table(columns["comparison/comparison"], tables.COMPARISON, "key"))
+    manifest = _table(columns["comparison/manifest"], tables.COMPARISON_MANIFEST, "key")
+    yield from ("### manifest.json of a comparison\n", manifest, "### Figures of a comparison\n")
+    for name, words in dictionary_figures.COMPARISON_FIGURES.items():
+        yield from (f"#### figures/{name}.csv\n", _table(columns[f"comparison/figures/{name}"], words))
+
+
 def _cohort(found: Written) -> Iterable[str]:
     """Yield the sections on simulated patients."""
     names = ("trajectories", *dictionary_figures.COHORT_FIGURES)
@@ -190,9 +230,9 @@ def _replay(found: Written) -> Iterable[str]:
     yield from ("### replay_NAME_figure.csv\n", drawn)
 
 
-def _table_of_files(found: Iterable[str]) -> str:
-    _same(found, [file for files, _ in FILES.values() for file in files])
-    lines = ["| file | holds |", "|---|---|", *(f"| {name} | {words} |" for name, (_, words) in FILES.items())]
+def _table_of_files(found: Iterable[str], described: Mapping[str, tuple[tuple[str, ...], str]]) -> str:
+    _same(found, [file for files, _ in described.values() for file in files])
+    lines = ["| file | holds |", "|---|---|", *(f"| {name} | {words} |" for name, (_, words) in described.items())]
     return "\n".join([*lines, ""])
 
 

@@ -51,6 +51,14 @@ COHORT = {
 }
 """Settings of a cohort with every column there is."""
 
+COMPARISON = {
+    "sample_size": 40,
+    "simulation.replicates": 20,
+    "unblinding": {},
+    "designs": {"plain": {}, "larger": {"sample_size": 48}, "saline": {"arms.midazolam.infusion": "saline"}},
+}
+"""Settings of a comparison that writes every file there is."""
+
 GENERAL = {
     PATH: "(varied path)",
     "site": "(cluster)",
@@ -75,14 +83,16 @@ class Written:
     ----------
     columns : dict of str to dict
         Types of columns by the file, without its ending.
-    run, cohort, replay : tuple of str
-        Files of a run folder, of a folder of `trialsim plot cohort`, and of `trialsim replay`; numbers of blocks as 0.
+    run, cohort, replay, comparison : tuple of str
+        Files of a run folder, of a folder of `trialsim plot cohort`, of `trialsim replay`, and of a comparison without
+        the run folders of its designs; numbers of blocks as 0.
     """
 
     columns: dict[str, Columns]
     run: tuple[str, ...]
     cohort: tuple[str, ...]
     replay: tuple[str, ...]
+    comparison: tuple[str, ...]
 
 
 def written(folder: Path) -> Written:
@@ -105,7 +115,12 @@ def written(folder: Path) -> Written:
     columns["cohort"] = _general(_csv(folder / "cohort.csv"))
     for part in ("figures", "replay"):
         columns |= {f"{part}/{file.stem}": _csv(file) for file in sorted((folder / part).glob("*.csv"))}
-    return Written(columns, *(_files(folder / part) for part in ("run", "figures", "replay")))
+    compared = folder / "comparison"
+    _call("compare", *scenario, *_settings(COMPARISON), "--workers", "1", "--out", compared)
+    columns |= {f"comparison/{name}": kinds for name, kinds in _comparison_columns(compared).items()}
+    files = [_files(folder / part) for part in ("run", "figures", "replay", "comparison")]
+    files[-1] = tuple(name for name in files[-1] if not name.startswith("designs/"))
+    return Written(columns, *files)
 
 
 def _call(*words: object) -> None:
@@ -150,6 +165,16 @@ def _run_columns(run: Path) -> dict[str, Columns]:
     for name in ("manifest", "run"):
         found[name] = _json(run / f"{name}.json")
     found["session"] = _kinds(json.loads((run / "run.json").read_text(encoding="utf-8"))["sessions"][0])
+    return found
+
+
+def _comparison_columns(folder: Path) -> dict[str, Columns]:
+    found = {name: _parquet(folder / f"{name}.parquet") for name in ("designs", "differences")}
+    for name, columns in found.items():
+        _require_same(columns, _csv(folder / f"{name}.csv"), f"{name}.csv")
+    found |= {f"figures/{file.stem}": _csv(file) for file in sorted((folder / "figures").glob("*.csv"))}
+    found["manifest"] = _json(folder / "manifest.json")
+    found["comparison"] = _json(folder / "comparison.json")
     return found
 
 

@@ -307,3 +307,99 @@ REPLAY: Mapping[str, str] = {
     "instead_high": "97.5th percentile.",
     "by_drug": "`simulated` − `instead`.",
 }
+
+COMPARED: Mapping[str, str] = {
+    "name": "Name of the design.",
+    "label": "Words for it.",
+    "file": "Scenario file.",
+    "folder": "Its run folder, below that of the comparison.",
+    "cell": "Its cell in that run.",
+    "analysis": "Analysis that is compared: the first of the estimand.",
+    "contrast": "Arms that are compared.",
+    "null": "Whether every claim is false, so that `power` is the chance of one.",
+    "true_value": "True value of the estimand.",
+    "mean_estimate": "Mean of the estimates.",
+    "usable": "Fits that gave an estimate.",
+    "failed": "Fits that did not.",
+    "power": "Share of usable fits that find the effect.",
+    "adjusted_power": "The same within the multiplicity procedure; empty where the hypothesis is tested alone.",
+    "n": "Patients randomised.",
+    "control_patients": "Expected patients in the arms on the control side of the contrast.",
+    "share_missing": "Mean share of the randomised without a score at the visit.",
+    "patients_missing": "Their expected number.",
+    "bias": "Mean estimate minus true value.",
+    "unblinding_bias": "Mean estimate minus the effect without what patients and raters expect; empty without "
+    "`unblinding`.",
+    "coverage": "Share of confidence intervals that hold the true value.",
+    "schedule_days": "Days from baseline to the last visit.",
+    "infusions_per_patient": "Planned infusions, mean over arms by their share.",
+    "infusions": "The same over all patients.",
+    "visits_per_patient": "Planned visits, baseline among them.",
+    "visits": "The same over all patients.",
+    "months": "Duration of the trial; empty where nothing is said of operations.",
+    "cost_usd": "Its cost; empty where nothing is said of operations.",
+    "power_low": "Lower end of the 95 % Wilson interval of `power`.",
+    "power_high": "Upper end of it.",
+    "rank": "Place by the measure asked for, 1 for the best; empty where there is none.",
+    "rank_best": "Best place that the design may have, Monte Carlo error allowed for.",
+    "rank_worst": "Worst place.",
+    "feasible": "Whether it keeps to the budget.",
+    "on_front": "Whether no other design beats it on all measures of the front, beyond Monte Carlo error.",
+    "beaten_by": "Designs that do.",
+    "apparently_beaten_by": "Designs that do by the values found, be it by chance.",
+}
+"""Columns of a comparison's designs.parquet."""
+
+DIFFERENCES: Mapping[str, str] = {
+    "design": "First design; differences are first minus second.",
+    "other": "Second design.",
+    "against_reference": "Whether the second is the reference.",
+    "same_trials": "Whether both are the same trials, analysed alike; their difference is then exactly 0.",
+    "power_difference": "Difference of power; its Monte Carlo standard error is that of the pairs.",
+    "power_difference_low": "Lower end of its 95 % interval.",
+    "power_difference_high": "Upper end of it.",
+    "level_adjusted": "Level of the adjusted interval: 1 − 0.05/k for k comparisons.",
+    "power_difference_low_adjusted": "Lower end of the adjusted interval.",
+    "power_difference_high_adjusted": "Upper end of it.",
+    "independent_mcse": "Error that the difference of power would have, had each design patients of its own.",
+    "mcse_ratio": "Paired over independent error; empty where the latter is 0.",
+    "replicates_saved_factor": "How many times as many trials independent runs would need.",
+    "normal_mcse_ratio": "The ratio that normal test statistics allow; only where designs differ in the number of "
+    "patients alone.",
+    "estimate_difference": "Difference of the mean estimates; empty where the measures differ.",
+    "estimate_difference_low_adjusted": "Lower end of its adjusted interval.",
+    "estimate_difference_high_adjusted": "Upper end of it.",
+    "bias_difference": "Difference of the biases.",
+    "bias_difference_low_adjusted": "Lower end of its adjusted interval.",
+    "bias_difference_high_adjusted": "Upper end of it.",
+}
+"""Columns of a comparison's differences.parquet."""
+
+COMPARISON_MANIFEST: Mapping[str, str] = {
+    "kind": "`comparison`.",
+    **{key: MANIFEST[key] for key in ("title", "schema", "seed", "block_size", "seed_scheme", "trialsim")},
+    "replicates": "Simulated trials per design.",
+    "versions": MANIFEST["versions"],
+    "environment": MANIFEST["environment"],
+    "designs": "By name: file, run folder, hash of its scenario, cell and number of patients.",
+}
+
+COMPARISON: Mapping[str, str] = {
+    "schema": "Version of this file.",
+    "kind": "`comparison`.",
+    "title": "Title of the scenario, or how many are compared.",
+    "question": "The estimand and its parts, as the reference asks it.",
+    "reference": "Name of the design that the others are held against.",
+    "metric": "Measure of the ranks.",
+    "front_metrics": "Measures of the Pareto front.",
+    "target": "Power wanted.",
+    "budget": "Limits that were given.",
+    "replicates": "Simulated trials per design.",
+    "seed": "Seed of all draws.",
+    "designs": "As in designs.parquet, with arms, what each design changes, and for each measure `value`, `mcse` and, "
+    "where there is none, `reason`.",
+    "differences": "As in differences.parquet.",
+    "notes": "What was left aside or made alike.",
+    "findings": "What was found, in sentences.",
+}
+"""Keys of comparison.json, which `--json` prints, with the folder."""

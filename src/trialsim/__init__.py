@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trialsim._version import __version__
 
 if TYPE_CHECKING:
+    from trialsim.api import Compared as Compared
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from trialsim.api import analyse as analyse
     from trialsim.api import clinical_effects as clinical_effects
     from trialsim.api import cohort as cohort
+    from trialsim.api import compare as compare
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import diff as diff
     from trialsim.api import formula as formula
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from trialsim.api import trial as trial
 
 __all__ = [
+    "Compared",
     "MmrmResult",
     "ReplayResult",
     "Run",
@@ -52,6 +55,7 @@ __all__ = [
     "analyse",
     "clinical_effects",
     "cohort",
+    "compare",
     "detectable_effect",
     "diff",
     "formula",

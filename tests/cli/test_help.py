@@ -21,6 +21,7 @@ COMMANDS = (
     "reproduce",
     "diff",
     "size",
+    "compare",
     "formula",
     "cohort",
     "plot",

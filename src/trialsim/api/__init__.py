@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from trialsim.api import formula
     from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
+    from trialsim.api.comparisons import Compared, compare
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
+    "Compared",
     "MmrmResult",
     "ReplayResult",
     "Run",
@@ -30,6 +32,7 @@ __all__ = [
     "analyse",
     "clinical_effects",
     "cohort",
+    "compare",
     "detectable_effect",
     "diff",
     "formula",
@@ -54,6 +57,8 @@ _HOME = {
     "clinical_effects": "clinic",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
+    "Compared": "comparisons",
+    "compare": "comparisons",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",
     "ReplayResult": "replays",

@@ -345,6 +345,7 @@ def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None)
 
 
 def _left_aside(scenario: Scenario) -> tuple[str, ...]:
-    if not scenario.varied:
-        return ()
-    return (f"vary is left aside ({', '.join(scenario.varied)}): the scenario's own values are used.",)
+    notes = [scenario.designs_aside] if scenario.designs else []
+    if scenario.varied:
+        notes.append(f"vary is left aside ({', '.join(scenario.varied)}): the scenario's own values are used.")
+    return tuple(notes)

@@ -12,6 +12,7 @@ import typer
 
 from trialsim.cli.analyze import analyze
 from trialsim.cli.cohort import cohort
+from trialsim.cli.compare import compare
 from trialsim.cli.diff import diff
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
@@ -77,7 +78,9 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
             typer.echo(visible(str(error)), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            kept = " Finished blocks are kept: the same command goes on from there." if command is run else ""
+            kept = (
+                " Finished blocks are kept: the same command goes on from there." if command in (run, compare) else ""
+            )
             typer.echo(f"Interrupted.{kept}", err=True)
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
@@ -115,6 +118,7 @@ _COMMANDS = (
     reproduce,
     diff,
     size,
+    compare,
     formula,
     cohort,
     plot,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.files import write_own
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import ScenarioFile, Settings, parse_settings, tell_left_aside
 
 MOST_PATIENTS = 100_000
 LAST_REPLICATE = 999_999_999
@@ -59,8 +59,7 @@ def cohort(
     from trialsim.report.csv_files import csv_text
 
     scenario = api.load(file, settings=parse_settings(settings))
-    if scenario.varied:
-        typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
+    tell_left_aside(scenario)
     frame = api.cohort(scenario, n=n, replicate=replicate, potential_outcomes=potential_outcomes, items=items)
     target = out or Path("outputs") / f"{file.stem}_{'potential_outcomes' if potential_outcomes else 'cohort'}.csv"
     write_own(target, csv_text(frame))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from trialsim.errors import Fault, InputError
+
+if TYPE_CHECKING:
+    from trialsim.scenario import Scenario
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="FILE", help="The scenario, a YAML file.", show_default=False)]
 Settings = Annotated[
@@ -67,3 +70,11 @@ def varied(given: list[str]) -> str:
         text = values.strip()
         entries.append(f"{path}: {text if text.startswith('[') else f'[{text}]'}")
     return f"{{{', '.join(entries)}}}"
+
+
+def tell_left_aside(scenario: Scenario) -> None:
+    """Say on the error stream what a command that takes one cell leaves aside."""
+    if scenario.varied:
+        typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
+    if scenario.designs:
+        typer.echo(scenario.designs_aside, err=True)

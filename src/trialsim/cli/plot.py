@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import ScenarioFile, Settings, parse_settings, tell_left_aside
 from trialsim.errors import Fault, InputError
 
 MOST_PATIENTS = 10_000
@@ -39,8 +39,7 @@ def plot(
     from trialsim.cli.folders import write_into
 
     scenario = api.load(file, settings=parse_settings(settings))
-    if scenario.varied:
-        typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
+    tell_left_aside(scenario)
     figures = api.plot_cohort(scenario, n=n)
     folder = out or Path("outputs") / f"{file.stem}_cohort"
     write_into(folder, figures.files())

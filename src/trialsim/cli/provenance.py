@@ -25,6 +25,7 @@ SECTIONS = (
     "sample_size",
     "simulation",
     "vary",
+    "designs",
 )
 """Order in which the sections of a scenario are shown; one that is not listed comes last."""
 

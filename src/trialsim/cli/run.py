@@ -128,6 +128,8 @@ def run(
     if precision is not None:
         options["simulation.precision"] = precision
     scenario = api.load(file, settings=options)
+    if scenario.designs:
+        typer.echo(scenario.designs_aside, err=True)
     with telling("Simulating", quiet=quiet, as_json=as_json) as told:
         result = api.run(
             scenario,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from trialsim.api import Run
+    from trialsim.api import Compared, Run
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
 
@@ -48,6 +48,36 @@ def _print_failures(console: Console, result: Run) -> None:
     words = result.failure_words()
     if words:
         console.print(f"\n{escape(words)}", soft_wrap=True, highlight=False)
+
+
+def print_comparison(result: Compared) -> None:
+    """Print designs with their measures, the findings, and where the rest is."""
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console()
+    told, shown = result.answer, result.table()
+    console.print(f"\n[bold]{escape(str(told['title']))}[/bold]", highlight=False)
+    grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for column, heading in enumerate(shown.header):
+        # Long headings break between words, so that numbers and not words make the width.
+        grid.add_column(escape(heading.replace(" ", "\n", 2)), justify="left" if column == 0 else "right", no_wrap=True)
+    for row in shown.rows:
+        grid.add_row(*(escape(cell) for cell in row))
+    _print_uncut(console, grid)
+    for words in (result.caption(), *shown.notes):
+        console.print(escape(words), highlight=False)
+    console.print("")
+    for words in result.findings:
+        console.print(f"• {escape(words)}", highlight=False)
+    for words in result.notes:
+        console.print(escape(words), highlight=False)
+    if not result.computed:
+        console.print("\nAlready simulated; no trial was run again.", highlight=False)
+    console.print(f"\nResults: {escape(str(result.folder))}{os.sep}", soft_wrap=True, highlight=False)
+    console.print(f"Report: {escape(str(result.report))}", soft_wrap=True, highlight=False)
 
 
 def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: int = 1) -> None:

@@ -28,7 +28,12 @@ def validate(
     faults: list[Fault] = []
     for file in files:
         try:
-            resolved = resolve(load(file, settings=options))
+            scenario = load(file, settings=options)
+            resolved = resolve(scenario)
+            if scenario.designs:
+                from trialsim.scenario.designs import resolve_designs
+
+                resolve_designs(scenario)
         except InputError as error:
             faults.extend(error.faults)
         else:
@@ -42,7 +47,9 @@ def _extent(resolved: Resolved) -> str:
     n_variants, n_sizes = len(resolved.variants), len(resolved.variants[0].sample_sizes)
     sizes = _counted(n_sizes, "sample size")
     cells = sizes if n_variants == 1 else f"{n_variants} variants x {sizes} = {n_variants * n_sizes} cells"
-    return f"{cells}, {_counted(resolved.replicates, 'simulated trial')} each"
+    designs = resolved.scenario.designs
+    compared = f"; {_counted(len(designs), 'design')} to compare" if designs else ""
+    return f"{cells}, {_counted(resolved.replicates, 'simulated trial')} each{compared}"
 
 
 def _counted(number: int, what: str) -> str:

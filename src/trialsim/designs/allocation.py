@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,11 +75,32 @@ def randomisation_list(allocation: Allocation, length: int, n_replicates: int, s
     size = sizes[(draws[:, :, 0] * len(sizes)).astype(np.intp)]
     place = np.arange(sizes.max())
     keys = np.where(place < size[:, :, None], draws[:, :, 1:], np.inf)
-    once = np.repeat(np.arange(len(ratio)), ratio)
-    arms = np.resize(once, sizes.max())[np.argsort(keys, axis=2)]
+    arms = unshuffled(allocation.ratio, int(sizes.max()))[np.argsort(keys, axis=2)]
     position = np.cumsum(size, axis=0)[:, :, None] - size[:, :, None] + place
     kept = (place < size[:, :, None]) & (position < length)
     listed = np.empty((n_replicates, length), dtype=np.intp)
     replicate = np.broadcast_to(np.arange(n_replicates)[None, :, None], kept.shape)
     listed[replicate[kept], position[kept]] = arms[kept]
     return listed
+
+
+def unshuffled(ratio: Sequence[int], length: int) -> Index:
+    """Return the arms of a block before it is shuffled, in the ratio after every whole multiple of its sum.
+
+    Parameters
+    ----------
+    ratio : sequence of int
+    length : int
+
+    Returns
+    -------
+    ndarray of int, shape (length,)
+        As near as the ratio allows to the arms taken in turn: with blocks of one size, trials with other ratios give
+        most patients the same arm, so that comparing them is sharper.
+    """
+    period, n_arms = sum(ratio), len(ratio)
+    arms = np.empty(-(-length // period) * period, dtype=np.intp)
+    for start in range(0, len(arms), period):
+        places = start + np.argsort(np.arange(start, start + period) % n_arms, kind="stable")
+        arms[places] = np.repeat(np.arange(n_arms), ratio)
+    return arms[:length]

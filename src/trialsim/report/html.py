@@ -23,7 +23,7 @@ from trialsim.report.claims import is_margin
 from trialsim.report.design import design_facts, dropout_models, labels_of
 from trialsim.report.estimands import estimand_words
 from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
-from trialsim.report.figures import FIGURE_WORDS, NULL_FIGURE_WORDS, FigureWords
+from trialsim.report.figures import COMPARISON_WORDS, FIGURE_WORDS, NULL_FIGURE_WORDS, FigureWords
 from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
@@ -44,6 +44,7 @@ _CHOICES = (
     "sample_size",
     "simulation",
     "vary",
+    "designs",
 )
 """Scenario keys that say what is done; all others say what is true."""
 
@@ -99,7 +100,9 @@ def render_report(
         "target": percent(TARGET),
         "table": table,
         "others": _other_tables(summary, primary, labels),
-        "figures": [_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()],
+        "figures": [
+            shown_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()
+        ],
         "facts": design_facts(resolved, summary),
         "estimands": estimand_words(resolved, summary),
         "characteristics": [
@@ -115,7 +118,7 @@ def render_report(
         "mcse_alpha": joined([fixed(100 * mcse_proportion(level, replicates), 2) for level in levels], word="or"),
         "alpha": joined([percent(level) for level in levels], word="or"),
         "statement": sample_size_statement(resolved, summary, found, primary),
-        "manifest": list(_flat(manifest)),
+        "manifest": list(flat(manifest)),
         "together": _together(families, summary, primary, resolved, labels),
         "matrix": matrix_tables(resolved, summary, labels=labels) if is_matrix_asked(resolved) else [],
         "sections": sections,
@@ -128,6 +131,11 @@ def render_report(
             families=families,
         ),
     }
+    return rendered("report.html.j2", context)
+
+
+def rendered(template: str, context: Mapping[str, Any]) -> str:
+    """Return a page from one of the templates; all text in it is escaped."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -136,7 +144,7 @@ def render_report(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("report.html.j2").render(context)
+    return environment.get_template(template).render(context)
 
 
 def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> dict[str, Any]:
@@ -191,8 +199,9 @@ def _nothing_to_find(name: str, summary: pd.DataFrame, table: PowerTable) -> boo
     return bool(summary["null"].all()) if name == "power_by_outcome" else table.null
 
 
-def _figure(name: str, svg: str, *, null: bool) -> tuple[str, FigureWords, Markup]:
-    known = {**FIGURE_WORDS, **(NULL_FIGURE_WORDS if null else {})}
+def shown_figure(name: str, svg: str, *, null: bool = False) -> tuple[str, FigureWords, Markup]:
+    """Return a figure as the templates take it: name, words and the SVG, checked for active content."""
+    known = {**FIGURE_WORDS, **COMPARISON_WORDS, **(NULL_FIGURE_WORDS if null else {})}
     words = known.get(name, FigureWords(name_words(name).capitalize(), ""))
     # Safe: the document was checked for active content, and title and caption are escaped where they are put in.
     inlined = inline_svg(svg, name=f"figure-{name}", title=words.title, description=words.caption or words.title)
@@ -264,13 +273,13 @@ def _rungs(rungs: pd.DataFrame | None, labels: Mapping[str, str]) -> list[dict[s
     ]
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+def flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """Return nested keys joined with dots, and values as text."""
     found: list[tuple[str, str]] = []
     for key, value in values.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            found.extend(_flat(value, f"{name}."))
+            found.extend(flat(value, f"{name}."))
         elif isinstance(value, list | tuple):
             found.append((name, ", ".join(str(item) for item in value)))
         else:

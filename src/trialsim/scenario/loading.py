@@ -22,7 +22,7 @@ from trialsim.scenario.schema import Content
 from trialsim.scenario.validation import check_shape
 
 MAXIMUM_VARIANTS = 1_000
-FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary")
+FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary", "designs")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +48,26 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """One of the designs that a scenario holds against each other.
+
+    Parameters
+    ----------
+    name, label : str
+        Without a label of its own, its name in words.
+    changes : dict of str to Node
+        Value of each path that it changes, with its place.
+    scenario : Scenario
+        The scenario with these values; it has no designs itself.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Node]
+    scenario: Scenario
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Scenario:
     """A scenario whose shape and meaning have been checked; `resolve` finds its numbers.
 
@@ -61,12 +81,15 @@ class Scenario:
         Where it was read.
     settings : dict of str to object
         Settings applied on top of the file.
+    designs : tuple of Design
+        What `compare` holds against each other; everything else leaves them aside.
     """
 
     base: Point
     points: tuple[Point, ...]
     file: str
     settings: Mapping[str, Any]
+    designs: tuple[Design, ...] = ()
 
     @property
     def content(self) -> Content:
@@ -82,6 +105,14 @@ class Scenario:
     def varied(self) -> tuple[str, ...]:
         """The varied paths."""
         return tuple(self.content.vary)
+
+    @property
+    def designs_aside(self) -> str:
+        """The sentence that says that the designs are left aside; empty where there are none."""
+        if not self.designs:
+            return ""
+        names = ", ".join(design.name for design in self.designs)
+        return f"designs is left aside ({names}): the scenario as it stands is used; compare runs the designs."
 
     def at_base(self) -> Scenario:
         """Return the same scenario with its base values only, `vary` left aside."""
@@ -150,11 +181,22 @@ def _checked(document: Document, name: str, settings: Mapping[str, Any]) -> Scen
     if checked.content is None:
         raise InputError(unique([*faults, *unknown_names(root)]))
     base = Point(checked.content, root)
-    points, vary_faults = _spread(base, faults)
+    points, vary_faults = spread(base, faults)
     faults += vary_faults
+    scenario = Scenario(base, points, name, dict(settings))
+    designs, design_faults = _designs(scenario, faults)
+    faults += design_faults
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
-    return Scenario(base, points, name, dict(settings))
+    return replace(scenario, designs=designs)
+
+
+def _designs(scenario: Scenario, known: Sequence[Fault]) -> tuple[tuple[Design, ...], list[Fault]]:
+    if not scenario.content.designs:
+        return (), []
+    from trialsim.scenario.designs import designs_of
+
+    return designs_of(scenario, known)
 
 
 def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -163,11 +205,12 @@ def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:
     vary = plain.get("vary") if isinstance(plain, dict) else None
     if not isinstance(vary, dict) or any(path.split(".")[0] == "vary" for path in settings):
         return settings
-    kept = {path: values for path, values in vary.items() if not any(_overlap(str(path), own) for own in settings)}
+    kept = {path: values for path, values in vary.items() if not any(overlap(str(path), own) for own in settings)}
     return settings if len(kept) == len(vary) else {**settings, "vary": kept}
 
 
-def _overlap(path: str, other: str) -> bool:
+def overlap(path: str, other: str) -> bool:
+    """Return whether two paths name the same value, or one lies inside the other's."""
     return f"{path}.".startswith(f"{other}.") or f"{other}.".startswith(f"{path}.")
 
 
@@ -184,7 +227,7 @@ def _faults_in_numbers(base: Point, meaning: tuple[Fault, ...]) -> list[Fault]:
 
 
 # Faults in these parts leave the patient model's numbers as they are, so those can be checked all the same.
-_HARMLESS = ("allocation", "analysis", "dropout", "estimands", "sample_size", "simulation", "vary")
+_HARMLESS = ("allocation", "analysis", "designs", "dropout", "estimands", "sample_size", "simulation", "vary")
 
 
 def _is_harmless(path: str) -> bool:
@@ -231,7 +274,7 @@ def describe_setting(value: Any, depth: int = 0) -> str:
 # Variation ---------------------------------------------------------------------------------------------------
 
 
-def _spread(base: Point, known: Sequence[Fault]) -> tuple[tuple[Point, ...], list[Fault]]:
+def spread(base: Point, known: Sequence[Fault]) -> tuple[tuple[Point, ...], list[Fault]]:
     """Return the points of a scenario and the faults that they have and the base has not."""
     vary = base.content.vary
     if not vary:
@@ -307,27 +350,38 @@ class Places:
     def __init__(self, known: Iterable[Fault]) -> None:
         self._seen = {_place(fault) for fault in known}
 
-    def new(self, faults: Sequence[Fault], nodes: Mapping[str, Node]) -> list[Fault]:
-        """Return the faults of a combination at places without one so far, each placed at a varied value."""
+    def new(self, faults: Sequence[Fault], nodes: Mapping[str, Node], *, design: str = "") -> list[Fault]:
+        """Return the faults of a combination at places without one so far, each placed at a value that causes it.
+
+        Parameters
+        ----------
+        faults : sequence of Fault
+        nodes : mapping of str to Node
+            Varied values, or those that a design changes.
+        design : str
+            Name of the design; empty for varied values.
+        """
         fresh = [fault for fault in faults if _place(fault) not in self._seen]
         self._seen.update(map(_place, fresh))
-        return [_at_varied_value(fault, nodes) for fault in fresh]
+        return [_at_own_value(fault, nodes, design) for fault in fresh]
 
 
 def _place(fault: Fault) -> tuple[object, ...]:
     return fault.path, fault.file, fault.line, fault.column
 
 
-def _at_varied_value(fault: Fault, nodes: Mapping[str, Node]) -> Fault:
-    """Return a fault that a varied value causes, placed at that value: as its entry, or with the combination named."""
+def _at_own_value(fault: Fault, nodes: Mapping[str, Node], design: str) -> Fault:
+    """Return a fault that a value causes, placed at that value: as its entry, or with the combination named."""
     for path, node in nodes.items():
         if f"{fault.path}.".startswith(f"{path}."):
-            entry = f"vary.{path}[{node.position}]{fault.path.removeprefix(path)}"
+            own = f"designs.{design}.{path}" if design else f"vary.{path}[{node.position}]"
+            entry = f"{own}{fault.path.removeprefix(path)}"
             if (fault.file, fault.line, fault.column) in _places_in(node):
                 return replace(fault, path=entry)
             return node.mark.fault(entry, fault.message)
     combination = ", ".join(f"{path} = {describe_setting(node.plain())}" for path, node in nodes.items())
-    return next(iter(nodes.values())).mark.fault(fault.path, f"{fault.message} (with {combination})")
+    where = f"in design {design}" if design else f"with {combination}"
+    return next(iter(nodes.values())).mark.fault(fault.path, f"{fault.message} ({where})")
 
 
 def _places_in(node: Node) -> set[tuple[object, ...]]:
@@ -339,4 +393,14 @@ def _places_in(node: Node) -> set[tuple[object, ...]]:
     return found
 
 
-__all__ = ["Places", "Point", "Scenario", "describe_setting", "load", "unique"]
+__all__ = [
+    "Design",
+    "Places",
+    "Point",
+    "Scenario",
+    "describe_setting",
+    "load",
+    "overlap",
+    "spread",
+    "unique",
+]

@@ -16,7 +16,7 @@ class PathError(ValueError):
 
 
 def split_path(path: str) -> Path:
-    """Return the parts of a dotted path; what follows `vary.` is one key, because it is itself a path."""
+    """Return the parts of a dotted path; what follows `vary.` or `designs.NAME.` is one key, because it is a path."""
     parts = tuple(path.split("."))
     if not all(parts):
         raise PathError("a path is keys joined by dots, such as effects.ketamine.specific_share")
@@ -24,6 +24,8 @@ def split_path(path: str) -> Path:
         raise PathError(f"a path has at most {MAXIMUM_DEPTH} parts, not {len(parts)}")
     if parts[0] == "vary" and len(parts) > 1:
         return ("vary", ".".join(parts[1:]))
+    if parts[0] == "designs" and len(parts) > 2:
+        return ("designs", parts[1], ".".join(parts[2:]))
     return parts
 
 

@@ -217,9 +217,20 @@ def _provenance(scenario: Scenario, ledger: Ledger) -> tuple[Provenance, ...]:
         Provenance(f"vary.{path}", values, "given", None, None, "takes these values in turn")
         for path, values in scenario.content.vary.items()
     ]
+    designs = [
+        Provenance(
+            f"designs.{design.name}",
+            {path: node.plain() for path, node in design.changes.items()},
+            "given",
+            None,
+            None,
+            "a design for compare; left aside otherwise",
+        )
+        for design in scenario.designs
+    ]
     simulation = Ledger(scenario.base.root)
     simulation.note(("simulation", "replicates"), scenario.content.simulation.replicates)
     if scenario.content.simulation.precision is not None:
         simulation.note(("simulation", "precision"), scenario.content.simulation.precision)
     simulation.note(("simulation", "seed"), scenario.content.simulation.seed)
-    return (*ledger.rows, *simulation.rows, *varied)
+    return (*ledger.rows, *simulation.rows, *varied, *designs)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trialsim.designs.allocation import allocate, randomisation_list
+from trialsim.designs.allocation import allocate, randomisation_list, unshuffled
 from trialsim.scenario.resolved import Allocation
 from trialsim.streams import Streams
 
@@ -101,3 +101,27 @@ def test_without_strata_one_list_serves_all():
     strata = np.random.default_rng(1).integers(0, 2, (50, 60))
     arms = allocate(blocks(), strata, ("a", "b"), Streams(5, 0))
     np.testing.assert_array_equal(arms, randomisation_list(blocks(), 60, 50, Streams(5, 0), ""))
+
+
+@pytest.mark.parametrize("ratio", [(1, 1), (1, 2), (2, 1), (1, 3), (3, 2), (1, 1, 1), (1, 1, 2), (2, 2)])
+def test_a_block_before_shuffling_keeps_the_ratio_at_every_multiple(ratio):
+    period = sum(ratio)
+    arms = unshuffled(ratio, 5 * period)
+    for multiple in range(1, 6):
+        counts = np.bincount(arms[: multiple * period], minlength=len(ratio))
+        np.testing.assert_array_equal(counts, multiple * np.array(ratio))
+
+
+def test_equal_arms_are_taken_in_turn_and_other_ratios_stay_near():
+    np.testing.assert_array_equal(unshuffled((1, 1), 6), [0, 1, 0, 1, 0, 1])
+    np.testing.assert_array_equal(unshuffled((1, 1, 1), 6), [0, 1, 2, 0, 1, 2])
+    for ratio in ((1, 2), (2, 1)):
+        assert (unshuffled(ratio, 6) == unshuffled((1, 1), 6)).sum() == 5
+
+
+def test_with_one_block_size_most_patients_keep_their_arm_under_another_ratio():
+    def arms(ratio):
+        allocation = Allocation(ratio, "permuted_blocks", (6,), stratified=False)
+        return allocate(allocation, np.zeros((250, 60), dtype=np.intp), ("all",), Streams(5, 0))
+
+    assert (arms((1, 1)) == arms((1, 2))).mean() == pytest.approx(5 / 6)

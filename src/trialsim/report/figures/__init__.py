@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_WORDS", "NULL_FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
+__all__ = ["COMPARISON_WORDS", "FIGURE_WORDS", "NULL_FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
 
 
 class FigureWords(NamedTuple):
@@ -87,6 +87,27 @@ NULL_FIGURE_WORDS: Mapping[str, FigureWords] = {
     ),
 }
 """The words of figures that show type I errors only."""
+
+
+COMPARISON_WORDS: Mapping[str, FigureWords] = {
+    "design_forest": FigureWords(
+        "Differences of power",
+        "Power of each design less that of the reference, on the same virtual patients. Thick bars are 95 % intervals "
+        "of the paired differences, thin ones are adjusted so that all hold together with 95 %.",
+    ),
+    "design_power": FigureWords(
+        "Power of each design",
+        "Share of simulated trials that find the effect, with 95 % Monte Carlo (Wilson) intervals of each design "
+        "alone. The dotted line is the power wanted.",
+    ),
+    "design_pareto": FigureWords(
+        "Power against what it takes",
+        "Each design's power against the other measures of the front. Full circles are "
+        "designs that no other beats on all the measures of the front; diamonds seem beaten, but within Monte Carlo "
+        "error.",
+    ),
+}
+"""The words of figures that hold designs against each other."""
 
 
 def standard_figures(

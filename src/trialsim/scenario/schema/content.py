@@ -106,3 +106,8 @@ class Content(Section):
     vary: dict[str, Annotated[list[Any], Field(min_length=1, max_length=200)]] = Field(
         default_factory=dict, description="Values to try for any path of this scenario; several paths are crossed."
     )
+    designs: dict[Name, dict[str, Any] | None] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="Designs for `trialsim compare`, by name: values for paths of this scenario, and a `label`.",
+    )

@@ -1,0 +1,79 @@
+"""What became of every replicate of a cell, read back from a finished run folder: what comparisons are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.analysis.contract import FAILED
+from trialsim.scenario.methods import power_sign
+from trialsim.scenario.resolved import Analysis, Estimand
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+_COLUMNS = ("replicate", "estimate", "p", "ci_low", "ci_high", "status", "share_missing")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replicates:
+    """The trials of one cell as one analysis sees them, in replicate order.
+
+    Parameters
+    ----------
+    found, usable : ndarray of bool, shape (R,)
+        Whether the effect is found on the side that counts, and whether the fit gave an estimate.
+    estimate : ndarray, shape (R,)
+    covered : ndarray, shape (R,)
+        1 where the interval holds the true value, 0 where not, NaN where there is none.
+    share_missing : ndarray, shape (R,)
+        Of the randomised without a score at the visit.
+    """
+
+    found: Flags
+    usable: Flags
+    estimate: Array
+    covered: Array
+    share_missing: Array
+
+
+def read_replicates(folder: Path, cell: int, estimand: Estimand, analysis: Analysis, true_value: float) -> Replicates:
+    """Return the trials of one cell of a run folder.
+
+    Parameters
+    ----------
+    folder : Path
+    cell : int
+    estimand : Estimand
+    analysis : Analysis
+        One of the estimand's.
+    true_value : float
+    """
+    import pyarrow.parquet as pq
+
+    chosen = [("cell", "==", cell), ("estimand", "==", estimand.name), ("method", "==", analysis.name)]
+    table = pq.read_table(folder / "estimates.parquet", columns=list(_COLUMNS), filters=chosen)
+    columns = {name: np.asarray(table[name], dtype=np.float64) for name in _COLUMNS}
+    if (columns["replicate"] != np.arange(table.num_rows)).any():
+        raise ValueError(f"{folder}: replicates of cell {cell} are not in order")
+    sign = power_sign(estimand, analysis.measure, true_value)
+    usable = columns["status"] != FAILED
+    with np.errstate(invalid="ignore"):
+        found = usable & (columns["p"] <= analysis.alpha) & ((sign * columns["estimate"] > 0.0) | (sign == 0))
+        inside = (columns["ci_low"] <= true_value) & (true_value <= columns["ci_high"])
+    known = usable & ~np.isnan(columns["ci_low"]) & ~np.isnan(columns["ci_high"])
+    return Replicates(
+        np.asarray(found), usable, columns["estimate"], np.where(known, inside, np.nan), columns["share_missing"]
+    )
+
+
+def read_summary(folder: Path) -> list[dict[str, Any]]:
+    """Return the operating characteristics of a run folder, one mapping per cell and hypothesis."""
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(folder / "summary.parquet").to_pylist()
+    return rows

@@ -1,0 +1,294 @@
+"""What designs are compared by: a registry of measures, each with how to find it and which way is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.engine.replicates import Replicates
+from trialsim.engine.truth import Truth
+from trialsim.kernels.montecarlo import mean
+from trialsim.kernels.paired import Influences, influences
+from trialsim.planning.comparison.contenders import Design
+from trialsim.planning.comparison.operational import WITHOUT
+from trialsim.planning.comparison.questions import Question
+
+Better = Literal["higher", "lower", "closer_to_0"]
+
+
+class Value(NamedTuple):
+    """A measure of one design.
+
+    Attributes
+    ----------
+    value : float
+        NaN where there is none.
+    mcse : float
+        Monte Carlo standard error; 0 where the value is exact.
+    reason : str
+        Why there is none.
+    """
+
+    value: float
+    mcse: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulated:
+    """All that measures of a design are found from.
+
+    Parameters
+    ----------
+    design : Design
+    question : Question
+    row : dict
+        Operating characteristics of its cell.
+    replicates : Replicates
+    operations : mapping of str to ndarray, or None
+        What each trial takes.
+    drug_alone : Truth or None
+        True value without what patients and raters expect; None where nobody expects anything.
+    """
+
+    design: Design
+    question: Question
+    row: Mapping[str, Any]
+    replicates: Replicates
+    operations: Mapping[str, NDArray[np.float64]] | None
+    drug_alone: Truth | None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One measure.
+
+    Parameters
+    ----------
+    name, words, short : str
+        Words for a page, and for a narrow table.
+    unit : {'share', 'patients', 'number', 'estimate', 'days', 'months', 'usd'}
+    better : {'higher', 'lower', 'closer_to_0'}
+    find : callable
+        Gives its value for a design.
+    by_replicate : callable or None
+        Gives what each replicate adds to it; None where it is exact, or its error is not of the replicates.
+    proportion : bool
+        Whether it is a share of replicates.
+    """
+
+    name: str
+    words: str
+    short: str
+    unit: str
+    better: Better
+    find: Callable[[Simulated], Value]
+    by_replicate: Callable[[Simulated], Influences] | None = None
+    proportion: bool = False
+
+
+def power(of: Simulated) -> Influences:
+    """Return the share of usable trials that find the effect."""
+    return influences(of.replicates.found.astype(np.float64), of.replicates.usable)
+
+
+def estimate(of: Simulated) -> Influences:
+    """Return the mean estimate."""
+    return influences(of.replicates.estimate, of.replicates.usable)
+
+
+def _coverage(of: Simulated) -> Influences:
+    return influences(of.replicates.covered, ~np.isnan(of.replicates.covered))
+
+
+def _missing(of: Simulated) -> Influences:
+    share = of.replicates.share_missing
+    return influences(share, np.ones(len(share), dtype=bool))
+
+
+def _lost(of: Simulated) -> Influences:
+    n, missing = of.design.cell.n, _missing(of)
+    return Influences(n * missing.value, n * missing.influence)
+
+
+def _minus(found: Influences, taken: float) -> Influences:
+    return Influences(found.value - taken, found.influence)
+
+
+def _bias(of: Simulated) -> Influences:
+    return _minus(estimate(of), float(of.row["true_value"]))
+
+
+def _expectancy(of: Simulated) -> Influences:
+    return _minus(estimate(of), of.drug_alone.value if of.drug_alone is not None else math.nan)
+
+
+def _column(name: str) -> Callable[[Simulated], Value]:
+    def find(of: Simulated) -> Value:
+        value, mcse = float(of.row[name]), float(of.row[f"{name}_mcse"])
+        if math.isnan(value):
+            fitted = of.replicates.usable.any()
+            return Value(math.nan, math.nan, _REASONS[name] if fitted else "no fit gave an estimate")
+        return Value(value, mcse)
+
+    return find
+
+
+_REASONS = {
+    "adjusted_power": "the hypothesis is tested alone: no multiplicity procedure holds it",
+    "coverage": "its analysis gives no confidence interval",
+}
+
+
+def _bias_under_unblinding(of: Simulated) -> Value:
+    if of.design.variant.unblinding is None:
+        return Value(math.nan, 0.0, "nobody guesses: the scenario has no unblinding")
+    if of.drug_alone is None:
+        return Value(math.nan, 0.0, "the effect without expectancy cannot be found for this analysis")
+    mean, error = float(of.row["mean_estimate"]), float(of.row["mean_estimate_mcse"])
+    return Value(mean - of.drug_alone.value, math.hypot(error, of.drug_alone.se))
+
+
+def _patients_lost(of: Simulated) -> Value:
+    n = of.design.cell.n
+    return Value(n * float(of.row["share_missing"]), n * float(of.row["share_missing_mcse"]))
+
+
+def _mean_over_arms(of: Simulated, by_arm: list[float]) -> float:
+    """Return the mean over patients of something that all patients of an arm have."""
+    ratio: NDArray[np.float64] = np.array(of.design.variant.allocation.ratio, dtype=np.float64)
+    return float(ratio @ np.array(by_arm) / ratio.sum())
+
+
+def _control_patients(of: Simulated) -> Value:
+    variant = of.design.variant
+    control = [float(weight < 0.0) for weight in of.question.estimand.weights(len(variant.arms))]
+    return Value(of.design.cell.n * _mean_over_arms(of, control))
+
+
+def _infusions(of: Simulated) -> float:
+    days = of.design.variant.infusion_days
+    return _mean_over_arms(of, [float(len(listed)) for listed in days]) if days else 0.0
+
+
+def _visits(of: Simulated) -> int:
+    return 1 + len(of.design.variant.visits_days)
+
+
+def _taken(name: str) -> Callable[[Simulated], Influences]:
+    def by_replicate(of: Simulated) -> Influences:
+        values = (of.operations or {})[name]
+        return influences(values, ~np.isnan(values))
+
+    return by_replicate
+
+
+def _operational(name: str) -> Callable[[Simulated], Value]:
+    def find(of: Simulated) -> Value:
+        if of.operations is None or name not in of.operations:
+            return Value(math.nan, 0.0, WITHOUT)
+        found = of.operations[name][~np.isnan(of.operations[name])]
+        if not len(found):
+            return Value(math.nan, 0.0, "no trial came to its end")
+        return Value(*mean(found))
+
+    return find
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric("power", "Power", "Power", "share", "higher", _column("power"), power, proportion=True),
+    Metric(
+        "adjusted_power",
+        "Power within the multiplicity procedure",
+        "Adjusted power",
+        "share",
+        "higher",
+        _column("adjusted_power"),
+    ),
+    Metric("n", "Patients randomised", "N", "patients", "lower", lambda of: Value(float(of.design.cell.n))),
+    Metric("control_patients", "Patients on control", "Control", "patients", "lower", _control_patients),
+    Metric(
+        "share_missing", "Without a score at the visit", "Missing", "share", "lower", _column("share_missing"), _missing
+    ),
+    Metric(
+        "patients_missing",
+        "Patients without a score at the visit",
+        "Patients missing",
+        "patients",
+        "lower",
+        _patients_lost,
+        _lost,
+    ),
+    Metric("bias", "Bias", "Bias", "estimate", "closer_to_0", _column("bias"), _bias),
+    Metric(
+        "unblinding_bias",
+        "Bias under unblinding",
+        "Unblinding bias",
+        "estimate",
+        "closer_to_0",
+        _bias_under_unblinding,
+        _expectancy,
+    ),
+    Metric(
+        "coverage",
+        "Coverage of the interval",
+        "Coverage",
+        "share",
+        "higher",
+        _column("coverage"),
+        _coverage,
+        proportion=True,
+    ),
+    Metric(
+        "schedule_days",
+        "Days from baseline to the last visit",
+        "Days",
+        "days",
+        "lower",
+        lambda of: Value(float(of.design.variant.visits_days[-1])),
+    ),
+    Metric(
+        "infusions_per_patient",
+        "Infusions per patient",
+        "Infusions each",
+        "number",
+        "lower",
+        lambda of: Value(_infusions(of)),
+    ),
+    Metric(
+        "infusions",
+        "Infusions in all",
+        "Infusions",
+        "number",
+        "lower",
+        lambda of: Value(of.design.cell.n * _infusions(of)),
+    ),
+    Metric(
+        "visits_per_patient",
+        "Visits per patient",
+        "Visits each",
+        "number",
+        "lower",
+        lambda of: Value(float(_visits(of))),
+    ),
+    Metric(
+        "visits", "Visits in all", "Visits", "number", "lower", lambda of: Value(float(of.design.cell.n * _visits(of)))
+    ),
+    Metric("months", "Duration, months", "Months", "months", "lower", _operational("months"), _taken("months")),
+    Metric("cost_usd", "Cost, US dollars", "Cost, USD", "usd", "lower", _operational("cost_usd"), _taken("cost_usd")),
+)
+"""Every measure, in the order of the table."""
+
+BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+OPERATIONAL = ("months", "cost_usd")
+BUDGETS: Mapping[str, tuple[str, str]] = {
+    "max_patients": ("n", "patients"),
+    "max_months": ("months", "months"),
+    "max_cost": ("cost_usd", "US dollars"),
+}
+"""Limits, the measure that each is on, and its unit."""

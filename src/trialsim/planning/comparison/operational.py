@@ -1,0 +1,40 @@
+"""What running a trial takes: months, money. The one place where operations and comparisons meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.scenario.resolved import Variant
+
+WITHOUT = "the scenario has no operations, which say how patients are recruited and what a trial costs"
+
+
+def has_operations(variant: Variant) -> bool:
+    """Return whether a design says how it is run, so that months and cost will be known."""
+    return getattr(variant, "operations", None) is not None
+
+
+def operational_metrics(
+    folder: Path, variant: Variant, n: int, replicates: int
+) -> Mapping[str, NDArray[np.float64]] | None:
+    """Return what each simulated trial of a cell takes, read back from its finished run folder.
+
+    Parameters
+    ----------
+    folder : Path
+    variant : Variant
+    n : int
+        Number randomised.
+    replicates : int
+
+    Returns
+    -------
+    mapping of str to ndarray, shape (R,), or None
+        `months` from the first site to the last visit and `cost_usd`, replicates in order, NaN where a trial has none;
+        None where nothing is said of operations.
+    """
+    return None
