@@ -25,6 +25,8 @@ SECTIONS = (
     "sample_size",
     "simulation",
     "vary",
+    "priors",
+    "prior_correlations",
 )
 """Order in which the sections of a scenario are shown; one that is not listed comes last."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def available_workers() -> int:
@@ -19,13 +20,13 @@ def available_workers() -> int:
     return int(cpu_count())
 
 
-def run_units(function: Callable[[T], float], units: Sequence[T], workers: int) -> Iterator[float]:
+def run_units(function: Callable[[T], R], units: Sequence[T], workers: int) -> Iterator[R]:
     """Yield what the function returns for each unit, as they finish.
 
     Parameters
     ----------
     function : callable
-        Takes a unit, stores its result and returns the seconds it took. Picklable if workers > 1.
+        Takes a unit. Picklable, with what it returns, if workers > 1.
     units : sequence
     workers : int
         1 runs in this process.

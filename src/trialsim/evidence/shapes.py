@@ -31,6 +31,9 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 """Names of the parameters of each kind, in order. A beta is on 0 to 1; the ends of what is truncated may be infinite."""
 
+LEAST_SHARE = 1e-6
+"""Share of a distribution that has to be left when it is truncated; less is lost in the rounding of its tails."""
+
 ANY_SIGN = ("mean", "location", "low", "mode", "high")
 
 
@@ -103,8 +106,8 @@ def _problem_of_weights(weights: tuple[float, ...]) -> str | None:
 def _problem_of_truncation(made: Prior) -> str | None:
     if len(made.components) != 1:
         return "what is truncated is one component"
-    if share_within(made.components[0], made["low"], made["high"]) <= 0.0:
-        return f"nothing of {made.components[0].formula} lies from {made['low']:g} to {made['high']:g}"
+    if share_within(made.components[0], made["low"], made["high"]) < LEAST_SHARE:
+        return f"next to nothing of {made.components[0].formula} lies from {made['low']:g} to {made['high']:g}"
     return None
 
 

@@ -219,4 +219,9 @@ def _provenance(scenario: Scenario, ledger: Ledger) -> tuple[Provenance, ...]:
     simulation = Ledger(scenario.base.root)
     simulation.note(("simulation", "replicates"), scenario.content.simulation.replicates)
     simulation.note(("simulation", "seed"), scenario.content.simulation.seed)
-    return (*ledger.rows, *simulation.rows, *varied)
+    believed = []
+    if scenario.content.priors:
+        from trialsim.scenario.prior_sources import prior_sources
+
+        believed = prior_sources(scenario.content)
+    return (*ledger.rows, *simulation.rows, *varied, *believed)
