@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from trialsim._version import __version__
 
 if TYPE_CHECKING:
+    from trialsim.api import Assured as Assured
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import Sized as Sized
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
+    from trialsim.api import assurance as assurance
     from trialsim.api import cohort as cohort
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import formula as formula
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from trialsim.api import tipping_point as tipping_point
 
 __all__ = [
+    "Assured",
     "MmrmResult",
     "ReplayResult",
     "Run",
@@ -37,6 +40,7 @@ __all__ = [
     "TippingPoint",
     "__version__",
     "analyse",
+    "assurance",
     "cohort",
     "detectable_effect",
     "formula",

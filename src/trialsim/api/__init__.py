@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.api import formula
+    from trialsim.api.assurances import Assured, assurance
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
@@ -16,12 +17,14 @@ if TYPE_CHECKING:
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
+    "Assured",
     "MmrmResult",
     "ReplayResult",
     "Run",
     "Sized",
     "TippingPoint",
     "analyse",
+    "assurance",
     "cohort",
     "detectable_effect",
     "formula",
@@ -38,6 +41,8 @@ __all__ = [
 
 _HOME = {
     "analyse": "real_data",
+    "Assured": "assurances",
+    "assurance": "assurances",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
     "MmrmResult": "repeated_measures",

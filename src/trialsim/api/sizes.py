@@ -129,7 +129,7 @@ def required_sample_size(
     from trialsim.engine.backends import available_workers
     from trialsim.planning.size import required_size
 
-    loaded = _loaded(scenario, settings)
+    loaded = loaded_with(scenario, settings)
     answer = required_size(
         resolve(loaded.at_base()),
         power=power,
@@ -180,7 +180,7 @@ def detectable_effect(
     from trialsim.engine.backends import available_workers
     from trialsim.planning.detectable import detectable_effect as search_effect
 
-    loaded = _loaded(scenario, settings)
+    loaded = loaded_with(scenario, settings)
     answer = search_effect(
         loaded,
         path,
@@ -195,7 +195,8 @@ def detectable_effect(
     return Sized(answer, _left_aside(loaded))
 
 
-def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
+def loaded_with(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
+    """Return a scenario that may be given as a file; settings go with a file only."""
     if not isinstance(scenario, Scenario):
         return load(scenario, settings=settings)
     if settings:
@@ -204,6 +205,9 @@ def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None)
 
 
 def _left_aside(scenario: Scenario) -> tuple[str, ...]:
-    if not scenario.varied:
-        return ()
-    return (f"vary is left aside ({', '.join(scenario.varied)}): the scenario's own values are used.",)
+    aside = [
+        f"{what} left aside ({', '.join(paths)}): the scenario's own values are used."
+        for what, paths in (("vary is", scenario.varied), ("priors are", scenario.believed))
+        if paths
+    ]
+    return tuple(aside)

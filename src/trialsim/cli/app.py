@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from trialsim.cli.analyze import analyze
+from trialsim.cli.assurance import assurance
 from trialsim.cli.cohort import cohort
 from trialsim.cli.evidence import evidence
 from trialsim.cli.explain import explain
@@ -98,7 +99,21 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, size, formula, cohort, plot, replay, analyze, evidence, schema):
+for _command in (
+    new,
+    validate,
+    explain,
+    run,
+    size,
+    assurance,
+    formula,
+    cohort,
+    plot,
+    replay,
+    analyze,
+    evidence,
+    schema,
+):
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 

@@ -29,7 +29,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     "mixture": (),
     "product": (),
 }
-"""Names of the parameters of each kind, in order. A beta is on 0 to 1; the ends of what is truncated may be infinite."""
+"""Names of the parameters of each kind, in order. A beta is on 0 to 1; ends of what is truncated may be infinite."""
 
 LEAST_SHARE = 1e-6
 """Share of a distribution that has to be left when it is truncated; less is lost in the rounding of its tails."""

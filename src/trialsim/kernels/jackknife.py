@@ -31,9 +31,7 @@ def without_each(groups: Index) -> list[NDArray[np.bool_]]:
     return [groups != group for group in np.unique(groups)]
 
 
-def delete_a_group(
-    statistic: Callable[[NDArray[np.bool_]], Array], groups: Index
-) -> tuple[Array, Array]:
+def delete_a_group(statistic: Callable[[NDArray[np.bool_]], Array], groups: Index) -> tuple[Array, Array]:
     r"""Return a statistic and its Monte Carlo standard error, both of the shape that the statistic has.
 
     Parameters

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.kernels.ensembles import noise_of_shares, without_noise
 from trialsim.kernels.jackknife import delete_a_group
 
 Array = NDArray[np.float64]
@@ -28,8 +29,8 @@ Flags = NDArray[np.bool_]
 PILOTS_PER_DRAW = 4
 """Pilots of each draw whose results are looked at; the others tell its likelihood."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-FEW = 30.0
-"""Effective number of draws after a pilot below which its answer is rough."""
+
+
 LEAST_SPREAD = 1e-9
 
 
@@ -140,11 +141,9 @@ def _value(n: int, shown: Array, power: Array, success: Array, groups: NDArray[n
     values, errors = delete_a_group(numbers, groups)
     everybody = np.ones(len(power), dtype=bool)
     after, noise, effective = _after(seen, power, everybody)
-    clean = np.clip(_without_noise(after, noise), 0.0, 1.0)
+    clean = np.clip(without_noise(after, noise), 0.0, 1.0)
     before = float(power.mean())
-    count = np.sum(np.isfinite(success), axis=1)
-    # Power known exactly has less spread than power from finite replicates.
-    known = np.clip(_without_noise(power, float(np.mean(power * (1.0 - power) / np.maximum(count - 1, 1)))), 0.0, 1.0)
+    known = np.clip(without_noise(power, noise_of_shares(success)), 0.0, 1.0)
     expected, sd, chance, changed, value = values.tolist()
     return PilotValue(
         n_pilot=n,
@@ -173,7 +172,7 @@ def _numbers(after: Array, noise: float, power: Array, go: float) -> Array:
     """Return mean and SD of the assurance after pilots, the chances that it is run or changed, and what it is worth."""
     if not len(after):
         return np.full(5, np.nan)
-    clean, before = _without_noise(after, noise), float(power.mean())
+    clean, before = without_noise(after, noise), float(power.mean())
     run = float(np.mean(clean >= go))
     changed = 1.0 - run if before >= go else run
     value = _worth(clean, go) - max(float(clean.mean()) - go, 0.0)
@@ -183,13 +182,6 @@ def _numbers(after: Array, noise: float, power: Array, go: float) -> Array:
 def _worth(assurance: Array, go: float) -> float:
     """Return the expected worth of running the trial where it is worth it."""
     return float(np.mean(np.maximum(assurance - go, 0.0)))
-
-
-def _without_noise(values: Array, noise: float) -> Array:
-    """Return values whose variance is that without noise of a given mean variance."""
-    total = float(np.var(values, ddof=1)) if len(values) > 1 else 0.0
-    factor = np.sqrt(max(total - noise, 0.0) / total) if total > 0.0 else 0.0
-    return np.asarray(values.mean() + factor * (values - values.mean()))
 
 
 def _likelihood(shown: Array) -> _Seen:

@@ -1,4 +1,4 @@
-"""Trials simulated at values drawn from priors: each draw a scenario of its own, with a block of replicates of its own."""
+"""Trials simulated at values drawn from priors: each draw a scenario of its own, with its own block of replicates."""
 
 from __future__ import annotations
 

@@ -163,7 +163,8 @@ def _faults_in_numbers(base: Point, meaning: tuple[Fault, ...]) -> list[Fault]:
 
 # Faults in these parts leave the patient model's numbers as they are, so those can be checked all the same.
 _HARMLESS = (
-    "allocation", "analysis", "dropout", "estimands", "sample_size", "simulation", "vary", "priors", "prior_correlations",
+    "allocation", "analysis", "dropout", "estimands", "sample_size", "simulation", "vary", "priors",
+    "prior_correlations",
 )  # fmt: skip
 
 

@@ -173,9 +173,7 @@ def _beta(_: str, value: Any) -> Prior:
     if value.sd >= most:
         raise ValueError(f"a beta with a mean of {number(value.mean)} has an SD below {number(most)}")
     concentration = value.mean * (1.0 - value.mean) / value.sd**2 - 1.0
-    return Prior(
-        kind="beta", parameters=(("a", value.mean * concentration), ("b", (1.0 - value.mean) * concentration))
-    )
+    return Prior(kind="beta", parameters=(("a", value.mean * concentration), ("b", (1.0 - value.mean) * concentration)))
 
 
 def _gamma(_: str, value: Any) -> Prior:

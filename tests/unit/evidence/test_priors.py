@@ -189,7 +189,10 @@ def test_a_t_without_moments_says_so():
         ({"kind": "discrete", "values": (1.0, 0.0), "weights": (0.5, 0.5)}, "must rise"),
         ({"kind": "discrete", "values": (1.0,), "weights": (0.5, 0.5)}, "a weight for each"),
         ({"kind": "truncated", "parameters": (("low", 0.0), ("high", 1.0))}, "one component"),
-        ({"kind": "truncated", "parameters": (("low", 2.0), ("high", math.inf)), "components": (SHARE,)}, "next to nothing of"),
+        (
+            {"kind": "truncated", "parameters": (("low", 2.0), ("high", math.inf)), "components": (SHARE,)},
+            "next to nothing of",
+        ),
         ({"kind": "normal", "parameters": (("mean", 0.0),)}, "a normal takes mean, sd"),
         ({"kind": "normal", "parameters": (("mean", 0.0), ("sd", 0.0))}, "sd must be above 0"),
         ({"kind": "normal", "parameters": (("mean", math.nan), ("sd", 1.0))}, "not finite"),

@@ -1,4 +1,4 @@
-"""Checks of priors: that each is a distribution on values that its parameter can have, and of how they hang together."""
+"""Checks of priors: each a distribution on values that its parameter can have; and of how they hang together."""
 
 from __future__ import annotations
 

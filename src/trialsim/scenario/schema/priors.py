@@ -101,14 +101,13 @@ class Prior(Shape):
         False, description="Cut off what lies outside the range that the value can have; otherwise that is an error."
     )
     relative_to: Label | None = Field(
-        None, description="A path: the prior is on the difference from the value there, such as that in another stratum."
+        None,
+        description="A path: the prior is on the difference from the value there, such as that in another stratum.",
     )
     source: Text | None = Field(None, description="Where the belief comes from, in words; shown by explain.")
 
 
-PriorEntry = Annotated[
-    Annotated[Label, Tag("as:text")] | Annotated[Prior, Tag("as:mapping")], Discriminator(kind_of)
-]
+PriorEntry = Annotated[Annotated[Label, Tag("as:text")] | Annotated[Prior, Tag("as:mapping")], Discriminator(kind_of)]
 
 
 class PriorCorrelation(Section):
