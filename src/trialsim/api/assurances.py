@@ -200,16 +200,15 @@ def assurance(
         If the scenario is not sound or has no priors, a number is out of range, or a draw cannot be.
     """
     from trialsim.engine.backends import available_workers
-    from trialsim.planning.assurance import Asking
     from trialsim.planning.assurance import assurance as average
+    from trialsim.planning.assurance_measures import Asking
 
     loaded = loaded_with(scenario, settings)
     asking = Asking(draws, goal, threshold, relevant, go, tuple(pilots), leave_out)
     answer = average(_cells(loaded, cells), asking, workers=workers or available_workers(), progress=progress)
-    notes = ()
-    if loaded.varied and not cells:
-        notes = (f"vary is left aside ({', '.join(loaded.varied)}): the scenario's own values are used.",)
-    return Assured(answer, notes)
+    aside = loaded.varied if not cells else ()
+    words = f"vary is left aside ({', '.join(aside)}): the scenario's own values are used."
+    return Assured(answer, (words,) if aside else ())
 
 
 def _cells(scenario: Scenario, every: bool) -> list[tuple[Mapping[str, Any], Scenario]]:

@@ -1,4 +1,4 @@
-"""Assurance in words: a table by number of patients, what it means for the largest trial, and what a pilot would teach."""
+"""Assurance in words: a table by number of patients, what it means for the largest trial, what a pilot would teach."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from trialsim.report.measures import quantity, shown
-from trialsim.report.words import fixed, value_words
+from trialsim.report.measures import factor_of, quantity, shown
+from trialsim.report.words import NO_BREAK_SPACE, fixed, value_words
 
 WIDTH = 100
 Row = Mapping[str, Any]
@@ -37,8 +37,8 @@ def assurance_text(answer: Row) -> str:
     cells = answer["cells"]
     draws = sum(cell["draws"] for cell in cells)
     lines.append(
-        f"{answer['trials']:,} simulated trials: {draws:,} draws from the priors, {answer['replicates']} replicates of each. "
-        "± is the Monte Carlo standard error over both."
+        f"{answer['trials']:,} simulated trials: {draws:,} draws from the priors, {answer['replicates']} replicates of "
+        "each. ± is the Monte Carlo standard error over both."
     )
     return "\n".join(line if line.startswith("  ") or not line else _wrapped(line) for line in lines)
 
@@ -61,7 +61,7 @@ def _cell_lines(answer: Row, cell: Row) -> Iterator[str]:
         share = cell["left_out"] / (cell["draws"] + cell["left_out"])
         yield f"{cell['left_out']} draws ({_percent(share)}) were left out: no scenario can have them."
     if not cell["effect_exact"]:
-        yield "The model does not give the true effects exactly: that of a draw is the mean estimate of its largest trials."
+        yield "The model does not give true effects exactly: that of a draw is the mean estimate of its largest trials."
     last = cell["sizes"][-1]
     yield ""
     yield f"With {last['n_total']:,} patients, {answer['hypothesis']}:"
@@ -92,14 +92,14 @@ def _heading(name: str, answer: Row) -> str:
     relevant = answer["relevant"]
     return COLUMNS[name].format(
         threshold=_percent(answer["threshold"], 0),
-        relevant="" if relevant is None else shown(relevant, answer["measure"]),
+        relevant="" if relevant is None else f"{factor_of(answer['measure']) * relevant:g}",
     )
 
 
 def _own(size: Row) -> str:
     if size["own_power"] is None:
         return "–"
-    return f"{fixed(100 * size['own_power'], 1)} ± {fixed(100 * size['own_mcse'], 1)} %"
+    return _told({"value": size["own_power"], "mcse": size["own_mcse"]})
 
 
 def _told(told: Row | None) -> str:
@@ -107,11 +107,11 @@ def _told(told: Row | None) -> str:
     if told is None:
         return "–"
     error = "?" if told["mcse"] is None else fixed(100 * told["mcse"], 2 if told["mcse"] < 0.001 else 1)
-    return f"{fixed(100 * told['value'], 1)} ± {error} %"
+    return f"{fixed(100 * told['value'], 1)} ± {error}{NO_BREAK_SPACE}%"
 
 
 def _percent(share: float, decimals: int = 1) -> str:
-    return f"{fixed(100 * share, decimals)} %"
+    return f"{fixed(100 * share, decimals)}{NO_BREAK_SPACE}%"
 
 
 def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
@@ -124,11 +124,12 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
     yield f"Power is {middle} or more in half of the draws, and between {low} and {high} in 90 of 100."
     if "benefit" in prior:
         yield (
-            f"A benefit has a chance of {_told(prior['benefit'])}. However many patients, the assurance stays at or below "
-            f"the chance that what is claimed is true, {_told(prior['claimable'])}."
+            f"A benefit has a chance of {_told(prior['benefit'])}. However many the patients, the assurance stays at or "
+            f"below the chance that what is claimed is true, {_told(prior['claimable'])}."
         )
     if "power_if_benefit" in told:
-        yield f"If there is a benefit, the trial succeeds with {_told(told['power_if_benefit'])}{_if_relevant(answer, told)}."
+        more = _if_relevant(answer, told)
+        yield f"If there is a benefit, the trial succeeds with {_told(told['power_if_benefit'])}{more}."
     if "benefit_if_success" in told:
         relevant = ""
         if "relevant_if_success" in told:
@@ -168,14 +169,15 @@ def _pilot_lines(answer: Row, cell: Row) -> Iterator[str]:
         yield (
             f"After a pilot of {pilot['n_pilot']:,} the assurance of {_percent(pilot['before'])} becomes "
             f"{_percent(pilot['quantiles']['q5'])} to {_percent(pilot['quantiles']['q95'])} (90 of 100 pilots; mean "
-            f"{_percent(pilot['expected'])} ± {_percent(pilot['expected_mcse'])}). Run from {_percent(answer['go'], 0)} on, "
-            f"the trial now would be {now}; the pilot changes that with {_told(chance)}. It is worth {_told(value)} of a "
-            f"successful trial; to know everything that has a prior, {_percent(pilot['value_of_certainty'])}."
+            f"{_told({'value': pilot['expected'], 'mcse': pilot['expected_mcse']})}). If it is run from "
+            f"{_percent(answer['go'], 0)} on, the trial would now be {now}, and the pilot changes that with "
+            f"{_told(chance)}. The pilot is worth {_told(value)} of a successful trial; knowing everything that has a "
+            f"prior would be worth {_percent(pilot['value_of_certainty'])}."
         )
         if pilot["effective_draws"] < FEW_DRAWS:
             yield (
-                f"What is believed after a pilot of {pilot['n_pilot']:,} rests on {pilot['effective_draws']:.0f} draws: "
-                "give more --draws."
+                f"What is believed after a pilot of {pilot['n_pilot']:,} rests on {pilot['effective_draws']:.0f} draws; "
+                "ask for more draws."
             )
         if pilot["failed"] > 0.0:
             yield f"{_percent(pilot['failed'])} of these pilots could not be analysed and are left out."

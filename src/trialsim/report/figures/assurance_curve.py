@@ -81,7 +81,7 @@ def draw_assurance_curve(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = Figure(figsize=(7.6, 4.9), layout="constrained")
         axes = figure.subplots()
-        axes.set_title(f"Chance of success for {frame['title'].iloc[0]}")
+        axes.set_title(f"Chance of success, {frame['title'].iloc[0]}")
         axes.set_xlabel("Patients randomised")
         axes.set_ylabel("Chance, %")
         for (label, part), mark in zip(lines, marks, strict=True):
@@ -93,10 +93,10 @@ def draw_assurance_curve(frame: pd.DataFrame) -> Figure:
         style.percent_axis(axes, low=-0.02, high=1.03)
         if len(settings) == 1:
             _draw_limit(axes, frame["limit"].iloc[0])
-        figure.legend(loc="outside lower center", ncols=1 if len(lines) > 3 else len(lines), fontsize=8.5)
+        axes.legend(loc="best", fontsize=8.5)
         note = "Bands: 95 % Monte Carlo, over the draws of the priors and the trials at each."
         if len(settings) == 1:
-            note += " Dashed: the chance that what is claimed is true, which assurance does not pass."
+            note += " Dotted: the chance that what is claimed is true, which assurance does not pass."
         style.add_note(figure, note)
     return figure
 

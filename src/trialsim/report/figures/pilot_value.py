@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from trialsim.report import style
-from trialsim.report.words import percent
+from trialsim.report.words import NO_BREAK_SPACE, fixed
 
 COLUMNS = (
     "title", "n_total", "n_pilot", "from", "to", "share", "before", "go", "chance_run", "chance_changed", "value",
 )  # fmt: skip
-BARS = 40
+BARS = 20
 MOST_PILOTS = 5
 
 
@@ -74,8 +74,8 @@ def draw_pilot_value(frame: pd.DataFrame) -> Figure:
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
         style.add_note(
             figure,
-            f"{first['title']}. Solid line: assurance now ({percent(float(first['before']))}). Dotted line: the assurance "
-            f"from which the trial is run ({percent(float(first['go']))}); full bars are pilots after which it is.",
+            f"Of {first['title']}. Solid line: assurance now ({_percent(first['before'])}). Dotted line: the assurance from "
+            f"which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is run.",
         )
     return figure
 
@@ -94,5 +94,9 @@ def _draw_panel(axes: Axes, part: pd.DataFrame, tallest: float) -> None:
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.set_ylabel(f"pilot of\n{int(row['n_pilot']):,}", rotation=0, ha="right", va="center")
-    words = f"run: {percent(float(row['chance_run']))}\nother decision: {percent(float(row['chance_changed']))}"
+    words = f"trial run: {_percent(row['chance_run'])}\nchanged: {_percent(row['chance_changed'])}"
     axes.text(0.012, 0.94, words, transform=axes.transAxes, va="top", fontsize=8.0, color=style.INK)
+
+
+def _percent(share: float) -> str:
+    return f"{fixed(100.0 * float(share), 0)}{NO_BREAK_SPACE}%"

@@ -67,17 +67,17 @@ def draw_power_by_effect(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = Figure(figsize=(7.6, 5.8), layout="constrained")
         above, beneath = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
-        above.set_title(f"Power for {first['title']} by true effect")
+        above.set_title(f"Power by true effect, {first['title']}")
         for n, mark in zip(sizes, style.categorical_marks(len(sizes)), strict=True):
             of = frame[frame["n_total"] == n]
             draws, bins = of[of["kind"] == "draw"], of[of["kind"] == "bin"].sort_values("effect")
             above.plot(
-                draws["effect"], draws["power"], linestyle="", marker="o", markersize=2.5, color=mark.colour, alpha=0.25,
-                markeredgewidth=0,
+                draws["effect"], draws["power"], linestyle="", marker="o", markersize=2.5, color=mark.colour,
+                alpha=0.25, markeredgewidth=0,
             )  # fmt: skip
             above.plot(
-                bins["effect"], bins["power"], color=mark.colour, marker=mark.marker, linestyle=mark.dash, markersize=4.5,
-                label=f"N = {n:,}",
+                bins["effect"], bins["power"], color=mark.colour, marker=mark.marker, linestyle=mark.dash,
+                markersize=4.5, label=f"N = {n:,}",
             )  # fmt: skip
             above.vlines(bins["effect"], bins["low"], bins["high"], color=mark.colour, linewidth=1.1)
         style.percent_axis(above, low=-0.03, high=1.04)
@@ -88,8 +88,8 @@ def draw_power_by_effect(frame: pd.DataFrame) -> Figure:
         _draw_marks((above, beneath), first)
         style.add_note(
             figure,
-            "Dots: draws of the priors. Marks: means over draws with nearly the same effect, with 95 % intervals; all else "
-            "that has a prior is averaged over. Beneath: what is believed of the effect.",
+            "Dots: draws of the priors. Marks: means over draws with nearly the same effect, with 95 % intervals; "
+            "whatever else has a prior is averaged over. Beneath: what is believed of the effect.",
         )
     return figure
 

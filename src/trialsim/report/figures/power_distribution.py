@@ -42,7 +42,8 @@ def power_distribution_data(answer: Mapping[str, Any], cell: int = 0) -> pd.Data
             bar = row["chance"] - beyond if place % BIN == 0 and place < len(at) - 1 else None
             rows.append({
                 "title": answer["hypothesis"], "n_total": size["n_total"],
-                "assurance": size["measures"]["assurance"]["value"], "threshold": answer["threshold"], **row, "share": bar,
+                "assurance": size["measures"]["assurance"]["value"], "threshold": answer["threshold"], **row,
+                "share": bar,
             })  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -71,13 +72,13 @@ def draw_power_distribution(frame: pd.DataFrame) -> Figure:
             beyond.fill_between(part["power"], part["low"], part["high"], color=mark.colour, alpha=0.12, linewidth=0)
             beyond.plot(part["power"], part["chance"], color=mark.colour, marker="", label=f"N = {n:,}")
         if first is not None:
-            first.set_title("How often power is what")
+            first.set_title("Distribution of power")
         _finish_beyond(beyond, float(frame["threshold"].iloc[0]))
         style.add_note(
             figure,
-            f"{frame['title'].iloc[0]}. Over the draws of the priors, the noise of finitely many trials at each taken out "
-            "of the spread. Left: bars are 5 points of power wide; line: the mean, which is the assurance. Bands: 95 % "
-            "Monte Carlo.",
+            f"Of {frame['title'].iloc[0]}, over the draws of the priors; the noise of finitely many trials at each is taken "
+            "out of the spread. Left: bars are 5 percentage points wide; line: the mean, which is the assurance. Right: "
+            "bands are 95 % Monte Carlo; dotted, the power that makes a trial worth running.",
         )
     return figure
 
