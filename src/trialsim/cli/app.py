@@ -99,21 +99,8 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (
-    new,
-    validate,
-    explain,
-    run,
-    size,
-    assurance,
-    formula,
-    cohort,
-    plot,
-    replay,
-    analyze,
-    evidence,
-    schema,
-):
+_COMMANDS = (new, validate, explain, run, size, assurance, formula, cohort, plot, replay, analyze, evidence, schema)
+for _command in _COMMANDS:
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 

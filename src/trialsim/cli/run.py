@@ -11,6 +11,7 @@ from trialsim.cli.options import ScenarioFile, Settings, parse_settings
 
 if TYPE_CHECKING:
     from trialsim.api import Run
+    from trialsim.scenario import Scenario
 
 
 def run(
@@ -77,11 +78,23 @@ def run(
     if as_json:
         import json
 
-        typer.echo(json.dumps(_as_json(result), indent=2))
+        typer.echo(json.dumps({**_as_json(result), "notes": priors_aside(scenario)}, indent=2))
     elif not quiet:
         from trialsim.cli.tables import print_run
 
         print_run(result)
+        for note in priors_aside(scenario):
+            typer.echo(note)
+
+
+def priors_aside(scenario: Scenario) -> list[str]:
+    """Return a sentence where a scenario has priors: a run does not average over them."""
+    if not scenario.believed:
+        return []
+    return [
+        f"priors are left aside ({', '.join(scenario.believed)}): this is the power at the scenario's own values. "
+        "`trialsim assurance` averages over them."
+    ]
 
 
 def _as_json(result: Run) -> dict[str, Any]:

@@ -123,10 +123,11 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
     low, middle, high = (_percent(told[f"power_q{q}"]["value"]) for q in ("5", "50", "95"))
     yield f"Power is {middle} or more in half of the draws, and between {low} and {high} in 90 of 100."
     if "benefit" in prior:
-        yield (
-            f"A benefit has a chance of {_told(prior['benefit'])}. However many the patients, the assurance stays at or "
-            f"below the chance that what is claimed is true, {_told(prior['claimable'])}."
-        )
+        limit = "this"
+        if prior["claimable"]["value"] != prior["benefit"]["value"]:
+            limit = f"the chance that what is claimed is true, {_told(prior['claimable'])}"
+        chance = _told(prior["benefit"])
+        yield f"A benefit has a chance of {chance}. With ever more patients the assurance tends to {limit}."
     if "power_if_benefit" in told:
         more = _if_relevant(answer, told)
         yield f"If there is a benefit, the trial succeeds with {_told(told['power_if_benefit'])}{more}."
@@ -176,8 +177,8 @@ def _pilot_lines(answer: Row, cell: Row) -> Iterator[str]:
         )
         if pilot["effective_draws"] < FEW_DRAWS:
             yield (
-                f"What is believed after a pilot of {pilot['n_pilot']:,} rests on {pilot['effective_draws']:.0f} draws; "
-                "ask for more draws."
+                f"What is believed after a pilot of {pilot['n_pilot']:,} rests on {pilot['effective_draws']:.0f} draws "
+                "only; ask for more."
             )
         if pilot["failed"] > 0.0:
             yield f"{_percent(pilot['failed'])} of these pilots could not be analysed and are left out."

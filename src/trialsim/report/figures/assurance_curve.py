@@ -96,7 +96,7 @@ def draw_assurance_curve(frame: pd.DataFrame) -> Figure:
         axes.legend(loc="best", fontsize=8.5)
         note = "Bands: 95 % Monte Carlo, over the draws of the priors and the trials at each."
         if len(settings) == 1:
-            note += " Dotted: the chance that what is claimed is true, which assurance does not pass."
+            note += " Dotted: the chance that what is claimed is true, which assurance tends to."
         style.add_note(figure, note)
     return figure
 

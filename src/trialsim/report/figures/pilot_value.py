@@ -74,8 +74,8 @@ def draw_pilot_value(frame: pd.DataFrame) -> Figure:
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
         style.add_note(
             figure,
-            f"Of {first['title']}. Solid line: assurance now ({_percent(first['before'])}). Dotted line: the assurance from "
-            f"which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is run.",
+            f"Of {first['title']}. Solid line: assurance now ({_percent(first['before'])}). Dotted line: the assurance "
+            f"from which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is run.",
         )
     return figure
 
