@@ -119,8 +119,8 @@ class Assurance:
 
     Parameters
     ----------
-    title, goal, hypothesis, measure : str
-        Of the scenario; what is to succeed; the first hypothesis and the measure of its effect.
+    title, goal, hypothesis, hypothesis_label, measure : str
+        Of the scenario; what is to succeed, by name and in words; the measure of the first hypothesis's effect.
     benefit_sign : int
         1 where a positive effect is a benefit, -1 where a negative one is.
     threshold, go : float
@@ -135,6 +135,7 @@ class Assurance:
     title: str
     goal: Goal
     hypothesis: str
+    hypothesis_label: str
     measure: str
     benefit_sign: int
     threshold: float
@@ -200,6 +201,7 @@ def assurance(
         title=first.title,
         goal=asking.goal,
         hypothesis=called(asked, 0),
+        hypothesis_label=called(asked, 0) if asked.together else estimand.label,
         measure=estimand.analyses[member.analysis].measure,
         benefit_sign=int(benefit_of(asked, 1.0)),
         threshold=asking.threshold,

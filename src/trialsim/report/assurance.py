@@ -64,7 +64,7 @@ def _cell_lines(answer: Row, cell: Row) -> Iterator[str]:
         yield "The model does not give true effects exactly: that of a draw is the mean estimate of its largest trials."
     last = cell["sizes"][-1]
     yield ""
-    yield f"With {last['n_total']:,} patients, {answer['hypothesis']}:"
+    yield f"With {last['n_total']:,} patients, {answer['hypothesis_label']}:"
     for sentence in (*_view_lines(answer, cell, last), *_pilot_lines(answer, cell)):
         yield from _bullet(sentence)
 

@@ -14,7 +14,18 @@ from trialsim.report.assurance_tables import setting_of
 from trialsim.report.measures import quantity
 from trialsim.report.words import percent
 
-COLUMNS = ("title", "setting", "series", "series_label", "n_total", "value", "low", "high", "limit")
+COLUMNS = (
+    "hypothesis",
+    "hypothesis_label",
+    "setting",
+    "series",
+    "series_label",
+    "n_total",
+    "value",
+    "low",
+    "high",
+    "limit",
+)
 SERIES = ("assurance", "success_and_relevant", "own_power")
 
 
@@ -29,9 +40,9 @@ def assurance_curve_data(answer: Mapping[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `title`, `setting` (words; empty where nothing is varied), `series` (assurance, success_and_relevant,
-        own_power), `series_label` (words), `n_total`, `value`, `low`, `high` (95 %), `limit` (chance that what is
-        claimed is true).
+        Columns `hypothesis` (name), `hypothesis_label` (words), `setting` (words; empty where nothing is varied),
+        `series` (assurance, success_and_relevant, own_power), `series_label` (words), `n_total`, `value`, `low`, `high`
+        (95 %), `limit` (chance that what is claimed is true).
     """
     words = {
         "assurance": "assurance",
@@ -44,7 +55,12 @@ def assurance_curve_data(answer: Mapping[str, Any]) -> pd.DataFrame:
     for cell in answer["cells"]:
         limit = cell["measures"].get("claimable", {}).get("value")
         for size in cell["sizes"]:
-            about = {"title": answer["hypothesis"], "setting": setting_of(cell), "n_total": size["n_total"]}
+            about = {
+                "hypothesis": answer["hypothesis"],
+                "hypothesis_label": answer["hypothesis_label"],
+                "setting": setting_of(cell),
+                "n_total": size["n_total"],
+            }
             for series in SERIES:
                 told = _told(size, series)
                 if told is not None:
@@ -81,7 +97,7 @@ def draw_assurance_curve(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = Figure(figsize=(7.6, 4.9), layout="constrained")
         axes = figure.subplots()
-        axes.set_title(f"Chance of success, {frame['title'].iloc[0]}")
+        axes.set_title(f"Chance of success: {frame['hypothesis_label'].iloc[0]}")
         axes.set_xlabel("Patients randomised")
         axes.set_ylabel("Chance, %")
         for (label, part), mark in zip(lines, marks, strict=True):

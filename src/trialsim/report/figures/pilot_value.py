@@ -15,7 +15,8 @@ from trialsim.report import style
 from trialsim.report.words import NO_BREAK_SPACE, fixed
 
 COLUMNS = (
-    "title", "n_total", "n_pilot", "from", "to", "share", "before", "go", "chance_run", "chance_changed", "value",
+    "hypothesis", "hypothesis_label", "n_total", "n_pilot", "from", "to", "share", "before", "go", "chance_run",
+    "chance_changed", "value",
 )  # fmt: skip
 BARS = 20
 MOST_PILOTS = 5
@@ -34,8 +35,9 @@ def pilot_value_data(answer: Mapping[str, Any], cell: int = 0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `title`, `n_total` (of the trial), `n_pilot`, `from` and `to` (assurance after the pilot), `share` (of
-        pilots), `before` (assurance now), `go`, `chance_run`, `chance_changed`, `value`.
+        Columns `hypothesis` (name), `hypothesis_label` (words), `n_total` (of the trial), `n_pilot`, `from` and `to`
+        (assurance after the pilot), `share` (of pilots), `before` (assurance now), `go`, `chance_run`,
+        `chance_changed`, `value`.
     """
     one, rows = answer["cells"][cell], []
     edges = np.linspace(0.0, 1.0, BARS + 1)
@@ -44,7 +46,8 @@ def pilot_value_data(answer: Mapping[str, Any], cell: int = 0) -> pd.DataFrame:
             continue
         counts, _ = np.histogram(pilot["after"], bins=edges)
         about = {
-            "title": answer["hypothesis"], "n_total": one["sizes"][-1]["n_total"],
+            "hypothesis": answer["hypothesis"], "hypothesis_label": answer["hypothesis_label"],
+            "n_total": one["sizes"][-1]["n_total"],
             **{name: pilot[name] for name in ("n_pilot", "before", "go", "chance_run", "chance_changed", "value")},
         }  # fmt: skip
         shares = (counts / counts.sum()).tolist()
@@ -74,8 +77,8 @@ def draw_pilot_value(frame: pd.DataFrame) -> Figure:
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
         style.add_note(
             figure,
-            f"Of {first['title']}. Solid line: assurance now ({_percent(first['before'])}). Dotted line: the assurance "
-            f"from which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is run.",
+            f"{first['hypothesis_label']}. Solid line: assurance now ({_percent(first['before'])}). Dotted line: the "
+            f"assurance from which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is run.",
         )
     return figure
 

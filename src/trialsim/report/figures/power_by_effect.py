@@ -13,7 +13,20 @@ from matplotlib.figure import Figure
 from trialsim.report import style
 from trialsim.report.measures import factor_of, unit_of
 
-COLUMNS = ("title", "unit", "benefit_sign", "relevant", "kind", "n_total", "effect", "power", "low", "high", "draws")
+COLUMNS = (
+    "hypothesis",
+    "hypothesis_label",
+    "unit",
+    "benefit_sign",
+    "relevant",
+    "kind",
+    "n_total",
+    "effect",
+    "power",
+    "low",
+    "high",
+    "draws",
+)
 BARS = 30
 SMALL = 9.0
 
@@ -31,15 +44,16 @@ def power_by_effect_data(answer: Mapping[str, Any], cell: int = 0) -> pd.DataFra
     Returns
     -------
     DataFrame
-        Columns `title`, `unit`, `benefit_sign`, `relevant` (size of a benefit that matters; empty without one), `kind`
-        (draw, or bin), `n_total`, `effect` (true, active − control, in the unit shown), `power`, and for bins `low`,
-        `high` (95 %) and `draws`.
+        Columns `hypothesis` (name), `hypothesis_label` (words), `unit`, `benefit_sign`, `relevant` (size of a benefit
+        that matters; empty without one), `kind` (draw, or bin), `n_total`, `effect` (true, active − control, in the
+        unit shown), `power`, and for bins `low`, `high` (95 %) and `draws`.
     """
     measure = answer["measure"]
     factor = factor_of(measure)
     relevant = answer["relevant"]
     about = {
-        "title": answer["hypothesis"], "unit": unit_of(measure), "benefit_sign": answer["benefit_sign"],
+        "hypothesis": answer["hypothesis"], "hypothesis_label": answer["hypothesis_label"],
+        "unit": unit_of(measure), "benefit_sign": answer["benefit_sign"],
         "relevant": None if relevant is None else factor * relevant,
     }  # fmt: skip
     one, rows = answer["cells"][cell], []
@@ -67,7 +81,7 @@ def draw_power_by_effect(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = Figure(figsize=(7.6, 5.8), layout="constrained")
         above, beneath = figure.subplots(2, 1, sharex=True, height_ratios=(2.6, 1.0))
-        above.set_title(f"Power by true effect, {first['title']}")
+        above.set_title(f"Power by true effect: {first['hypothesis_label']}")
         for n, mark in zip(sizes, style.categorical_marks(len(sizes)), strict=True):
             of = frame[frame["n_total"] == n]
             draws, bins = of[of["kind"] == "draw"], of[of["kind"] == "bin"].sort_values("effect")

@@ -12,7 +12,18 @@ from matplotlib.ticker import FuncFormatter
 
 from trialsim.report import style
 
-COLUMNS = ("title", "n_total", "assurance", "threshold", "power", "chance", "low", "high", "share")
+COLUMNS = (
+    "hypothesis",
+    "hypothesis_label",
+    "n_total",
+    "assurance",
+    "threshold",
+    "power",
+    "chance",
+    "low",
+    "high",
+    "share",
+)
 BIN = 5
 """Width of a bar, in percentage points of power."""
 MOST_SIZES = 5
@@ -31,8 +42,9 @@ def power_distribution_data(answer: Mapping[str, Any], cell: int = 0) -> pd.Data
     Returns
     -------
     DataFrame
-        Columns `title`, `n_total`, `assurance`, `threshold`, `power`, `chance` (of a power of at least that) with `low`
-        and `high` (95 %), `share` (chance of a power from this to the next five points, at every fifth point).
+        Columns `hypothesis` (name), `hypothesis_label` (words), `n_total`, `assurance`, `threshold`, `power`, `chance`
+        (of a power of at least that) with `low` and `high` (95 %), `share` (chance of a power from this to the next
+        five points, at every fifth point).
     """
     rows = []
     for size in answer["cells"][cell]["sizes"]:
@@ -41,7 +53,8 @@ def power_distribution_data(answer: Mapping[str, Any], cell: int = 0) -> pd.Data
             beyond = at[place + BIN]["chance"] if place + BIN < len(at) - 1 else 0.0
             bar = row["chance"] - beyond if place % BIN == 0 and place < len(at) - 1 else None
             rows.append({
-                "title": answer["hypothesis"], "n_total": size["n_total"],
+                "hypothesis": answer["hypothesis"], "hypothesis_label": answer["hypothesis_label"],
+                "n_total": size["n_total"],
                 "assurance": size["measures"]["assurance"]["value"], "threshold": answer["threshold"], **row,
                 "share": bar,
             })  # fmt: skip
@@ -76,8 +89,8 @@ def draw_power_distribution(frame: pd.DataFrame) -> Figure:
         _finish_beyond(beyond, float(frame["threshold"].iloc[0]))
         style.add_note(
             figure,
-            f"Of {frame['title'].iloc[0]}, over the draws of the priors; the noise of finitely many trials at each is "
-            "taken out of the spread. Left: bars are 5 percentage points wide; line: the mean, which is the assurance. "
+            f"{frame['hypothesis_label'].iloc[0]}, over the draws of the priors; the noise of finitely many trials at each "
+            "is taken out of the spread. Left: bars are 5 percentage points wide; line: the mean, which is the assurance. "
             "Right: bands are 95 % Monte Carlo; dotted, the power that makes a trial worth running.",
         )
     return figure
