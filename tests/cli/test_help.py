@@ -16,6 +16,7 @@ COMMANDS = (
     "explain",
     "run",
     "size",
+    "assurance",
     "formula",
     "cohort",
     "plot",

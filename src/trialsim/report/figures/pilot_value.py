@@ -78,7 +78,7 @@ def draw_pilot_value(frame: pd.DataFrame) -> Figure:
         style.add_note(
             figure,
             f"{first['hypothesis_label']}. Solid line: assurance now ({_percent(first['before'])}). Dotted line: the "
-            f"assurance from which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is run.",
+            f"assurance from which the trial is run ({_percent(first['go'])}); blue bars are pilots after which it is.",
         )
     return figure
 

@@ -89,9 +89,9 @@ def draw_power_distribution(frame: pd.DataFrame) -> Figure:
         _finish_beyond(beyond, float(frame["threshold"].iloc[0]))
         style.add_note(
             figure,
-            f"{frame['hypothesis_label'].iloc[0]}, over the draws of the priors; the noise of finitely many trials at each "
-            "is taken out of the spread. Left: bars are 5 percentage points wide; line: the mean, which is the assurance. "
-            "Right: bands are 95 % Monte Carlo; dotted, the power that makes a trial worth running.",
+            f"{frame['hypothesis_label'].iloc[0]}, over the draws of the priors; the noise of finitely many trials at "
+            "each is taken out of the spread. Left: bars are 5 percentage points wide; line: the mean, which is the "
+            "assurance. Right: bands are 95 % Monte Carlo; dotted, the power that makes a trial worth running.",
         )
     return figure
 
