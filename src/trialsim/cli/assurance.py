@@ -89,10 +89,12 @@ def assurance(
 
         with progress_bar("Simulating") as progress:
             answer = api.assurance(scenario, **options, progress=progress)
+    written: dict[str, bytes] = {}
     if out is not None:
         from trialsim.cli.folders import write_into
 
-        write_into(out, answer.files())
+        written = answer.files()
+        write_into(out, written)
     if as_json:
         import json
 
@@ -100,4 +102,4 @@ def assurance(
     else:
         typer.echo(answer.text)
         if out is not None:
-            typer.echo(f"Written into {out}: {', '.join(answer.files())}.")
+            typer.echo(f"Written into {out}: {', '.join(written)}.")
