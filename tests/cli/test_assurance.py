@@ -37,7 +37,7 @@ def test_the_answer_is_told(command):
     assert "Success and benefit ≥ 2" in heading
     place = lines.index(heading)
     assert [line.split()[0] for line in lines[place : place + 3]] == ["N", "60", "120"]
-    assert "A benefit has a chance of" in done.stdout
+    assert "There is a benefit with a chance of" in done.stdout
     # 40 draws of two sizes, and four blocks at the scenario's own values.
     assert "22,000 simulated trials: 40 draws from the priors, 250 replicates of each." in " ".join(done.stdout.split())
 
@@ -152,3 +152,38 @@ def test_explain_shows_priors(command):
     assert "priors.ketamine_vs_midazolam.qids_sr16.robust" in told
     assert "Two thirds of the open-label change" in told
     assert "rank correlation of what is drawn" in told
+
+
+def test_an_interaction_has_no_benefit(command):
+    stratum = ("--set", "effects.ketamine.points.qids_sr16={bpd: -2, no_bpd: -2}")
+    options = (*FEW[:4], *stratum, "--set", "estimands.primary.interaction=[bpd, no_bpd]", "--set", "sample_size=60")
+    options += ("--set", "outcomes.qids_sr16.scale=continuous", "--set", "schedule.visits=[14]")
+    modifier = f"{{normal: {{mean: 0, sd: 2}}, relative_to: {PATH}.no_bpd}}"
+    options += ("--set", f"priors={{{PATH}.bpd: {modifier}}}")
+    told = json.loads(command("assurance", QUICK, *options, "--json").stdout)
+    cell = told["cells"][0]
+    assert told["benefit_sign"] == 0
+    assert "benefit" not in cell["measures"]
+    assert "success_and_benefit" not in cell["sizes"][0]["measures"]
+    # The prior is on the difference, and the effect is the difference.
+    assert cell["measures"]["effect_sd"]["value"] == pytest.approx(2, abs=0.3)
+    assert "benefit" not in command("assurance", QUICK, *options, "-q").stdout
+    refused = command("assurance", QUICK, *options, "--relevant", "1", code=2).stderr
+    assert "an interaction has none" in refused
+
+
+def test_where_no_trial_can_be_analysed_that_is_said(command):
+    lost = ("--set", "dropout={missing_by: {14: 0.9999}}", "--set", "sample_size=20", "--pilot", "8")
+    assert "No trial could be analysed." in command("assurance", QUICK, *FEW[:-2], *lost, "-q").stdout
+
+
+def test_all_hypotheses_together(command):
+    second = (
+        "estimands.second={outcome: qids_sr16, visit: 14, contrast: [ketamine, midazolam], non_inferiority_margin: 1}"
+    )
+    told = json.loads(command("assurance", QUICK, *FEW, "--set", second, "--goal", "all", "--json").stdout)
+    alone = json.loads(command("assurance", QUICK, *FEW, "--set", second, "--json").stdout)
+    assert told["hypothesis"] == "primary and second"
+    # A superior treatment is not inferior, so both succeed where the first does.
+    for one, other in zip(told["cells"][0]["sizes"], alone["cells"][0]["sizes"], strict=True):
+        assert one["measures"]["assurance"]["value"] == other["measures"]["assurance"]["value"]

@@ -110,12 +110,12 @@ class Assured:
         Raises
         ------
         InputError
-            If no pilot was asked for.
+            If there is no pilot.
         """
         from trialsim.report.figures.pilot_value import draw_pilot_value, pilot_value_data
 
         if not self.answer.cells[cell].pilots:
-            raise InputError([Fault("pilots", "none was asked for; give the numbers of patients")])
+            raise InputError([Fault("pilots", "there is none here; give the numbers of patients when asking")])
         return draw_pilot_value(pilot_value_data(self.to_dict(), cell))
 
     def files(self) -> dict[str, bytes]:

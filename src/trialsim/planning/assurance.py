@@ -34,7 +34,7 @@ from trialsim.planning.assurance_measures import (
 )
 from trialsim.planning.pilot import PilotValue, pilot_values
 from trialsim.planning.prior_draws import GROUPS, PriorDraws, draw_priors, without_priors
-from trialsim.planning.prior_trials import Drawn, Report, Setup, benefit_of, simulate, trials_of
+from trialsim.planning.prior_trials import Drawn, Report, Setup, sign_of_benefit, simulate, trials_of
 from trialsim.planning.sampling import called
 from trialsim.scenario import resolve
 from trialsim.scenario.loading import Scenario
@@ -122,7 +122,7 @@ class Assurance:
     title, goal, hypothesis, hypothesis_label, measure : str
         Of the scenario; what is to succeed, by name and in words; the measure of the first hypothesis's effect.
     benefit_sign : int
-        1 where a positive effect is a benefit, -1 where a negative one is.
+        1 where a positive effect is a benefit, -1 where a negative one is, 0 for an interaction, which is neither.
     threshold, go : float
     relevant : float or None
     priors : dict of str to str
@@ -187,12 +187,14 @@ def assurance(
     """
     first = cells[0][1]
     _check(first, asking)
+    asked = _asked(without_priors(first), asking)
+    if asking.relevant is not None and sign_of_benefit(asked) == 0:
+        raise InputError([Fault("relevant", "is the size of a benefit, and an interaction has none; leave it out")])
     total = len(cells) * _draws(asking)
     answers = [
         _cell(scenario, settings, asking, workers, _from(progress, position * _draws(asking), total))
         for position, (settings, scenario) in enumerate(cells)
     ]
-    asked = _asked(without_priors(first), asking)
     member = asked.members[0]
     estimand = asked.variant.estimands[member.estimand]
     n_sizes = len(answers[0].sizes)
@@ -203,7 +205,7 @@ def assurance(
         hypothesis=called(asked, 0),
         hypothesis_label=called(asked, 0) if asked.together else estimand.label,
         measure=estimand.analyses[member.analysis].measure,
-        benefit_sign=int(benefit_of(asked, 1.0)),
+        benefit_sign=sign_of_benefit(asked),
         threshold=asking.threshold,
         go=asking.go,
         relevant=asking.relevant,
@@ -260,7 +262,7 @@ def _cell(
     without_pilots = Setup(bare, sizes, (), asking.goal)
     seed = bare.content.simulation.seed
     own = [simulate(asked, without_pilots, seed, block) for block in range(OWN_BLOCKS)]
-    return _summary(setup, draws, found, own, asking, int(benefit_of(asked, 1.0)), settings)
+    return _summary(setup, draws, found, own, asking, sign_of_benefit(asked), settings)
 
 
 def _summary(

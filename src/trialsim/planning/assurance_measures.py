@@ -82,7 +82,7 @@ class SizeTrials(NamedTuple):
     estimate, success : ndarray, shape (M, R)
         Success is 0 or 1; both NaN where an analysis failed.
     effect, benefit : ndarray, shape (M,)
-        The latter signed so that more is better.
+        The latter signed so that more is better; all 0 where there is no benefit to speak of, as in an interaction.
     claimable : ndarray of bool, shape (M,)
     groups : ndarray of int, shape (M,)
     """
@@ -95,6 +95,11 @@ class SizeTrials(NamedTuple):
     benefit: Array
     claimable: Flags
     groups: Index
+
+    @property
+    def sided(self) -> bool:
+        """Whether one side is a benefit."""
+        return bool(np.any(self.benefit != 0.0)) or not np.any(self.effect != 0.0)
 
     def only(self, keep: Flags) -> SizeTrials:
         """Return some of the draws."""
@@ -155,13 +160,14 @@ def _quantiles(
 
 def of_priors(of: SizeTrials, asking: Asking, keep: Flags) -> dict[str, float]:
     """Return what the priors alone say of the effect."""
-    benefit = of.benefit[keep]
+    benefit, effect = of.benefit[keep], of.effect[keep]
     found = {
-        "benefit": float(np.mean(benefit > 0.0)),
         "claimable": float(np.mean(of.claimable[keep])),
-        "effect": float(of.effect[keep].mean()),
-        "effect_sd": float(benefit.std(ddof=1)),
+        "effect": float(effect.mean()),
+        "effect_sd": float(effect.std(ddof=1)),
     }
+    if of.sided:
+        found["benefit"] = float(np.mean(benefit > 0.0))
     if asking.relevant is not None:
         found["relevant"] = float(np.mean(benefit >= asking.relevant))
     return found
@@ -205,11 +211,12 @@ def _measures(of: SizeTrials, asking: Asking, keep: Flags) -> dict[str, float]:
         "closed_form_difference": float((power - of.twin[keep]).mean()),
         "power_above": float(np.mean(clean >= asking.threshold)),
         "power_sd": float(clean.std(ddof=1)),
-        "success_and_benefit": float(np.mean(power * helps)),
-        "power_if_benefit": _ratio(power, helps),
-        "benefit_if_success": _ratio(helps, power),
         "false_claim_if_success": _ratio(~of.claimable[keep], power),
     }
+    if of.sided:
+        found["success_and_benefit"] = float(np.mean(power * helps))
+        found["power_if_benefit"] = _ratio(power, helps)
+        found["benefit_if_success"] = _ratio(helps, power)
     if asking.relevant is not None:
         matters = benefit >= asking.relevant
         found["success_and_relevant"] = float(np.mean(power * matters))

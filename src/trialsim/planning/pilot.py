@@ -108,7 +108,7 @@ class _Seen(NamedTuple):
 def pilot_values(
     sizes: tuple[int, ...], pilots: Array, power: Array, success: Array, groups: NDArray[np.intp], go: float
 ) -> tuple[PilotValue, ...]:
-    """Return what pilots of several sizes would teach.
+    """Return what pilots of several sizes would teach; nothing where no trial could be analysed.
 
     Parameters
     ----------
@@ -126,6 +126,8 @@ def pilot_values(
         Assurance from which the trial is run.
     """
     sound = np.isfinite(power)
+    if not sound.any():
+        return ()
     return tuple(
         _value(n, pilots[sound, p], power[sound], success[sound], groups[sound], go) for p, n in enumerate(sizes)
     )

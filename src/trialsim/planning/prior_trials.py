@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trialsim.analysis.contract import FAILED
 from trialsim.engine.backends import run_units
 from trialsim.engine.block import CellBlock, compute_block
+from trialsim.engine.hypotheses import Hypothesis
 from trialsim.engine.successes import Asked, Goal, ask, successes_of
 from trialsim.engine.truth import Truth, is_null
 from trialsim.errors import Fault, InputError
@@ -70,7 +71,7 @@ class Drawn(NamedTuple):
     exact : bool
         Whether the model gives it exactly; otherwise it is the mean estimate of the largest trials.
     claimable : bool
-        Whether what is claimed is true: a benefit, or one within the margin.
+        Whether all that is claimed is true: benefits, or what is within the margin.
     twin : ndarray, shape (S,)
         Power by the closed form; NaN where there is none.
     pilot : ndarray, shape (P, 2, R)
@@ -192,14 +193,16 @@ def simulate(asked: Asked, setup: Setup, seed: int, block: int) -> Drawn:
     successes = [successes_of(asked, of_size) for of_size in cells]
     first = [_cell_of_first(asked, of_size) for of_size in cells]
     estimate = np.stack([np.where(cell.estimates.status != FAILED, cell.estimates.estimate, np.nan) for cell in first])
-    effect, exact = _effect(asked, estimate[-1])
+    # The largest trials come last.
+    effects = [_effect(asked, member, cells[-1]) for member in asked.members]
+    effect, exact = effects[0]
     return Drawn(
         found=np.stack([one.found[:, 0] for one in successes]),
         usable=np.stack([one.usable[:, 0] for one in successes]),
         estimate=estimate,
         effect=effect,
         exact=exact,
-        claimable=_claimable(asked, effect),
+        claimable=all(_claimable(asked, member, one) for member, (one, _) in zip(asked.members, effects, strict=True)),
         twin=np.array([_closed_form(asked, n, exact) for n in by_size]),
         pilot=_pilots(asked, setup.pilots, seed, block),
     )
@@ -225,32 +228,36 @@ def _pilots(asked: Asked, sizes: Sequence[int], seed: int, block: int) -> Array:
     return np.stack(told)
 
 
-def _effect(asked: Asked, estimates: Array) -> tuple[float, bool]:
-    """Return the true value of the first hypothesis, and whether it is exact."""
-    member = asked.members[0]
+def _effect(asked: Asked, member: Hypothesis, cells: Sequence[CellBlock]) -> tuple[float, bool]:
+    """Return the true value of a hypothesis, and whether it is exact."""
     estimand = asked.variant.estimands[member.estimand]
     if estimand.true_value is not None and estimand.analyses[member.analysis].measure == "difference":
         return estimand.true_value, True
-    seen = estimates[np.isfinite(estimates)]
+    estimates = next(cell for cell in cells if cell.hypothesis == member).estimates
+    seen = estimates.estimate[estimates.status != FAILED]
     return (float(seen.mean()) if len(seen) else np.nan), False
 
 
-def _claimable(asked: Asked, effect: float) -> bool:
-    """Return whether the claim of the first hypothesis is true."""
-    member = asked.members[0]
+def _claimable(asked: Asked, member: Hypothesis, effect: float) -> bool:
+    """Return whether the claim of a hypothesis is true."""
     if not np.isfinite(effect) or is_null(Truth(effect, 0.0), asked.variant, member):
         return False
     estimand = asked.variant.estimands[member.estimand]
     if estimand.hypothesis.margin is not None or estimand.interaction is not None:
         return True
-    return bool(benefit_of(asked, effect) > 0.0)
+    return benefit_sign(estimand.endpoint, estimand.analyses[member.analysis].measure) * effect > 0.0
 
 
-def benefit_of(asked: Asked, effect: float) -> float:
-    """Return an effect of the first hypothesis, signed so that a positive one favours the active arm."""
+def sign_of_benefit(asked: Asked) -> int:
+    """Return 1 where a positive effect of the first hypothesis is a benefit, -1 where a negative one is, or 0.
+
+    0 is that of an interaction, which favours nobody.
+    """
     member = asked.members[0]
     estimand = asked.variant.estimands[member.estimand]
-    return benefit_sign(estimand.endpoint, estimand.analyses[member.analysis].measure) * effect
+    if estimand.interaction is not None:
+        return 0
+    return benefit_sign(estimand.endpoint, estimand.analyses[member.analysis].measure)
 
 
 def _closed_form(asked: Asked, n: int, exact: bool) -> float:
@@ -267,4 +274,4 @@ def _closed_form(asked: Asked, n: int, exact: bool) -> float:
     return np.nan if found is None else found.power
 
 
-__all__ = ["Drawn", "Setup", "benefit_of", "simulate", "trials_of"]
+__all__ = ["Drawn", "Setup", "sign_of_benefit", "simulate", "trials_of"]

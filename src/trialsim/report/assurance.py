@@ -122,12 +122,12 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
         return
     low, middle, high = (_percent(told[f"power_q{q}"]["value"]) for q in ("5", "50", "95"))
     yield f"Power is {middle} or more in half of the draws, and between {low} and {high} in 90 of 100."
-    if "benefit" in prior:
-        limit = "this"
-        if prior["claimable"]["value"] != prior["benefit"]["value"]:
-            limit = f"the chance that what is claimed is true, {_told(prior['claimable'])}"
-        chance = _told(prior["benefit"])
-        yield f"A benefit has a chance of {chance}. With ever more patients the assurance tends to {limit}."
+    benefit, claimable = prior.get("benefit"), prior["claimable"]
+    limit = f"the chance that what is claimed is true, {_told(claimable)}"
+    if benefit is not None:
+        yield f"There is a benefit with a chance of {_told(benefit)}."
+        limit = "this" if benefit["value"] == claimable["value"] else limit
+    yield f"With ever more patients the assurance tends to {limit}."
     if "power_if_benefit" in told:
         more = _if_relevant(answer, told)
         yield f"If there is a benefit, the trial succeeds with {_told(told['power_if_benefit'])}{more}."
@@ -165,13 +165,13 @@ def _pilot_lines(answer: Row, cell: Row) -> Iterator[str]:
         if pilot["expected"] is None:
             yield f"A pilot of {pilot['n_pilot']:,} patients gives no estimate."
             continue
-        now = "run" if pilot["run_before"] else "not run"
+        now = "be run" if pilot["run_before"] else "not be run"
         value = {"value": pilot["value"], "mcse": pilot["value_mcse"]}
         yield (
             f"After a pilot of {pilot['n_pilot']:,} the assurance of {_percent(pilot['before'])} becomes "
             f"{_percent(pilot['quantiles']['q5'])} to {_percent(pilot['quantiles']['q95'])} (90 of 100 pilots; mean "
             f"{_told({'value': pilot['expected'], 'mcse': pilot['expected_mcse']})}). If it is run from "
-            f"{_percent(answer['go'], 0)} on, the trial would now be {now}, and the pilot changes that with "
+            f"{_percent(answer['go'], 0)} on, the trial would now {now}, and the pilot changes that with "
             f"{_told(chance)}. The pilot is worth {_told(value)} of a successful trial; knowing everything that has a "
             f"prior would be worth {_percent(pilot['value_of_certainty'])}."
         )

@@ -60,7 +60,7 @@ def power_by_effect_data(answer: Mapping[str, Any], cell: int = 0) -> pd.DataFra
     for size in one["sizes"]:
         n = size["n_total"]
         for effect, power in zip(one["table"]["effect"], one["table"][f"power_{n}"], strict=True):
-            if effect is not None:
+            if effect is not None and power is not None:
                 rows.append({**about, "kind": "draw", "n_total": n, "effect": factor * effect, "power": power})
         for row in size["by_effect"]:
             told = {name: row[name] for name in ("power", "low", "high", "draws")}
@@ -125,6 +125,8 @@ def _draw_marks(both: tuple[Axes, Axes], row: pd.Series) -> None:
         if not pd.isna(row["relevant"]):
             at = float(row["benefit_sign"]) * float(row["relevant"])
             axes.axvline(at, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
+    if row["benefit_sign"] == 0:
+        return
     left = row["benefit_sign"] < 0
     both[1].annotate(
         "← benefit" if left else "benefit →", xy=(0.005 if left else 0.995, 0.97), xycoords="axes fraction",

@@ -48,7 +48,7 @@ def power_distribution_data(answer: Mapping[str, Any], cell: int = 0) -> pd.Data
     """
     rows = []
     for size in answer["cells"][cell]["sizes"]:
-        at = size["exceedance"]
+        at = size["exceedance"]  # empty where no trial could be analysed
         for place, row in enumerate(at):
             beyond = at[place + BIN]["chance"] if place + BIN < len(at) - 1 else 0.0
             bar = row["chance"] - beyond if place % BIN == 0 and place < len(at) - 1 else None
