@@ -178,9 +178,8 @@ def test_where_no_trial_can_be_analysed_that_is_said(command):
 
 
 def test_all_hypotheses_together(command):
-    second = (
-        "estimands.second={outcome: qids_sr16, visit: 14, contrast: [ketamine, midazolam], non_inferiority_margin: 1}"
-    )
+    margin = "{outcome: qids_sr16, visit: 14, contrast: [ketamine, midazolam], non_inferiority_margin: 1}"
+    second = f"estimands.second={margin}"
     told = json.loads(command("assurance", QUICK, *FEW, "--set", second, "--goal", "all", "--json").stdout)
     alone = json.loads(command("assurance", QUICK, *FEW, "--set", second, "--json").stdout)
     assert told["hypothesis"] == "primary and second"

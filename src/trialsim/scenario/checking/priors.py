@@ -14,7 +14,6 @@ from trialsim.scenario.priors import (
     mass_outside,
     range_of,
 )
-from trialsim.scenario.rank_correlation import RankCorrelationError, rank_factor
 from trialsim.scenario.words import number
 
 WITHOUT = (
@@ -113,6 +112,8 @@ def check_prior_correlations(bench: Bench) -> None:
         seen.add(pair)
     if not sound:
         return
+    from trialsim.scenario.rank_correlation import RankCorrelationError, rank_factor
+
     try:
         rank_factor(paths, {one.pair: one.rank for one in given})
     except RankCorrelationError as error:
