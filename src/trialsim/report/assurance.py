@@ -123,11 +123,11 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
     low, middle, high = (_percent(told[f"power_q{q}"]["value"]) for q in ("5", "50", "95"))
     yield f"Power is {middle} or more in half of the draws, and between {low} and {high} in 90 of 100."
     benefit, claimable = prior.get("benefit"), prior["claimable"]
+    chance = "" if benefit is None else f"There is a benefit with a chance of {_told(benefit)}. "
     limit = f"the chance that what is claimed is true, {_told(claimable)}"
-    if benefit is not None:
-        yield f"There is a benefit with a chance of {_told(benefit)}."
-        limit = "this" if benefit["value"] == claimable["value"] else limit
-    yield f"With ever more patients the assurance tends to {limit}."
+    if benefit is not None and benefit["value"] == claimable["value"]:
+        limit = "this"
+    yield f"{chance}With ever more patients the assurance tends to {limit}."
     if "power_if_benefit" in told:
         more = _if_relevant(answer, told)
         yield f"If there is a benefit, the trial succeeds with {_told(told['power_if_benefit'])}{more}."
