@@ -32,11 +32,12 @@ def test_the_answer_is_told(command):
     lines = done.stdout.splitlines()
     assert lines[0] == "A small trial with an effect of three points"
     assert f"  {PATH}: normal(mean -2, sd 1.5)" in lines
-    heading = next(line for line in lines if "Assurance" in line)
-    assert "Power ≥ 70" in heading
-    assert "Success and benefit ≥ 2" in heading
-    place = lines.index(heading)
+    place = next(i for i, line in enumerate(lines) if line.split()[:2] == ["N", "Assurance"])
+    headings = " ".join(" ".join(lines[place - 4 : place + 1]).split())
+    assert "Power" in headings
+    assert "≥ 70" in headings
     assert [line.split()[0] for line in lines[place : place + 3]] == ["N", "60", "120"]
+    assert max(map(len, lines[place : place + 3])) <= 80
     assert "There is a benefit with a chance of" in done.stdout
     # 40 draws of two sizes, and four blocks at the scenario's own values.
     assert "22,000 simulated trials: 40 draws from the priors, 250 replicates of each." in " ".join(done.stdout.split())

@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from trialsim.report.assurance_tables import setting_of
 from trialsim.report.measures import factor_of, quantity, shown
-from trialsim.report.words import NO_BREAK_SPACE, fixed, value_words
+from trialsim.report.words import NO_BREAK_SPACE, fixed
 
 WIDTH = 100
 Row = Mapping[str, Any]
@@ -55,7 +56,7 @@ def _prior_lines(answer: Row) -> Iterator[str]:
 
 def _cell_lines(answer: Row, cell: Row) -> Iterator[str]:
     if cell["settings"]:
-        yield "With " + ", ".join(f"{path} = {value_words(path, value)}" for path, value in cell["settings"].items())
+        yield f"With {setting_of(cell)}"
     yield from _table(answer, cell)
     if cell["left_out"]:
         share = cell["left_out"] / (cell["draws"] + cell["left_out"])
@@ -76,16 +77,21 @@ def _bullet(sentence: str) -> list[str]:
 
 
 def _table(answer: Row, cell: Row) -> Iterator[str]:
-    """Yield a line for each number of patients, below a line of headings."""
-    names = [name for name in COLUMNS if any(name in size["measures"] for size in cell["sizes"])]
+    """Yield a line for each number of patients, below headings of as many lines as they need."""
+    left_out = "success_and_benefit" if answer["relevant"] is not None else ""
+    names = [n for n in COLUMNS if n != left_out and any(n in size["measures"] for size in cell["sizes"])]
     headings = ["N", *(_heading(name, answer) for name in names), "Power at own values"]
     body = [
         [f"{size['n_total']:,}", *(_told(size["measures"].get(name)) for name in names), _own(size)]
         for size in cell["sizes"]
     ]
-    widths = [max(len(row[i]) for row in (headings, *body)) for i in range(len(headings))]
-    for row in (headings, *body):
-        yield "  " + "   ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+    columns = zip(headings, *body, strict=True)
+    widths = [max(*map(len, cells), *map(len, heading.split())) for heading, *cells in columns]
+    wrapped = [textwrap.wrap(heading, width) for heading, width in zip(headings, widths, strict=True)]
+    deepest = max(map(len, wrapped))
+    above = ([""] * (deepest - len(lines)) + lines for lines in wrapped)
+    for row in (*zip(*above, strict=True), *body):
+        yield "  " + "  ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
 
 
 def _heading(name: str, answer: Row) -> str:

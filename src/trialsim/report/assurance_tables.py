@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.report.words import value_words
+
 MEASURE_COLUMNS = ("setting", "n_total", "measure", "value", "mcse", "low", "high")
 
 
@@ -57,4 +59,4 @@ def draws_table(answer: Mapping[str, Any]) -> pd.DataFrame:
 
 def setting_of(cell: Mapping[str, Any]) -> str:
     """Return the varied values of a cell in words; empty where nothing is varied."""
-    return ", ".join(f"{path} = {value}" for path, value in cell["settings"].items())
+    return ", ".join(f"{path} = {value_words(path, value)}" for path, value in cell["settings"].items())

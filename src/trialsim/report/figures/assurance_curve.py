@@ -106,7 +106,11 @@ def draw_assurance_curve(frame: pd.DataFrame) -> Figure:
                 part["n_total"], part["value"], color=mark.colour, marker=mark.marker, linestyle=mark.dash,
                 label=style.wrapped(str(label), 44),
             )  # fmt: skip
+            if len(part) == 1:
+                axes.vlines(part["n_total"], part["low"], part["high"], color=mark.colour, linewidth=1.1)
         style.percent_axis(axes, low=-0.02, high=1.03)
+        sizes = sorted(float(n) for n in frame["n_total"].unique())
+        axes.set_xticks(style.spaced(sizes, 0.04 * (sizes[-1] - sizes[0])))
         if len(settings) == 1:
             _draw_limit(axes, frame["limit"].iloc[0])
         axes.legend(loc="best", fontsize=8.5)
