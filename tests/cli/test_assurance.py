@@ -127,6 +127,18 @@ def test_bad_input_is_told_before_work_starts(command, options, message):
     assert message in " ".join(done.stderr.split())
 
 
+def test_a_draw_that_cannot_be_is_told_when_it_is_met(command, folder, monkeypatch):
+    from trialsim.planning.prior_draws import PriorDraws
+
+    monkeypatch.setattr(PriorDraws, "extremes", lambda self: [])
+    text = (folder / QUICK).read_text(encoding="utf-8")
+    (folder / "wide.yaml").write_text(f"{text}priors:\n  {PATH}: {{normal: {{mean: -9, sd: 8}}}}\n", encoding="utf-8")
+    done = command("assurance", "wide.yaml", "--draws", "40", "--workers", "1", "--set", "sample_size=40", code=2)
+    line = 1 + len(text.splitlines())
+    assert f"wide.yaml:{line}:1: priors: what is drawn cannot always be" in done.stderr
+    assert "outside the scale" in " ".join(done.stderr.split())
+
+
 def test_draws_that_cannot_be_are_left_out_on_request(command):
     wide = ("--set", f"priors.{PATH}={{normal: {{mean: -9, sd: 8}}}}", "--set", "sample_size=40", "--draws", "40")
     told = json.loads(command("assurance", QUICK, *wide, "--leave-out", "--workers", "1", "--json").stdout)

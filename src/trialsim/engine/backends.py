@@ -6,7 +6,7 @@ the same order and results are the same bytes whatever the number of workers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -20,7 +20,7 @@ def available_workers() -> int:
     return int(cpu_count())
 
 
-def run_units(function: Callable[[T], R], units: Sequence[T], workers: int) -> Iterator[R]:
+def run_units(function: Callable[[T], R], units: Sequence[T], workers: int) -> Generator[R, None, None]:
     """Yield what the function returns for each unit, as they finish.
 
     Parameters

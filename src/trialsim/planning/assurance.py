@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from trialsim.planning.prior_trials import Drawn, Report, Setup, sign_of_benefit
 from trialsim.planning.sampling import called
 from trialsim.scenario import resolve
 from trialsim.scenario.loading import Scenario
+from trialsim.scenario.paths import key_mark
 from trialsim.scenario.priors import beliefs
 from trialsim.streams import BLOCK_SIZE
 
@@ -257,9 +258,10 @@ def _cell(
     bare = without_priors(scenario)
     asked = _asked(bare, asking)
     sizes = tuple(sorted(asked.variant.sample_sizes))
-    setup = Setup(bare, sizes, tuple(sorted(asking.pilots)), asking.goal)
+    place = key_mark(scenario.base.root, ("priors",))
+    setup = Setup(bare, sizes, tuple(sorted(asking.pilots)), asking.goal, place)
     found = trials_of(setup, draws, workers, progress, leave_out=asking.leave_out)
-    without_pilots = Setup(bare, sizes, (), asking.goal)
+    without_pilots = replace(setup, pilots=())
     seed = bare.content.simulation.seed
     own = [simulate(asked, without_pilots, seed, block) for block in range(OWN_BLOCKS)]
     return _summary(setup, draws, found, own, asking, sign_of_benefit(asked), settings)

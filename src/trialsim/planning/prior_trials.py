@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,12 +17,13 @@ from trialsim.engine.block import CellBlock, compute_block
 from trialsim.engine.hypotheses import Hypothesis
 from trialsim.engine.successes import Asked, Goal, ask, successes_of
 from trialsim.engine.truth import Truth, is_null
-from trialsim.errors import Fault, InputError
+from trialsim.errors import InputError
 from trialsim.kernels.operating_characteristics import NULL_TOLERANCE
 from trialsim.planning.prior_draws import PriorDraws
 from trialsim.planning.twins import twin
 from trialsim.scenario import resolve
 from trialsim.scenario.at_value import at_values
+from trialsim.scenario.document import Mark
 from trialsim.scenario.loading import Scenario
 from trialsim.scenario.methods import benefit_sign
 from trialsim.streams import BLOCK_SIZE
@@ -49,12 +51,15 @@ class Setup:
     sizes, pilots : tuple of int
         Numbers randomised in the trial, and in pilots of it.
     goal : {'primary', 'each', 'all'}
+    priors : Mark
+        Where the scenario's priors stand.
     """
 
     scenario: Scenario
     sizes: tuple[int, ...]
     pilots: tuple[int, ...]
     goal: Goal
+    priors: Mark
 
 
 class Drawn(NamedTuple):
@@ -131,9 +136,13 @@ def trials_of(
         for first in range(0, number, DRAWS_PER_UNIT)
     ]
     answers: dict[int, Drawn | Impossible] = {}
-    for answer in run_units(partial(_simulate, setup), units, workers):
+    simulating = run_units(partial(_simulate, setup), units, workers)
+    for answer in simulating:
         answers.update(answer)
-        if not leave_out:
+        if not leave_out and any(isinstance(one, Impossible) for one in answer.values()):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # that the work still waiting is given up
+                simulating.close()
             _refuse(setup, draws, answer)
         if progress is not None:
             progress(len(answers), number)
@@ -162,7 +171,7 @@ def _refuse(setup: Setup, draws: PriorDraws, answers: Mapping[int, object]) -> N
         f"what is drawn cannot always be: with {values} ({why.path}: {why.reason}). Narrow the priors or cut them off "
         "(low, high), take scale: continuous, or leave such draws out with --leave-out"
     )
-    raise InputError([Fault("priors", message, file=setup.scenario.file)])
+    raise InputError([setup.priors.fault("priors", message)])
 
 
 def _simulate(setup: Setup, unit: Unit) -> dict[int, Drawn | Impossible]:
