@@ -46,6 +46,8 @@ ABOUT: Mapping[str, str] = {
     "IntercurrentEvents": "[strategies](concepts/events.md#strategies)",
     "Analysis": "[analyses](concepts/analyses.md)",
     "Multiplicity": "[several hypotheses](concepts/hypotheses.md#several-hypotheses)",
+    "Prior": "[assurance](concepts/assurance.md)",
+    "PriorCorrelation": "[assurance](concepts/assurance.md)",
     "Simulation": "[randomness](concepts/randomness.md)",
 }
 """Where more is said about a section."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from trialsim._version import __version__
 
 if TYPE_CHECKING:
+    from trialsim.api import Assured as Assured
     from trialsim.api import Compared as Compared
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import Trial as Trial
     from trialsim.api import analyse as analyse
+    from trialsim.api import assurance as assurance
     from trialsim.api import clinical_effects as clinical_effects
     from trialsim.api import cohort as cohort
     from trialsim.api import compare as compare
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from trialsim.api import trial as trial
 
 __all__ = [
+    "Assured",
     "Compared",
     "MmrmResult",
     "ReplayResult",
@@ -53,6 +56,7 @@ __all__ = [
     "Trial",
     "__version__",
     "analyse",
+    "assurance",
     "clinical_effects",
     "cohort",
     "compare",

@@ -38,6 +38,7 @@ PURPOSES = frozenset(
     | {"screening", "run_in", "screened", "characteristic"}
     | {"dissociation", "guess"}
     | {"items", "adverse_event"}
+    | {"prior"}
 )
 """Every purpose for which something is drawn, registered once."""
 

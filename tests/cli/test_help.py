@@ -21,6 +21,7 @@ COMMANDS = (
     "reproduce",
     "diff",
     "size",
+    "assurance",
     "compare",
     "formula",
     "cohort",

@@ -9,6 +9,7 @@ import pytest
 FOLLOW_UP = "scenarios/followup_rct.yaml"
 QUICK = "scenarios/quick_start.yaml"
 OTHERS = {
+    "scenarios/assurance.yaml": "5 sample sizes, 500 simulated trials each",
     "scenarios/therapy_groups.yaml": "3 variants x 4 sample sizes = 12 cells, 500 simulated trials each",
     "scenarios/self_harm.yaml": "3 variants x 3 sample sizes = 9 cells, 500 simulated trials each",
     "scenarios/relapse.yaml": "3 sample sizes, 500 simulated trials each",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.api import formula
+    from trialsim.api.assurances import Assured, assurance
     from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.comparisons import Compared, compare
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from trialsim.api.tipping import TippingPoint, tipping_point
 
 __all__ = [
+    "Assured",
     "Compared",
     "MmrmResult",
     "ReplayResult",
@@ -30,6 +32,7 @@ __all__ = [
     "TippingPoint",
     "Trial",
     "analyse",
+    "assurance",
     "clinical_effects",
     "cohort",
     "compare",
@@ -55,6 +58,8 @@ __all__ = [
 _HOME = {
     "analyse": "real_data",
     "clinical_effects": "clinic",
+    "Assured": "assurances",
+    "assurance": "assurances",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
     "Compared": "comparisons",

@@ -46,7 +46,10 @@ SUBJECTS: MappingProxyType[str, tuple[tuple[str, tuple[str, ...]], ...]] = Mappi
             ("partial_nesting", ("partially_nested", "partially_nested_arm", "level_if_groups_ignored")),
         ),
         "Ranks": (("ranks", ("mann_whitney", "signed_rank", "sign_test", "probability_of_superiority")),),
-        "Uncertain effects": (("assurance", ("assurance", "assurance_limit")),),
+        "Uncertain effects": (
+            ("assurance", ("assurance", "assurance_limit")),
+            ("pilot", ("assurance_after_pilot",)),
+        ),
         "Tables and correlations": (("association", ("correlation_test", "chi_square_test")),),
         "Placebo response": (("parallel_comparison", ("sequential_parallel",)),),
     }

@@ -206,7 +206,7 @@ def required_sample_size(
     from trialsim.engine.backends import available_workers
     from trialsim.planning.size import required_size
 
-    loaded = _loaded(scenario, settings)
+    loaded = loaded_with(scenario, settings)
     answer = required_size(
         resolve(loaded.at_base()),
         power=power,
@@ -255,7 +255,7 @@ def required_sample_sizes(
     from trialsim.planning.size import required_size
     from trialsim.report.design import labels_of
 
-    loaded = _loaded(scenario, settings)
+    loaded = loaded_with(scenario, settings)
     if not loaded.varied:
         message = "there is nothing under it; name a path and its values, such as effects.ketamine.specific_share"
         raise InputError([Fault("vary", message, file=str(loaded.file))])
@@ -321,7 +321,7 @@ def detectable_effect(
     from trialsim.engine.backends import available_workers
     from trialsim.planning.detectable import detectable_effect as search_effect
 
-    loaded = _loaded(scenario, settings)
+    loaded = loaded_with(scenario, settings)
     answer = search_effect(
         loaded,
         path,
@@ -336,7 +336,8 @@ def detectable_effect(
     return Sized(answer, _left_aside(loaded))
 
 
-def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
+def loaded_with(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
+    """Return a scenario that may be given as a file; settings go with a file only."""
     if not isinstance(scenario, Scenario):
         return load(scenario, settings=settings)
     if settings:
@@ -346,6 +347,11 @@ def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None)
 
 def _left_aside(scenario: Scenario) -> tuple[str, ...]:
     notes = [scenario.designs_aside] if scenario.designs else []
-    if scenario.varied:
-        notes.append(f"vary is left aside ({', '.join(scenario.varied)}): the scenario's own values are used.")
-    return tuple(notes)
+    return (
+        *notes,
+        *(
+            f"{what} left aside ({', '.join(paths)}): the scenario's own values are used."
+            for what, paths in (("vary is", scenario.varied), ("priors are", scenario.believed))
+            if paths
+        ),
+    )

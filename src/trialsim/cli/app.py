@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from trialsim.cli.analyze import analyze
+from trialsim.cli.assurance import assurance
 from trialsim.cli.cohort import cohort
 from trialsim.cli.compare import compare
 from trialsim.cli.diff import diff
@@ -118,6 +119,7 @@ _COMMANDS = (
     reproduce,
     diff,
     size,
+    assurance,
     compare,
     formula,
     cohort,

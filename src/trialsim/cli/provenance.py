@@ -26,6 +26,8 @@ SECTIONS = (
     "simulation",
     "vary",
     "designs",
+    "priors",
+    "prior_correlations",
 )
 """Order in which the sections of a scenario are shown; one that is not listed comes last."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from trialsim.api import Run
 
 
-def show_run(result: Run, *, quiet: bool, as_json: bool) -> None:
+def show_run(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str] = ()) -> None:
     """Print a run.
 
     Parameters
@@ -22,17 +23,19 @@ def show_run(result: Run, *, quiet: bool, as_json: bool) -> None:
         Print nothing.
     as_json : bool
         Print summary, hypotheses tested together and closed forms as JSON, also when quiet.
+    notes : sequence of str
+        Sentences on what was asked for.
     """
     from trialsim.engine.manifest import refuse_damaged
     from trialsim.engine.reading import refusing
 
     with refusing(result.folder, checked=refuse_damaged) if not result.computed else nullcontext():
-        _show(result, quiet=quiet, as_json=as_json)
+        _show(result, quiet=quiet, as_json=as_json, notes=notes)
 
 
-def _show(result: Run, *, quiet: bool, as_json: bool) -> None:
+def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> None:
     if as_json:
-        typer.echo(json.dumps(_as_json(result), indent=2))
+        typer.echo(json.dumps({**_as_json(result), "notes": list(notes)}, indent=2))
     elif quiet:
         return
     elif not result.whole:
@@ -41,6 +44,8 @@ def _show(result: Run, *, quiet: bool, as_json: bool) -> None:
         from trialsim.cli.tables import print_run
 
         print_run(result)
+        for note in notes:
+            typer.echo(note)
 
 
 def _as_json(result: Run) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def run(
             tell=told.tell,
         )
         told.finished(result)
-    show_run(result, quiet=quiet, as_json=as_json)
+    show_run(result, quiet=quiet, as_json=as_json, notes=[scenario.priors_aside] if scenario.believed else [])
 
 
 def _check_backend(backend: str, scheduler: str | None) -> None:

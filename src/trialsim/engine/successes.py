@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,10 +124,7 @@ def run(units: Sequence[Unit], seed: int, workers: int) -> list[list[Successes]]
     workers : int
         Results do not depend on it.
     """
-    # What comes back is passed on as it is; the backend's own callers return seconds.
-    results = cast(
-        "Iterator[Result]", run_units(cast("Callable[[Unit], float]", partial(compute, seed)), units, workers)
-    )
+    results = run_units(partial(compute, seed), units, workers)
     return [result.successes for result in sorted(results, key=lambda result: result.place)]
 
 
@@ -136,11 +133,19 @@ def compute(seed: int, unit: Unit) -> Result:
     successes = []
     for asked, sizes in unit.parts:
         blocks = compute_block(replace(asked.variant, sample_sizes=sizes), asked.key, seed, unit.block)
-        successes += [_successes(asked, [cell for cell in blocks if cell.n == n]) for n in sizes]
+        successes += [successes_of(asked, [cell for cell in blocks if cell.n == n]) for n in sizes]
     return Result(unit.place, successes)
 
 
-def _successes(asked: Asked, cells: Sequence[CellBlock]) -> Successes:
+def successes_of(asked: Asked, cells: Sequence[CellBlock]) -> Successes:
+    """Return the successes of a block at one sample size.
+
+    Parameters
+    ----------
+    asked : Asked
+    cells : sequence of CellBlock
+        Of the hypotheses of the variant at that size.
+    """
     by_hypothesis = {cell.hypothesis: cell for cell in cells}
     of_members = [by_hypothesis[member] for member in asked.members]
     usable = np.stack([cell.estimates.status != FAILED for cell in of_members], axis=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc, betaincinv, ndtr, ndtri, roots_legendre, stdtr, stdtrit
+from scipy.special import betainc, betaincinv, gammainc, gammaincinv, ndtr, ndtri, roots_legendre, stdtr, stdtrit
 
 if TYPE_CHECKING:
     from trialsim.evidence.priors import Prior
@@ -20,31 +20,112 @@ STEPS, PRECISION = 200, 1e-15
 
 def cdf(prior: Prior, x: Array) -> Array:
     """Return the probability of a value of at most x, any shape."""
-    if prior.kind == "normal":
-        return np.asarray(ndtr((x - prior["mean"]) / prior["sd"]))
-    if prior.kind == "t":
-        return np.asarray(stdtr(prior["df"], (x - prior["location"]) / prior["scale"]))
-    if prior.kind == "lognormal":
-        with np.errstate(divide="ignore"):
-            return np.asarray(ndtr((np.log(np.maximum(x, 0.0)) - np.log(prior["median"])) / prior["log_sd"]))
-    if prior.kind == "beta":
-        return np.asarray(betainc(prior["a"], prior["b"], np.clip(x, 0.0, 1.0)))
+    find = _CDF.get(prior.kind)
+    if find is not None:
+        return np.asarray(find(prior, x), dtype=np.float64)
     return np.asarray(sum(weight * part(x) for weight, part, _ in _parts(prior)))
 
 
 def quantile(prior: Prior, q: Array) -> Array:
     """Return the value that is exceeded with probability 1 − q, any shape; q between 0 and 1."""
-    if prior.kind == "normal":
-        return np.asarray(prior["mean"] + prior["sd"] * ndtri(q))
-    if prior.kind == "t":
-        return np.asarray(prior["location"] + prior["scale"] * stdtrit(prior["df"], q))
-    if prior.kind == "lognormal":
-        return np.asarray(prior["median"] * np.exp(prior["log_sd"] * ndtri(q)))
-    if prior.kind == "beta":
-        return np.asarray(betaincinv(prior["a"], prior["b"], q))
+    find = _QUANTILE.get(prior.kind)
+    if find is not None:
+        return np.asarray(find(prior, q), dtype=np.float64)
     # The quantile of a mixture lies between the smallest and the largest of its parts' quantiles.
     edges = [inverse(q) for _, _, inverse in _parts(prior)]
-    return _inverted(prior, q, np.minimum.reduce(edges), np.maximum.reduce(edges))
+    return _at_atoms(prior, q, _inverted(prior, q, np.minimum.reduce(edges), np.maximum.reduce(edges)))
+
+
+def moments(prior: Prior) -> tuple[float, float]:
+    """Return mean and standard deviation by quadrature over the quantile function."""
+    nodes, weights = _unit_nodes()
+    values = quantile(prior, nodes)
+    mean = float(weights @ values)
+    return mean, float(np.sqrt(weights @ (values - mean) ** 2))
+
+
+def _cdf_lognormal(prior: Prior, x: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(ndtr((np.log(np.maximum(x, 0.0)) - np.log(prior["median"])) / prior["log_sd"]))
+
+
+def _cdf_triangular(prior: Prior, x: Array) -> Array:
+    low, mode, high = (prior[name] for name in ("low", "mode", "high"))
+    inside = np.clip(x, low, high)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rising = (inside - low) ** 2 / ((high - low) * (mode - low))
+        falling = 1.0 - (high - inside) ** 2 / ((high - low) * (high - mode))
+    return np.where(inside < mode, rising, np.where(inside >= high, 1.0, falling))
+
+
+def _quantile_triangular(prior: Prior, q: Array) -> Array:
+    low, mode, high = (prior[name] for name in ("low", "mode", "high"))
+    rising = low + np.sqrt(q * (high - low) * (mode - low))
+    falling = high - np.sqrt((1.0 - q) * (high - low) * (high - mode))
+    return np.where(q * (high - low) < mode - low, rising, falling)
+
+
+def _cdf_discrete(prior: Prior, x: Array) -> Array:
+    total = np.concatenate([[0.0], np.cumsum(prior.weights)])
+    total[-1] = 1.0
+    return np.asarray(total[np.searchsorted(prior.values, x, side="right")])
+
+
+def _quantile_discrete(prior: Prior, q: Array) -> Array:
+    place = np.searchsorted(np.cumsum(prior.weights), q, side="left")
+    return np.asarray(prior.values)[np.minimum(place, len(prior.values) - 1)]
+
+
+def _ends(prior: Prior) -> tuple[float, float]:
+    """Return the probabilities below the low end of what is truncated, and up to its high end."""
+    whole = prior.components[0]
+    below, up_to = cdf(whole, np.array([np.nextafter(prior["low"], -np.inf), prior["high"]]))
+    return float(below), float(up_to)
+
+
+def _cdf_truncated(prior: Prior, x: Array) -> Array:
+    below, up_to = _ends(prior)
+    return np.clip((cdf(prior.components[0], np.asarray(x)) - below) / (up_to - below), 0.0, 1.0)
+
+
+def _quantile_truncated(prior: Prior, q: Array) -> Array:
+    below, up_to = _ends(prior)
+    return np.clip(quantile(prior.components[0], below + q * (up_to - below)), prior["low"], prior["high"])
+
+
+def _at_atoms(prior: Prior, q: Array, x: Array) -> Array:
+    """Return quantiles x of a mixture with those that fall on a single value of positive probability set to it."""
+    if prior.kind != "mixture":
+        return x
+    for value in (value for part in prior.components if part.kind == "discrete" for value in part.values):
+        below, up_to = cdf(prior, np.array([np.nextafter(value, -np.inf), value]))
+        x = np.where((q > below) & (q <= up_to), value, x)
+    return x
+
+
+Function = Callable[["Prior", Array], Array]
+_CDF: dict[str, Function] = {
+    "normal": lambda p, x: ndtr((x - p["mean"]) / p["sd"]),
+    "t": lambda p, x: stdtr(p["df"], (x - p["location"]) / p["scale"]),
+    "lognormal": _cdf_lognormal,
+    "beta": lambda p, x: betainc(p["a"], p["b"], np.clip(x, 0.0, 1.0)),
+    "gamma": lambda p, x: gammainc(p["shape"], np.maximum(x, 0.0) / p["scale"]),
+    "uniform": lambda p, x: np.clip((x - p["low"]) / (p["high"] - p["low"]), 0.0, 1.0),
+    "triangular": _cdf_triangular,
+    "discrete": _cdf_discrete,
+    "truncated": _cdf_truncated,
+}
+_QUANTILE: dict[str, Function] = {
+    "normal": lambda p, q: p["mean"] + p["sd"] * ndtri(q),
+    "t": lambda p, q: p["location"] + p["scale"] * stdtrit(p["df"], q),
+    "lognormal": lambda p, q: p["median"] * np.exp(p["log_sd"] * ndtri(q)),
+    "beta": lambda p, q: betaincinv(p["a"], p["b"], q),
+    "gamma": lambda p, q: p["scale"] * gammaincinv(p["shape"], q),
+    "uniform": lambda p, q: p["low"] + q * (p["high"] - p["low"]),
+    "triangular": _quantile_triangular,
+    "discrete": _quantile_discrete,
+    "truncated": _quantile_truncated,
+}
 
 
 def _inverted(prior: Prior, q: Array, low: Array, high: Array) -> Array:

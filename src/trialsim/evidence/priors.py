@@ -13,9 +13,11 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from trialsim.evidence import pooling, store
+from trialsim.evidence import pooling, shapes, store
+from trialsim.evidence.shapes import PARAMETERS as PARAMETERS
+from trialsim.evidence.shapes import Kind as Kind
 from trialsim.evidence.types import TAGS, Quantity, Section, Tag
 
 if TYPE_CHECKING:
@@ -24,20 +26,6 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
-Kind = Literal["normal", "t", "lognormal", "beta", "mixture", "product"]
-"""Shapes of a prior."""
-
-PARAMETERS: dict[str, tuple[str, ...]] = {
-    "normal": ("mean", "sd"),
-    "t": ("df", "location", "scale"),
-    "lognormal": ("median", "log_sd"),
-    "beta": ("a", "b"),
-    "mixture": (),
-    "product": (),
-}
-"""Names of the parameters of each kind, in order. A beta is on 0 to 1."""
-
-ANY_SIGN = ("mean", "location")
 PRIORS = "priors"
 
 
@@ -49,14 +37,17 @@ class Prior:
     ----------
     name : str
         Dotted address; empty for one that was made by hand.
-    kind : {'normal', 't', 'lognormal', 'beta', 'mixture', 'product'}
-        A product is that of an independent pair, of which the second is positive (lognormal or beta).
+    kind : str
+        A key of `PARAMETERS`. A product is that of an independent pair, of which the second is positive (lognormal or
+        beta); what is truncated is its component given that it lies from low to high.
     parameters : tuple of (str, float)
         As `PARAMETERS` names them for the kind.
     components : tuple of Prior
-        Parts of a mixture, or the two factors of a product.
+        Parts of a mixture, the two factors of a product, or what is truncated.
     weights : tuple of float
-        Weights of a mixture's components; they add to 1.
+        Weights of a mixture's components, or of discrete values; they add to 1.
+    values : tuple of float
+        Of a discrete prior, rising.
     unit : str
         Unit of its values.
     origin : str
@@ -79,6 +70,7 @@ class Prior:
     parameters: tuple[tuple[str, float], ...] = ()
     components: tuple[Prior, ...] = ()
     weights: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
     unit: str = ""
     origin: str = ""
     tag: Tag = "assumed"
@@ -87,7 +79,7 @@ class Prior:
 
     def __post_init__(self) -> None:
         """Refuse what is not a distribution, naming it."""
-        if problem := _problem(self):
+        if problem := shapes.problem(self):
             raise ValueError(f"prior {self.name or self.kind}: {problem}")
 
     def __getitem__(self, parameter: str) -> float:
@@ -97,22 +89,22 @@ class Prior:
     @property
     def mean(self) -> float:
         """The expected value; NaN for a t on one degree of freedom or less, which has none."""
-        return _mean(self)
+        return shapes.mean(self)
 
     @property
     def sd(self) -> float:
         """The standard deviation; infinite for a t on up to two degrees of freedom, NaN on up to one."""
-        return _sd(self)
+        return shapes.sd(self)
 
     @property
     def formula(self) -> str:
         """The distribution in one line, such as ``normal(mean -7.95, sd 2.43)``."""
-        parts = [part.name or part.formula for part in self.components]
-        if self.kind == "product":
-            return " × ".join(parts)
-        if self.kind == "mixture":
-            return " + ".join(f"{weight:g} {part}" for weight, part in zip(self.weights, parts, strict=True))
-        return f"{self.kind}({', '.join(f'{name} {value:.4g}' for name, value in self.parameters)})"
+        return shapes.formula(self)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The smallest interval that holds all its values; infinite ends are left out of it."""
+        return shapes.support(self)
 
     @overload
     def cdf(self, x: float) -> float: ...
@@ -330,71 +322,3 @@ def _recipes() -> Mapping[str, dict[str, Any]]:
         for stem, content in _files()
         for key, row in content["priors"].items()
     }
-
-
-def _problem(made: Prior) -> str | None:
-    """Return what is wrong with a prior, or None."""
-    if made.kind not in get_args(Kind):
-        return f"kind {made.kind!r} is none of {', '.join(get_args(Kind))}"
-    names = PARAMETERS[made.kind]
-    if tuple(name for name, _ in made.parameters) != names:
-        return f"a {made.kind} takes {', '.join(names) or 'no parameters'}"
-    if not all(math.isfinite(value) for _, value in made.parameters):
-        return "a parameter is not finite"
-    if bad := [name for name, value in made.parameters if name not in ANY_SIGN and value <= 0.0]:
-        return f"{bad[0]} must be above 0"
-    if made.tag not in TAGS:
-        return f"tag {made.tag!r} is none of {', '.join(TAGS)}"
-    return _problem_of_parts(made)
-
-
-def _problem_of_parts(made: Prior) -> str | None:
-    """Return what is wrong with the parts of a prior, or None."""
-    if made.kind == "mixture":
-        if len(made.components) < 2 or len(made.weights) != len(made.components):
-            return "a mixture takes two components or more and a weight for each"
-        if min(made.weights) <= 0.0 or abs(sum(made.weights) - 1.0) > 1e-9:
-            return "the weights must be above 0 and add to 1"
-        if len({part.unit for part in made.components}) > 1:
-            return "the components differ in unit"
-        return None
-    if made.weights:
-        return "only a mixture has weights"
-    if made.kind != "product":
-        return "only a mixture or a product has components" if made.components else None
-    if len(made.components) != 2 or made.components[1].kind not in ("lognormal", "beta"):
-        return "a product takes two components, the second lognormal or beta"
-    return None
-
-
-def _mean(made: Prior) -> float:
-    """Return the mean in closed form."""
-    if made.kind == "normal":
-        return made["mean"]
-    if made.kind == "t":
-        return made["location"] if made["df"] > 1.0 else math.nan
-    if made.kind == "lognormal":
-        return made["median"] * math.exp(0.5 * made["log_sd"] ** 2)
-    if made.kind == "beta":
-        return made["a"] / (made["a"] + made["b"])
-    if made.kind == "product":
-        return math.prod(part.mean for part in made.components)
-    return sum(weight * part.mean for weight, part in zip(made.weights, made.components, strict=True))
-
-
-def _sd(made: Prior) -> float:
-    """Return the standard deviation in closed form."""
-    if made.kind == "normal":
-        return made["sd"]
-    if made.kind == "t":
-        df = made["df"]
-        return made["scale"] * math.sqrt(df / (df - 2.0)) if df > 2.0 else (math.inf if df > 1.0 else math.nan)
-    if made.kind == "lognormal":
-        return made.mean * math.sqrt(math.expm1(made["log_sd"] ** 2))
-    if made.kind == "beta":
-        a, b = made["a"], made["b"]
-        return math.sqrt(a * b / (a + b + 1.0)) / (a + b)
-    squares = [part.mean**2 + part.sd**2 for part in made.components]
-    if made.kind == "product":
-        return math.sqrt(math.prod(squares) - made.mean**2)
-    return math.sqrt(sum(w * square for w, square in zip(made.weights, squares, strict=True)) - made.mean**2)

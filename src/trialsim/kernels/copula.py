@@ -102,8 +102,10 @@ def latent_correlation(
     batch, size = target.shape[:-2], _size(target, margins)
     first, second = np.triu_indices(size, k=1)
     asked = target[..., first, second].reshape(prod(batch), first.size).T  # (P, G): pairs lead, groups follow
-    products = _products(margins, batch, order, first, second)
     continuous = np.array([margin is None for margin in margins], dtype=bool)
+    if continuous.all():
+        return _matrix(asked, batch, size, first, second)  # nothing is rounded
+    products = _products(margins, batch, order, first, second)
     alone = (continuous[first] | continuous[second])[:, None]
     # With a continuous variable in the pair the series is its first term alone, exact at any correlation.
     linear = asked / products[0]

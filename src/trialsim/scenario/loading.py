@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trialsim.errors import Fault, InputError, ScenarioWarning
 from trialsim.scenario.cautions import cautions
@@ -21,8 +21,11 @@ from trialsim.scenario.paths import replace as replace_node
 from trialsim.scenario.schema import Content
 from trialsim.scenario.validation import check_shape
 
+if TYPE_CHECKING:
+    from trialsim.scenario.priors import Belief
+
 MAXIMUM_VARIANTS = 1_000
-FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary", "designs")
+FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary", "designs", "prior_correlations")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,6 +117,21 @@ class Scenario:
         names = ", ".join(design.name for design in self.designs)
         return f"designs is left aside ({names}): the scenario as it stands is used; compare runs the designs."
 
+    @property
+    def believed(self) -> tuple[str, ...]:
+        """The paths with a prior."""
+        return tuple(self.content.priors)
+
+    @property
+    def priors_aside(self) -> str:
+        """The sentence that says that a run does not average over priors; empty where there are none."""
+        if not self.believed:
+            return ""
+        return (
+            f"priors are left aside ({', '.join(self.believed)}): this is the power at the scenario's own values. "
+            "`trialsim assurance` averages over them."
+        )
+
     def at_base(self) -> Scenario:
         """Return the same scenario with its base values only, `vary` left aside."""
         base = replace(self.base, content=self.content.model_copy(update={"vary": {}}))
@@ -186,6 +204,7 @@ def _checked(document: Document, name: str, settings: Mapping[str, Any]) -> Scen
     scenario = Scenario(base, points, name, dict(settings))
     designs, design_faults = _designs(scenario, faults)
     faults += design_faults
+    faults += _faults_of_priors(base, faults)
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
     return replace(scenario, designs=designs)
@@ -227,7 +246,10 @@ def _faults_in_numbers(base: Point, meaning: tuple[Fault, ...]) -> list[Fault]:
 
 
 # Faults in these parts leave the patient model's numbers as they are, so those can be checked all the same.
-_HARMLESS = ("allocation", "analysis", "designs", "dropout", "estimands", "sample_size", "simulation", "vary")
+_HARMLESS = (
+    "allocation", "analysis", "designs", "dropout", "estimands", "sample_size", "simulation", "vary", "priors",
+    "prior_correlations",
+)  # fmt: skip
 
 
 def _is_harmless(path: str) -> bool:
@@ -319,6 +341,40 @@ def _path_faults(base: Point, path: str) -> Iterator[Fault]:
         yield fault_at(base.root, place, str(error), key=True)
 
 
+def _faults_of_priors(base: Point, known: Sequence[Fault]) -> Iterator[Fault]:
+    """Yield what is wrong with the scenario where a prior's median stands in for the value that it is about."""
+    priors = base.content.priors
+    if not priors or any(fault.path.split(".")[0] in ("priors", "prior_correlations") for fault in known):
+        return
+    from trialsim.scenario.priors import beliefs
+
+    places = Places(known)
+    for belief in beliefs(priors):
+        place = ("priors", belief.path)
+        try:
+            node = node_from(_middle(base, belief), base.root.mark)
+            root = replace_node(base.root, split_path(belief.path), node, base.root.mark)
+        except PathError as error:
+            yield fault_at(base.root, place, str(error), key=True)
+            continue
+        checked = check_shape(root)
+        found = (*checked.faults, *check_meaning(root, checked.parts))
+        for fault in places.new(found, {}):
+            words = fault.message if fault.path == belief.path else f"{fault.path}: {fault.message}"
+            yield fault_at(base.root, place, words, key=True)
+
+
+def _middle(base: Point, belief: Belief) -> float:
+    """Return the median of what is believed about a value."""
+    middle = belief.prior.quantile(0.5)
+    if belief.relative_to is None:
+        return middle
+    reference = find(base.root, split_path(belief.relative_to))
+    if reference is None or isinstance(reference.value, bool) or not isinstance(reference.value, int | float):
+        raise PathError(f"is relative to {belief.relative_to}, and no number is written there; write one")
+    return middle + reference.value
+
+
 def _combinations(base: Point, paths: Sequence[str]) -> Iterator[dict[str, Node]]:
     lists = []
     for path in paths:
@@ -363,7 +419,7 @@ class Places:
         """
         fresh = [fault for fault in faults if _place(fault) not in self._seen]
         self._seen.update(map(_place, fresh))
-        return [_at_own_value(fault, nodes, design) for fault in fresh]
+        return [_at_own_value(fault, nodes, design) for fault in fresh] if nodes else fresh
 
 
 def _place(fault: Fault) -> tuple[object, ...]:

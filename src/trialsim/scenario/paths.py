@@ -10,20 +10,23 @@ from trialsim.scenario.document import MAXIMUM_DEPTH, Mark, Node, describe
 
 Path = tuple[str, ...]
 
+KEYED_BY_PATH = ("vary", "priors")
+"""Sections whose keys are paths."""
+
 
 class PathError(ValueError):
     """A path that cannot be followed, with the reason in words."""
 
 
 def split_path(path: str) -> Path:
-    """Return the parts of a dotted path; what follows `vary.` or `designs.NAME.` is one key, because it is a path."""
+    """Return the parts of a dotted path; what follows `vary.`, `priors.` or `designs.NAME.` is itself a path: one key."""
     parts = tuple(path.split("."))
     if not all(parts):
         raise PathError("a path is keys joined by dots, such as effects.ketamine.specific_share")
     if len(parts) > MAXIMUM_DEPTH:
         raise PathError(f"a path has at most {MAXIMUM_DEPTH} parts, not {len(parts)}")
-    if parts[0] == "vary" and len(parts) > 1:
-        return ("vary", ".".join(parts[1:]))
+    if parts[0] in KEYED_BY_PATH and len(parts) > 1:
+        return (parts[0], ".".join(parts[1:]))
     if parts[0] == "designs" and len(parts) > 2:
         return ("designs", parts[1], ".".join(parts[2:]))
     return parts

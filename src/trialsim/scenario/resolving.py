@@ -233,4 +233,9 @@ def _provenance(scenario: Scenario, ledger: Ledger) -> tuple[Provenance, ...]:
     if scenario.content.simulation.precision is not None:
         simulation.note(("simulation", "precision"), scenario.content.simulation.precision)
     simulation.note(("simulation", "seed"), scenario.content.simulation.seed)
-    return (*ledger.rows, *simulation.rows, *varied, *designs)
+    believed = []
+    if scenario.content.priors:
+        from trialsim.scenario.prior_sources import prior_sources
+
+        believed = prior_sources(scenario.content)
+    return (*ledger.rows, *simulation.rows, *varied, *designs, *believed)

@@ -28,6 +28,9 @@ SIMPLE = {
     "t": (made("t", df=5.0, location=-0.5, scale=0.2), stats.t(5.0, -0.5, 0.2)),
     "lognormal": (made("lognormal", median=5.3, log_sd=0.3), stats.lognorm(0.3, scale=5.3)),
     "beta": (made("beta", a=2.4, b=4.6), stats.beta(2.4, 4.6)),
+    "gamma": (made("gamma", shape=3.0, scale=1.7), stats.gamma(3.0, scale=1.7)),
+    "uniform": (made("uniform", low=-3.0, high=-1.0), stats.uniform(-3.0, 2.0)),
+    "triangular": (made("triangular", low=-6.0, mode=-2.0, high=1.0), stats.triang(4.0 / 7.0, -6.0, 7.0)),
 }
 CHANGE, SHARE = made("normal", mean=-6.0, sd=0.8), SIMPLE["beta"][0]
 PRODUCT = made("product", (CHANGE, SHARE))
@@ -117,6 +120,60 @@ def test_one_number_gives_a_number_and_an_array_an_array():
         MIXTURE.quantile(np.array([0.5, np.nan]))
 
 
+TRUNCATED = {
+    "both": (-4.0, -1.0),
+    "above": (-math.inf, -1.5),
+    "below": (-2.0, math.inf),
+}
+
+
+@pytest.mark.parametrize("ends", TRUNCATED.values(), ids=TRUNCATED)
+def test_a_truncated_normal_is_that_of_scipy(ends):
+    prior = made("truncated", (SIMPLE["normal"][0],), low=ends[0], high=ends[1])
+    reference = stats.truncnorm((ends[0] + 2.0) / 1.3, (ends[1] + 2.0) / 1.3, -2.0, 1.3)
+    x = reference.ppf(np.array([0.001, 0.3, 0.7, 0.999]))
+    np.testing.assert_allclose(prior.cdf(x), reference.cdf(x), rtol=1e-9)
+    np.testing.assert_allclose(prior.quantile(reference.cdf(x)), x, rtol=1e-8)
+    assert prior.mean == pytest.approx(reference.mean(), abs=1e-5)
+    assert prior.sd == pytest.approx(reference.std(), abs=1e-4)
+    assert prior.support == ends
+    assert (prior.cdf(ends[0]), prior.cdf(ends[1])) == pytest.approx((0.0, 1.0))
+
+
+def test_discrete_values_have_their_weights():
+    prior = Prior(kind="discrete", values=(-3.0, 0.0, 2.0), weights=(0.2, 0.5, 0.3))
+    np.testing.assert_array_equal(prior.cdf(np.array([-3.1, -3.0, -0.1, 0.0, 1.9, 2.0])), [0, 0.2, 0.2, 0.7, 0.7, 1])
+    np.testing.assert_array_equal(prior.quantile(np.array([0.0, 0.2, 0.21, 0.7, 0.71, 1.0])), [-3, -3, 0, 0, 2, 2])
+    assert (prior.mean, prior.sd) == pytest.approx((0.0, math.sqrt(3.0)))
+    assert prior.support == (-3.0, 2.0)
+
+
+def test_a_lump_in_a_mixture_is_met_exactly():
+    lump = Prior(kind="discrete", values=(0.0,), weights=(1.0,))
+    mixed = made("mixture", (lump, made("normal", mean=-2.0, sd=1.0)), (0.25, 0.75))
+    draws = mixed.sample(U)
+    assert np.mean(draws == 0.0) == pytest.approx(0.25, abs=1e-4)
+    assert draws.mean() == pytest.approx(mixed.mean, abs=1e-4)
+    assert draws.std() == pytest.approx(mixed.sd, abs=1e-3)
+    assert np.all(np.diff(draws) >= 0.0)
+
+
+@pytest.mark.parametrize(
+    ("prior", "support"),
+    [
+        (CHANGE, (-math.inf, math.inf)),
+        (SHARE, (0.0, 1.0)),
+        (SIMPLE["gamma"][0], (0.0, math.inf)),
+        (SIMPLE["uniform"][0], (-3.0, -1.0)),
+        (PRODUCT, (-math.inf, math.inf)),
+        (made("product", (SIMPLE["uniform"][0], SHARE)), (-3.0, 0.0)),
+        (made("mixture", (SIMPLE["uniform"][0], SHARE), (0.5, 0.5)), (-3.0, 1.0)),
+    ],
+)
+def test_support(prior, support):
+    assert prior.support == support
+
+
 def test_a_t_without_moments_says_so():
     assert math.isnan(made("t", df=1.0, location=0.0, scale=1.0).mean)
     assert math.isnan(made("t", df=1.0, location=0.0, scale=1.0).sd)
@@ -126,7 +183,16 @@ def test_a_t_without_moments_says_so():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "uniform"}, "kind 'uniform' is none of normal"),
+        ({"kind": "cauchy"}, "kind 'cauchy' is none of normal"),
+        ({"kind": "uniform", "parameters": (("low", 1.0), ("high", 1.0))}, "low must be below high"),
+        ({"kind": "triangular", "parameters": (("low", 0.0), ("mode", 2.0), ("high", 1.0))}, "mode must lie"),
+        ({"kind": "discrete", "values": (1.0, 0.0), "weights": (0.5, 0.5)}, "must rise"),
+        ({"kind": "discrete", "values": (1.0,), "weights": (0.5, 0.5)}, "a weight for each"),
+        ({"kind": "truncated", "parameters": (("low", 0.0), ("high", 1.0))}, "one component"),
+        (
+            {"kind": "truncated", "parameters": (("low", 2.0), ("high", math.inf)), "components": (SHARE,)},
+            "next to nothing of",
+        ),
         ({"kind": "normal", "parameters": (("mean", 0.0),)}, "a normal takes mean, sd"),
         ({"kind": "normal", "parameters": (("mean", 0.0), ("sd", 0.0))}, "sd must be above 0"),
         ({"kind": "normal", "parameters": (("mean", math.nan), ("sd", 1.0))}, "not finite"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from typing import TypeVar
@@ -43,7 +43,7 @@ def run_units(
     *,
     describe: Callable[[T], str] = str,
     lost: Callable[[str], None] = silent,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Yield what the function returns for each unit, as they finish.
 
     Parameters

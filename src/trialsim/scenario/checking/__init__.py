@@ -13,6 +13,7 @@ from trialsim.scenario.checking import (
     events,
     masking,
     mechanisms,
+    priors,
     questions,
     safety,
     truth,
@@ -32,6 +33,7 @@ _CHECKS = (
     *events.CHECKS,
     *safety.CHECKS,
     *analyses.CHECKS,
+    *priors.CHECKS,
 )
 
 

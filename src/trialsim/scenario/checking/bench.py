@@ -47,6 +47,8 @@ class Bench:
         self.safety: schema.Safety | None = parts.get("safety")
         self.multiplicity: schema.Multiplicity | None = parts.get("multiplicity")
         self.sample_size: Any = parts.get("sample_size")
+        self.priors: dict[str, schema.Prior | str] | None = parts.get("priors")
+        self.prior_correlations: tuple[schema.PriorCorrelation, ...] | None = parts.get("prior_correlations")
         self.outcomes = self._measured(parts)
         self.outcome_settings = outcome_settings(parts.get("outcomes"))
 

@@ -25,6 +25,7 @@ from trialsim.scenario.schema.content import Content
 from trialsim.scenario.schema.entry import Characteristics, Eligibility, RunIn
 from trialsim.scenario.schema.events import Event, IntercurrentEvents
 from trialsim.scenario.schema.masking import Dissociation, GuessAtVisit, InfusionDissociation, RaterBelief, Unblinding
+from trialsim.scenario.schema.priors import MixturePart, Prior, PriorCorrelation, Shape
 from trialsim.scenario.schema.questions import (
     Criterion,
     Estimand,
@@ -80,12 +81,15 @@ __all__ = [
     "Intermittent",
     "Method",
     "Missing",
+    "MixturePart",
     "Moments",
     "Multiplicity",
     "OneOrMoreAnalyses",
     "Outcome",
     "OutcomePair",
     "Population",
+    "Prior",
+    "PriorCorrelation",
     "RaterBelief",
     "Raters",
     "RunIn",
@@ -93,6 +97,7 @@ __all__ = [
     "SampleSize",
     "Schedule",
     "Section",
+    "Shape",
     "Simulation",
     "StoppingRule",
     "StrategyName",

@@ -19,6 +19,7 @@ from trialsim.scenario.schema.choices import (
 )
 from trialsim.scenario.schema.events import Event
 from trialsim.scenario.schema.masking import Dissociation, Unblinding
+from trialsim.scenario.schema.priors import PriorCorrelation, PriorEntry
 from trialsim.scenario.schema.questions import (
     Estimand,
 )
@@ -110,4 +111,13 @@ class Content(Section):
         default_factory=dict,
         max_length=50,
         description="Designs for `trialsim compare`, by name: values for paths of this scenario, and a `label`.",
+    )
+    priors: dict[str, PriorEntry] = Field(
+        default_factory=dict,
+        max_length=50,
+        description="What is believed about values of this scenario, by path: a prior of the evidence catalogue by its "
+        "name, or a distribution. `assurance` averages over them; `run` and `size` use the values as they stand.",
+    )
+    prior_correlations: Row[PriorCorrelation] = Field(
+        (), description="Rank correlations between priors; those not named are independent."
     )
