@@ -19,7 +19,7 @@ from trialsim.scenario.schema import Content
 from trialsim.scenario.validation import check_shape
 
 MAXIMUM_VARIANTS = 1_000
-FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary")
+FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary", "sensitivity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,14 +16,14 @@ class PathError(ValueError):
 
 
 def split_path(path: str) -> Path:
-    """Return the parts of a dotted path; what follows `vary.` is one key, because it is itself a path."""
+    """Return the parts of a dotted path; what follows `vary.` or `sensitivity.` is one key, itself a path."""
     parts = tuple(path.split("."))
     if not all(parts):
         raise PathError("a path is keys joined by dots, such as effects.ketamine.specific_share")
     if len(parts) > MAXIMUM_DEPTH:
         raise PathError(f"a path has at most {MAXIMUM_DEPTH} parts, not {len(parts)}")
-    if parts[0] == "vary" and len(parts) > 1:
-        return ("vary", ".".join(parts[1:]))
+    if parts[0] in ("vary", "sensitivity") and len(parts) > 1:
+        return (parts[0], ".".join(parts[1:]))
     return parts
 
 

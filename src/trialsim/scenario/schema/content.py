@@ -106,3 +106,8 @@ class Content(Section):
     vary: dict[str, Annotated[list[Any], Field(min_length=1, max_length=200)]] = Field(
         default_factory=dict, description="Values to try for any path of this scenario; several paths are crossed."
     )
+    sensitivity: dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=dict,
+        description="Lowest and highest plausible value of any path of this scenario, instead of the range that the "
+        "evidence catalogue has for it; what `trialsim sensitivity` goes through.",
+    )
