@@ -27,6 +27,7 @@ PURPOSES = frozenset(
     | {"screening", "run_in", "screened", "characteristic"}
     | {"dissociation", "guess"}
     | {"items", "adverse_event"}
+    | {"latin_hypercube", "permutation"}
 )
 """Every purpose for which something is drawn, registered once."""
 

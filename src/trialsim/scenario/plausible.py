@@ -24,7 +24,7 @@ EFFECT_PARTS = ("effects", "therapies", "heterogeneity", "counts")
 """Parts of a scenario that say what treatment does."""
 
 _SHORT_TERM_DAYS = 28.0
-"""What the catalogue says of effects and of control arms holds two weeks after the first infusion; no later than this."""
+"""What the catalogue says of effects and of control arms holds two weeks after the first infusion: up to this day."""
 
 _MAPPINGS = re.compile(r"course\.control_change\.\w+|dropout\.missing_by|unblinding\.guess|covariance\.visits\.anchors")
 """Paths whose value is one thing for all, or a mapping of all: never of some."""
@@ -129,15 +129,16 @@ def given_ranges(scenario: Scenario, by_hand: Mapping[str, Sequence[Any]]) -> di
     InputError
         If a path cannot be, its value is no number, or the scenario cannot have an end of a range.
     """
-    root, faults = scenario.base.root, []
+    root = scenario.base.root
+    faults: list[Fault] = []
     ranges: dict[str, tuple[Any, Any, Mark]] = {}
     for path, ends in scenario.content.sensitivity.items():
-        ranges[path] = (*ends, value_mark(root, ("sensitivity", path)))
-    for path, ends in by_hand.items():
-        if len(ends) != 2:
-            faults.append(Fault(path, f"two values are needed, low and high, not {len(ends)}"))
+        ranges[path] = (ends[0], ends[1], value_mark(root, ("sensitivity", path)))
+    for path, pair in by_hand.items():
+        if len(pair) != 2:
+            faults.append(Fault(path, f"two values are needed, low and high, not {len(pair)}"))
             continue
-        ranges[path] = (ends[0], ends[1], Mark(f"--range {path}={_short(ends[0])},{_short(ends[1])}"))
+        ranges[path] = (pair[0], pair[1], Mark(f"--range {path}={_short(pair[0])},{_short(pair[1])}"))
     for path, (low, high, mark) in ranges.items():
         faults += [mark.fault(path, message) for message in range_problems(root, path, low, high)]
     if faults:
@@ -173,7 +174,7 @@ def _unlike(low: Any, high: Any) -> str:
     if isinstance(low, list) and isinstance(high, list):
         if len(low) != len(high) or not low:
             return "low and high are lists of different lengths"
-        return next((problem for a, b in zip(low, high, strict=True) if (problem := _no_number(a) or _no_number(b))), "")
+        return next((problem for item in (*low, *high) if (problem := _no_number(item))), "")
     problem = _no_number(low) or _no_number(high)
     if problem:
         return problem
@@ -234,11 +235,19 @@ class _Ranges:
         self.groups = {name: stratum.group or name for name, stratum in strata.items()}
 
     def assumption(
-        self, path: str, low: Any, high: Any, *, quantity: Quantity | None = None, mark: Mark | None = None, base: Any = None
+        self,
+        path: str,
+        low: Any,
+        high: Any,
+        *,
+        quantity: Quantity | None = None,
+        mark: Mark | None = None,
+        base: Any = None,
     ) -> Assumption:
+        """Return the assumption of a path; ends by hand, which have a place, are refused where they cannot be."""
         base = self.base(path) if base is None else base
         try:
-            ends = [self.settings(path, value) for value in (low, high)]
+            ends = self.settings(path, low), self.settings(path, high)
         except ValueError as error:
             raise InputError([(mark or Mark("")).fault(path, str(error))]) from error
         if mark is not None:
@@ -288,7 +297,8 @@ class _Ranges:
 
     def _below(self, parent: str) -> dict[str, Provenance]:
         """Return the rows under a path by what is left of theirs; a day may hold a dot."""
-        return {row.path.removeprefix(f"{parent}."): row for row in self.rows.values() if row.path.startswith(f"{parent}.")}
+        below = f"{parent}."
+        return {path.removeprefix(below): row for path, row in self.rows.items() if path.startswith(below)}
 
     def _shares(self, stratum: str, value: Any) -> dict[str, Any]:
         """Return the shares of all strata, those of the others in proportion."""
@@ -334,12 +344,12 @@ class _Ranges:
 
     def _together(self, parent: str) -> Iterator[Assumption]:
         """Yield values of one mapping that move together, each from its low to its high end."""
-        rows = {key: row for key, row in self._below(parent).items() if _ranged(row.quantity) is not None}
-        if rows:
-            low, high = ({key: getattr(_ranged(row.quantity), end) for key, row in rows.items()} for end in ("low", "high"))
-            first = _ranged(next(iter(rows.values())).quantity)
-            base = {key: row.value for key, row in rows.items()}
-            yield _made(parent, base, low, high, [{parent: low}, {parent: high}], first)
+        rows = self._below(parent)
+        known = {key: quantity for key, row in rows.items() if (quantity := _ranged(row.quantity)) is not None}
+        if known:
+            low, high = ({key: getattr(quantity, end) for key, quantity in known.items()} for end in ("low", "high"))
+            base = {key: rows[key].value for key in known}
+            yield _made(parent, base, low, high, ({parent: low}, {parent: high}), next(iter(known.values())))
 
     def _control(self, outcome: str) -> Iterator[Assumption]:
         path = f"course.control_change.{outcome}"
@@ -358,7 +368,8 @@ class _Ranges:
             for outcome, size in (effect.standardised or {}).items():
                 quantity = _ranged(f"defaults.dbt.active_care.{outcome}.smd")
                 if quantity is not None and self._infusion(arm) == "none" and isinstance(size, int | float):
-                    yield self.assumption(f"effects.{arm}.standardised.{outcome}", quantity.low, quantity.high, quantity=quantity)
+                    path = f"effects.{arm}.standardised.{outcome}"
+                    yield self.assumption(path, quantity.low, quantity.high, quantity=quantity)
 
     def _specific_share(self, arm: str, infusion: str) -> Iterator[Assumption]:
         """Yield the share of one arm with those of all later arms that have the same: they are of one drug."""
@@ -369,7 +380,7 @@ class _Ranges:
         alike = [f"effects.{name}.specific_share" for name in self.content.effects]
         alike = [other for other in alike if self.base(other) == base]
         if alike[0] == path:
-            ends = [dict.fromkeys(alike, end) for end in (quantity.low, quantity.high)]
+            ends = dict.fromkeys(alike, quantity.low), dict.fromkeys(alike, quantity.high)
             yield _made(path, base, quantity.low, quantity.high, ends, quantity)
 
     def _points(self, path: str, outcome: str, points: Any, infusion: str) -> Iterator[Assumption]:
@@ -381,8 +392,9 @@ class _Ranges:
                     yield self.assumption(f"{path}.{name}", ranged[name].low, ranged[name].high, quantity=ranged[name])
             return
         if len(ranged) == len(self.groups):
-            lows, highs = [q.low for q in ranged.values() if q.low is not None], [q.high for q in ranged.values() if q.high is not None]
-            yield self.assumption(path, min(lows), max(highs), quantity=next(iter(ranged.values())))
+            low = min(float(quantity.low or 0.0) for quantity in ranged.values())
+            high = max(float(quantity.high or 0.0) for quantity in ranged.values())
+            yield self.assumption(path, low, high, quantity=next(iter(ranged.values())))
         modifier = _ranged("defaults.bpd_interaction.none")
         with_bpd = [name for name, group in self.groups.items() if group in BPD_GROUPS]
         if outcome == "qids_sr16" and modifier is not None and with_bpd and len(with_bpd) < len(self.groups):
@@ -423,13 +435,12 @@ class _Ranges:
                 value = share * factor if quantity is None else float(getattr(quantity, end))
                 factor = value / share if share > 0.0 else factor
                 most = ends[day] = max(most, float(f"{min(value, 0.95):.12g}"))
+        settings = {"dropout.missing_by": low}, {"dropout.missing_by": high}
         if len(base) == 1:
             day = next(iter(base))
-            ends_set = [{"dropout.missing_by": end} for end in (low, high)]
-            yield _made(f"dropout.missing_by.{day}", base[day], low[day], high[day], ends_set, first)
+            yield _made(f"dropout.missing_by.{day}", base[day], low[day], high[day], settings, first)
         else:
-            ends_set = [{"dropout.missing_by": end} for end in (low, high)]
-            yield _made("dropout.missing_by", dict(base), low, high, ends_set, first)
+            yield _made("dropout.missing_by", dict(base), low, high, settings, first)
 
     def _given(self) -> Iterator[Assumption]:
         """Yield values that were given, where the catalogue knows the range of such a value."""
@@ -469,7 +480,12 @@ def _missing_by(day: str) -> str:
 
 def _ends(row: Provenance, quantity: Quantity) -> tuple[float, float] | None:
     """Return the ends of a value taken from a quantity, None where it is made from it in another way."""
-    if quantity.low is None or quantity.high is None or quantity.value is None or not isinstance(row.value, int | float):
+    if (
+        quantity.low is None
+        or quantity.high is None
+        or quantity.value is None
+        or not isinstance(row.value, int | float)
+    ):
         return None
     if row.value == quantity.value:
         return quantity.low, quantity.high
@@ -479,10 +495,14 @@ def _ends(row: Provenance, quantity: Quantity) -> tuple[float, float] | None:
 
 
 def _made(
-    path: str, base: Any, low: Any, high: Any, ends: Sequence[Mapping[str, Any]], quantity: Quantity | None
+    path: str,
+    base: Any,
+    low: Any,
+    high: Any,
+    ends: tuple[Mapping[str, Any], Mapping[str, Any]],
+    quantity: Quantity | None,
 ) -> Assumption:
     if quantity is None:
-        return Assumption(path, base, low, high, *ends, "given", basis="given by hand")
-    return Assumption(
-        path, base, low, high, *ends, "evidence", quantity.name, quantity.tag, quantity.citation, quantity.basis
-    )
+        return Assumption(path, base, low, high, *ends, source="given", basis="given by hand")
+    known = (quantity.name, quantity.tag, quantity.citation, quantity.basis)
+    return Assumption(path, base, low, high, *ends, "evidence", *known)
