@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
+    from trialsim.api import Sensitivity as Sensitivity
     from trialsim.api import Sized as Sized
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import analyse as analyse
+    from trialsim.api import attribute as attribute
     from trialsim.api import cohort as cohort
+    from trialsim.api import design_tipping_point as design_tipping_point
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import formula as formula
+    from trialsim.api import heat_map as heat_map
     from trialsim.api import load as load
     from trialsim.api import mmrm as mmrm
     from trialsim.api import open_run as open_run
@@ -27,19 +31,25 @@ if TYPE_CHECKING:
     from trialsim.api import replayable as replayable
     from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import run as run
+    from trialsim.api import sensitivity as sensitivity
     from trialsim.api import tipping_point as tipping_point
+    from trialsim.api import worst_type_i_error as worst_type_i_error
 
 __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "Sensitivity",
     "Sized",
     "TippingPoint",
     "__version__",
     "analyse",
+    "attribute",
     "cohort",
+    "design_tipping_point",
     "detectable_effect",
     "formula",
+    "heat_map",
     "load",
     "mmrm",
     "open_run",
@@ -48,7 +58,9 @@ __all__ = [
     "replayable",
     "required_sample_size",
     "run",
+    "sensitivity",
     "tipping_point",
+    "worst_type_i_error",
 ]
 
 

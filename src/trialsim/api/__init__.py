@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.sensitivities import (
+        Sensitivity,
+        attribute,
+        design_tipping_point,
+        heat_map,
+        sensitivity,
+        worst_type_i_error,
+    )
     from trialsim.api.sizes import Sized, detectable_effect, required_sample_size
     from trialsim.api.tipping import TippingPoint, tipping_point
 
@@ -19,12 +27,16 @@ __all__ = [
     "MmrmResult",
     "ReplayResult",
     "Run",
+    "Sensitivity",
     "Sized",
     "TippingPoint",
     "analyse",
+    "attribute",
     "cohort",
+    "design_tipping_point",
     "detectable_effect",
     "formula",
+    "heat_map",
     "load",
     "mmrm",
     "open_run",
@@ -33,7 +45,9 @@ __all__ = [
     "replayable",
     "required_sample_size",
     "run",
+    "sensitivity",
     "tipping_point",
+    "worst_type_i_error",
 ]
 
 _HOME = {
@@ -49,6 +63,12 @@ _HOME = {
     "load": "runs",
     "open_run": "runs",
     "run": "runs",
+    "Sensitivity": "sensitivities",
+    "attribute": "sensitivities",
+    "design_tipping_point": "sensitivities",
+    "heat_map": "sensitivities",
+    "sensitivity": "sensitivities",
+    "worst_type_i_error": "sensitivities",
     "Sized": "sizes",
     "detectable_effect": "sizes",
     "required_sample_size": "sizes",

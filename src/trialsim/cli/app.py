@@ -20,6 +20,7 @@ from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
 from trialsim.cli.run import run
 from trialsim.cli.schema import schema
+from trialsim.cli.sensitivity import sensitivity
 from trialsim.cli.size import size
 from trialsim.cli.validate import validate
 from trialsim.errors import TrialsimError
@@ -98,7 +99,21 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, size, formula, cohort, plot, replay, analyze, evidence, schema):
+for _command in (
+    new,
+    validate,
+    explain,
+    run,
+    size,
+    sensitivity,
+    formula,
+    cohort,
+    plot,
+    replay,
+    analyze,
+    evidence,
+    schema,
+):
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 
