@@ -287,7 +287,7 @@ def design_tipping_point(
     ----------
     scenario : Scenario, str or Path
     limit : float, optional
-        Largest delta, points; by default the length of the scale.
+        Largest delta, points; by default half as much again as takes the effect away, within the length of the scale.
     estimand, n, target, replicates, workers, settings, progress
         As of `sensitivity`.
 

@@ -268,8 +268,8 @@ def _flip(answer: Answer, active: str) -> Iterator[str]:
     yield (
         f"The true effect on everybody is gone at {_points(answer['flip'])} (95 % interval "
         f"{_or(answer['flip_low'], '0')} to {high}, from the share who left){beyond}. An analysis that takes them as "
-        f"missing at random would not see it: its power is {at_random} whatever delta is, and from there on that is the "
-        "chance of a claim without a benefit."
+        f"missing at random would not see it: its power is {at_random} whatever delta is, and from there on that is "
+        "the chance of a claim without a benefit."
     )
     both = "If those who left the other arm were worse by the same delta,"
     if answer["flip_both"] is None:

@@ -120,10 +120,19 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
         raise InputError(unique([*faults, *unknown_names(root)]))
     base = Point(checked.content, root)
     points, vary_faults = _spread(base, faults)
-    faults += vary_faults
+    faults += [*vary_faults, *_range_faults(base)]
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
     return Scenario(base, points, str(path), dict(settings or {}))
+
+
+def _range_faults(base: Point) -> Iterator[Fault]:
+    """Yield what is wrong with the ranges under `sensitivity`."""
+    from trialsim.scenario.plausible import range_problems
+
+    for path, (low, high) in base.content.sensitivity.items():
+        for message in range_problems(base.root, path, low, high):
+            yield fault_at(base.root, ("sensitivity", path), message)
 
 
 def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -261,7 +261,9 @@ class _Ranges:
             try:
                 at_values(self.scenario, settings)
             except InputError as error:
-                faults += [mark.fault(f"{path}", f"{fault.path}: {fault.message}") for fault in error.faults]
+                for fault in error.faults:
+                    inner = "" if fault.path == path else f"{fault.path}: "
+                    faults.append(mark.fault(path, f"{inner}{fault.message}"))
         if faults:
             raise InputError(list(dict.fromkeys(faults)))
 
@@ -322,7 +324,8 @@ class _Ranges:
         """Yield what has a range in the catalogue."""
         yield from self._effects()
         yield from self._population()
-        yield from self._together("covariance.visits.anchors")
+        if len(self.variant.visits_days) > 1:
+            yield from self._together("covariance.visits.anchors")
         for outcome in self.variant.outcomes:
             yield from self._control(outcome)
         yield from self._rows()

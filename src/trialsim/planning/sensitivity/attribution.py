@@ -20,6 +20,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -185,8 +186,8 @@ def attribution(
     shown.sort(key=lambda one: abs(one.contribution), reverse=True)
     nothing: Coalition = frozenset()
     return Attribution(
-        first=first.title,
-        second=second.title,
+        first=_titled(first, second),
+        second=_titled(second, first),
         estimand=estimand,
         n_first=sizes[0],
         n_second=sizes[1],
@@ -203,6 +204,11 @@ def attribution(
         contributions=tuple(shown),
         notes=_notes(a, b),
     )
+
+
+def _titled(scenario: Scenario, other: Scenario) -> str:
+    """Return a title, with the file where both are called the same."""
+    return scenario.title if scenario.title != other.title else f"{scenario.title} ({Path(scenario.file).name})"
 
 
 def _notes(a: Question, b: Question) -> tuple[str, ...]:

@@ -102,7 +102,18 @@ def _difference(first: Node, second: Node, group: Sequence[Path]) -> Difference:
     for path in group[1:]:
         common = tuple(part for part, _ in takewhile(lambda pair: pair[0] == pair[1], zip(common, path, strict=False)))
     paths = tuple(before)
-    return Difference(join_path(common) if common else " + ".join(paths), paths, before, after)
+    name = join_path(_deepened(common, before, after)) if len(paths) == 1 else join_path(common) or " + ".join(paths)
+    return Difference(name, paths, before, after)
+
+
+def _deepened(path: Path, before: dict[str, Any], after: dict[str, Any]) -> Path:
+    """Return the path of the only value that a scenario has at a path where the other has nothing."""
+    written = next((one for one in (*after.values(), *before.values()) if one is not None), None)
+    both = None not in (*after.values(), *before.values())
+    while not both and isinstance(written, dict) and len(written) == 1 and "." not in next(iter(written)):
+        ((key, written),) = written.items()
+        path = (*path, key)
+    return path
 
 
 def mixed(first: Scenario, second: Scenario, changed: Sequence[Difference]) -> Scenario:

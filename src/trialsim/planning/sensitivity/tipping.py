@@ -41,6 +41,7 @@ from trialsim.planning.sensitivity.trials import (
 )
 from trialsim.scenario import Scenario
 from trialsim.scenario.methods import benefit_sign
+from trialsim.scenario.paths import fault_at
 from trialsim.streams import Streams
 
 GRID = 9
@@ -165,7 +166,8 @@ def design_tipping_point(
     target : float
         Power below which the trial is not worth its while.
     limit : float, optional
-        Largest delta, points; by default the length of the scale, of a score without bounds 5 standard deviations.
+        Largest delta, points; by default half as much again as takes the effect away, within the length of the scale
+        (of a score without bounds: 5 standard deviations).
 
     Raises
     ------
@@ -174,16 +176,17 @@ def design_tipping_point(
     """
     question = Question(scenario, estimand)
     _require_scores(question)
+    _require_leaving(question)
     at = size_for(question, n, target, budget)
     own, asked_of = question.at({}), question.asked_of
     blocks = blocks_for(budget.replicates)
     active, control, error = _left(question, at, blocks)
-    largest = _limit(question, limit)
     if active == 0.0:
-        message = "nobody leaves the active arm in this scenario, so there are no unseen scores; describe who leaves"
-        raise InputError([Fault("dropout", message)])
+        raise InputError([_nobody_leaves(question)])
     direction = -benefit_sign(asked_of.endpoint, "difference")
     truth = question.truth(own)
+    helps = direction * truth < 0.0
+    largest = _limit(question, limit, abs(truth) / active if helps else math.inf)
     tried: dict[float, Sample] = {}
     (at_random,) = simulate([Place(own, at)], blocks, question.seed, replace(budget, progress=None))
     grid = [float(f"{x:.6g}") for x in np.linspace(0.0, largest, GRID)]
@@ -201,7 +204,6 @@ def design_tipping_point(
         for delta, share, interval in zip(deltas, shares, intervals, strict=True)
     )  # fmt: skip
     tipping = _crossing(deltas, [share.value for share in shares], target)
-    helps = direction * truth < 0.0
     flip = abs(truth) / active if helps else None
     both = abs(truth) / (active - control) if helps and active - control > 3.0 * error else None
     return DesignTipping(
@@ -243,20 +245,37 @@ def _require_scores(question: Question) -> None:
         raise InputError([Fault(f"estimands.{question.estimand}", message)])
 
 
-def _limit(question: Question, limit: float | None) -> float:
+def _require_leaving(question: Question) -> None:
+    """Refuse a scenario in which nobody can leave, before anything is simulated."""
+    variant = question.resolved.variants[0]
+    if variant.dropout is None and not any(event.ends_follow_up for event in variant.events):
+        raise InputError([_nobody_leaves(question)])
+
+
+def _nobody_leaves(question: Question) -> Fault:
+    day = f"{question.resolved.variants[0].visits_days[-1]:g}"
+    message = (
+        "nobody leaves the active arm in this scenario, so there are no unseen scores to be worse; say who leaves, "
+        f"such as dropout: {{missing_by: {{{day}: 0.1}}}}"
+    )
+    return fault_at(question.scenario.base.root, ("dropout",), message, key=True)
+
+
+def _limit(question: Question, limit: float | None, flip: float) -> float:
+    """Return the largest delta: half as much again as takes the effect away, within the length of the scale."""
     if limit is not None:
         if not 0.0 < limit < math.inf:
             raise InputError([Fault("limit", f"must be a number of points above 0; got {limit:g}")])
         return limit
     variant, k = question.resolved.variants[0], question.asked_of.outcome
     scale = variant.scales[k]
-    if scale is not None:
-        return scale.maximum - scale.minimum
-    return _SD_LIMIT * float(variant.sd[:, question.asked_of.visit, k].max())
+    sd = float(variant.sd[:, question.asked_of.visit, k].max())
+    longest = _SD_LIMIT * sd if scale is None else scale.maximum - scale.minimum
+    return min(longest, float(f"{1.5 * flip:.2g}"))
 
 
 def _left(question: Question, n: int, blocks: Sequence[int]) -> tuple[float, float, float]:
-    """Return the shares of the active and the control arm that have left by the visit, and the error of the first."""
+    """Return the shares of the active and the control arm that have left by the visit, and the first error."""
     asked, one = question.at({}), question.asked_of
     active: list[NDArray[np.float64]] = []
     control: list[NDArray[np.float64]] = []

@@ -100,8 +100,8 @@ def _draw_power(axes: Axes, frame: pd.DataFrame, first: pd.Series) -> None:
     target = float(first["target"])
     axes.axhline(target, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2])
     axes.text(
-        0.995, target + 0.01, percent(target), transform=axes.get_yaxis_transform(), fontsize=7.5, color=style.MUTED,
-        va="bottom", ha="right",
+        0.995, target - 0.012, percent(target), transform=axes.get_yaxis_transform(), fontsize=7.5, color=style.MUTED,
+        va="top", ha="right",
     )  # fmt: skip
     if not pd.isna(first["tipping"]):
         low = 0.0 if pd.isna(first["tipping_low"]) else float(first["tipping_low"])

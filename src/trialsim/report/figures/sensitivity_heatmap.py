@@ -64,7 +64,8 @@ def draw_sensitivity_heatmap(frame: pd.DataFrame) -> Figure:
         At least one row.
     """
     first = frame.iloc[0]
-    title = f"{first['estimand']}, {int(first['patients']):,} patients"
+    what = "Type I error" if bool(first["null"]) else "Power"
+    title = f"{what}: {first['estimand']}, {int(first['patients']):,} patients"
     figure = draw_power_heatmap(frame, title=title, target=float(first["target"]), across=str(first["column_heading"]))
     names = frame.drop_duplicates("n").sort_values("n")
     figure.axes[0].set_xticks(list(names["n"]), list(names["column"]))
