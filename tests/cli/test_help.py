@@ -16,6 +16,7 @@ COMMANDS = (
     "explain",
     "run",
     "size",
+    "sensitivity",
     "formula",
     "cohort",
     "plot",

@@ -29,8 +29,8 @@ def test_all_parts_are_written_and_python_gives_the_same(command, folder):
     other.write_text(text.replace("qids_sr16: -3}", "qids_sr16: -2}"), encoding="utf-8")
     leaves = ("--set", "dropout.missing_by={14: 0.2}")
     done = command(
-        *QUICK, "--n", "80", *leaves, "--tornado", "--heat", PATH, SD, "--steps", "2", "--against", str(other), "--tipping",
-        "--worst", "--out", "found", "--json",
+        *QUICK, "--n", "80", *leaves, "--tornado", "--heat", PATH, SD, "--steps", "2", "--against", str(other),
+        "--tipping", "--worst", "--out", "found", "--json",
     )  # fmt: skip
     told = json.loads(done.stdout)
     kinds = ["tornado", "heat_map", "attribution", "design_tipping_point", "worst_type_i_error"]
@@ -43,7 +43,8 @@ def test_all_parts_are_written_and_python_gives_the_same(command, folder):
     assert tornado["base"].eq(told[0]["base"]).all()
     steps = pd.read_csv(folder / "found/attribution.csv")
     assert steps["contribution"].sum() == pytest.approx(told[2]["difference"], abs=1e-12)
-    again = ts.sensitivity(folder / FILE, n=80, replicates=250, workers=1, settings={"dropout.missing_by": "{14: 0.2}"})
+    settings = {"dropout.missing_by": "{14: 0.2}"}
+    again = ts.sensitivity(folder / FILE, n=80, replicates=250, workers=1, settings=settings)
     assert json.loads(json.dumps(again.to_dict())) == told[0]
     assert again.plot().axes
     assert len(again.frame) == 2 * len(again.bars)

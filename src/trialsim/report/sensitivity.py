@@ -18,6 +18,9 @@ METRICS: Mapping[str, str] = {
     "bias": "Bias",
     "type_i_error": "Type I error",
 }
+_VALUE_LETTERS = 16
+"""How much of a value stands in a table; all of it is in the CSV."""
+
 NOISE_WORDS = "3 Monte Carlo standard errors"
 
 
@@ -93,11 +96,14 @@ def _tornado_table(answer: Answer, labels: Labels) -> Iterator[str]:
     rows = [("assumption", "own", "low", "high", f"{METRICS[metric].lower()} at low", "at high")]
     for bar in answer["bars"]:
         ends = [_end_cell(metric, bar[end]) for end in ("low", "high")]
-        values = [
-            at_words(bar["path"], value, labels) for value in (bar["base"], bar["low"]["value"], bar["high"]["value"])
-        ]
-        rows.append((bar["path"], *values, *ends))
+        values = (bar["base"], bar["low"]["value"], bar["high"]["value"])
+        rows.append((bar["path"], *(_cell(bar["path"], value, labels) for value in values), *ends))
     yield from table_lines(rows)
+
+
+def _cell(path: str, value: Any, labels: Labels) -> str:
+    """Return a value that fits a table."""
+    return textwrap.shorten(at_words(path, value, labels), _VALUE_LETTERS, placeholder=" …")
 
 
 def _end_cell(metric: str, end: Answer) -> str:
@@ -241,7 +247,7 @@ def _tipping(answer: Answer, labels: Labels) -> Iterator[str]:
             f"{ends[0]} to {ends[1]})."
         )
     else:
-        yield f"No delta at which the power falls to {target}: {answer['reason']}"
+        yield f"No delta at which the power falls to {target}: {answer['reason'][0].lower()}{answer['reason'][1:]}"
     yield from _flip(answer, active)
     yield ""
     rows = [("delta", "true effect on everybody", "bias if analysed as missing at random", "power with delta added")]
@@ -313,7 +319,8 @@ def _worst(answer: Answer, labels: Labels) -> Iterator[str]:
     yield ""
     rows = [("nuisance", "searched from", "to", "worst setting")]
     for path, (low, high) in answer["nuisances"].items():
-        shown = [at_words(path, value, labels) for value in (low, high, worst["values"][path])]
+        shown = [_cell(path, value, labels) for value in (low, high)]
+        shown.append(at_words(path, worst["values"][path], labels))
         rows.append((path, *shown))
     yield from table_lines(rows)
     if answer["impossible"]:

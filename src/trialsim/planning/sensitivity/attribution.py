@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ from trialsim.planning.sensitivity.trials import (
     words_of,
 )
 from trialsim.scenario import Scenario, resolve
+from trialsim.scenario.paths import find, split_path
 from trialsim.streams import Streams
 
 EXACT_UP_TO = 8
@@ -182,7 +183,8 @@ def attribution(
         raise InputError([Fault("--against", "in a mixed scenario no trial could be analysed, so it has no power")])
     value = {coalition: one.value for coalition, one in zip(wanted, measured, strict=True)}
     influence = {coalition: one.influence for coalition, one in zip(wanted, measured, strict=True)}
-    shown = [_contribution(i, one, len(found), value, influence, orders) for i, one in enumerate(found)]
+    told = [_with_defaults(one, a, b) for one in found]
+    shown = [_contribution(i, one, len(found), value, influence, orders) for i, one in enumerate(told)]
     shown.sort(key=lambda one: abs(one.contribution), reverse=True)
     nothing: Coalition = frozenset()
     return Attribution(
@@ -209,6 +211,18 @@ def attribution(
 def _titled(scenario: Scenario, other: Scenario) -> str:
     """Return a title, with the file where both are called the same."""
     return scenario.title if scenario.title != other.title else f"{scenario.title} ({Path(scenario.file).name})"
+
+
+def _with_defaults(one: Difference, a: Question, b: Question) -> Difference:
+    """Return a single value as it is in both scenarios, a default where it is not written."""
+    if len(one.paths) > 1 or one.name == one.paths[0]:
+        return one
+    values = []
+    for question in (a, b):
+        node = find(question.scenario.base.root, split_path(one.name))
+        rows = {row.path: row.value for row in question.resolved.provenance}
+        values.append(rows.get(one.name) if node is None or node.value is None else node.plain())
+    return replace(one, before={one.paths[0]: values[0]}, after={one.paths[0]: values[1]})
 
 
 def _notes(a: Question, b: Question) -> tuple[str, ...]:
