@@ -70,15 +70,14 @@ def at_words(path: str, value: Any, labels: Labels | None = None) -> str:
 def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
     metric = str(answer["metric"])
     yield str(answer["title"])
-    size = "" if answer["n"] is None else f" with {answer['n']:,} patients randomised"
+    asked = f"{METRICS[metric]} of {answer['estimand']} with {answer['n'] or 0:,} patients randomised"
     if metric == "n":
-        size = f" for {100 * answer['target']:g} % power"
+        asked = f"Patients needed for {100 * answer['target']:g} % power of {answer['estimand']}"
     own = f"{measure_words(metric, answer['base'])} (± {_error(metric, answer['base_mcse'])})"
-    trials = f"{answer['replicates']:,} simulated trials of each setting" if answer["replicates"] else "A search each"
-    yield (
-        f"{METRICS[metric]} of {answer['estimand']}{size}: {own} with the scenario's own values. {trials}; all "
-        "settings share their patients."
-    )
+    trials = f"{answer['replicates']:,} simulated trials of each setting; all settings share their patients"
+    if metric == "n":
+        trials = "A search for each setting; errors of changes are those of independent searches, a little too wide"
+    yield (f"{asked}: {own} with the scenario's own values. {trials}; all settings share their patients.")
     yield ""
     yield from _tornado_table(answer, labels)
     yield ""
@@ -93,7 +92,7 @@ def _error(metric: str, mcse: float | None) -> str:
 
 def _tornado_table(answer: Answer, labels: Labels) -> Iterator[str]:
     metric = str(answer["metric"])
-    rows = [("assumption", "own", "low", "high", f"{METRICS[metric].lower()} at low", "at high")]
+    rows = [("assumption", "own", "low", "high", f"{_lower(metric)} at low", "at high")]
     for bar in answer["bars"]:
         ends = [_end_cell(metric, bar[end]) for end in ("low", "high")]
         values = (bar["base"], bar["low"]["value"], bar["high"]["value"])
@@ -101,14 +100,23 @@ def _tornado_table(answer: Answer, labels: Labels) -> Iterator[str]:
     yield from table_lines(rows)
 
 
+def _end_words(metric: str, end: Answer) -> str:
+    return _end_cell(metric, end) if end["measure"] is None else measure_words(metric, end["measure"])
+
+
 def _cell(path: str, value: Any, labels: Labels) -> str:
     """Return a value that fits a table."""
     return textwrap.shorten(at_words(path, value, labels), _VALUE_LETTERS, placeholder=" …")
 
 
+def _lower(metric: str) -> str:
+    """Return a measure's name as it stands within a sentence."""
+    return METRICS[metric][0].lower() + METRICS[metric][1:]
+
+
 def _end_cell(metric: str, end: Answer) -> str:
     if end["measure"] is None:
-        return "cannot be had"
+        return "not reached" if "cannot be reached" in end["problem"] else "cannot be had"
     if end["change"] is None:
         return measure_words(metric, end["measure"])
     change = f"{measure_words(metric, end['change'], signed=True)} ± {_error(metric, end['change_mcse'])}"
@@ -128,7 +136,7 @@ def _tornado_findings(answer: Answer, labels: Labels) -> Iterator[str]:
     if moving:
         first = moving[0]
         ends = [
-            f"{measure_words(metric, first[end]['measure'])} at {at_words(first['path'], first[end]['value'], labels)}"
+            f"{_end_words(metric, first[end])} at {at_words(first['path'], first[end]['value'], labels)}"
             for end in ("low", "high")
         ]
         words = path_words(first["path"], labels=labels)
@@ -195,9 +203,10 @@ def _attribution(answer: Answer, labels: Labels) -> Iterator[str]:
     yield ""
     rows = [("assumption", "contribution", "changed first", "changed last")]
     for one in answer["contributions"]:
+        name = textwrap.shorten(one["name"], 60, placeholder=" …")
         own = f"{measure_words('power', one['contribution'], signed=True)} ± {_error('power', one['mcse'])}"
         ends = [measure_words("power", one[key], signed=True) for key in ("alone", "last")]
-        rows.append((one["name"], own + ("" if one["beyond_noise"] else " ~"), *ends))
+        rows.append((name, own + ("" if one["beyond_noise"] else " ~"), *ends))
     rows.append(("sum", measure_words("power", answer["difference"], signed=True), "", ""))
     yield from table_lines(rows)
     yield ""

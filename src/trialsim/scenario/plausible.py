@@ -339,6 +339,8 @@ class _Ranges:
             quantity = _ranged(row.quantity)
             if quantity is None or row.path.startswith(skipped) or ".share_by." in row.path:
                 continue
+            if row.path.startswith("dropout.stratum_hazard_ratio.") and len(self.groups) == 1:
+                continue  # a ratio to nobody
             if row.path.startswith("dissociation.") and self.variant.unblinding is None:
                 continue  # it is drawn, but nothing hangs on it
             ends = _ends(row, quantity)

@@ -163,7 +163,7 @@ def attribution(
     """
     a, b = Question(first, estimand), Question(second, estimand)
     _require_one_question(a, b)
-    found = differences(a.scenario, b.scenario, together)
+    found = differences(a.scenario, b.scenario, estimand, together)
     if n is not None:
         found = [one for one in found if one.paths != ("sample_size",)]
     if not found:

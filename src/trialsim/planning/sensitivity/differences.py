@@ -10,13 +10,14 @@ from typing import Any
 from trialsim.errors import Fault, InputError
 from trialsim.scenario import Scenario
 from trialsim.scenario.at_value import from_root
-from trialsim.scenario.document import Node
+from trialsim.scenario.document import Mark, Node
 from trialsim.scenario.paths import find, join_path, replace
 
 Path = tuple[str, ...]
 
-IGNORED = ("schema", "title", "description", "simulation", "vary", "sensitivity")
+IGNORED = ("schema", "title", "description", "simulation", "vary", "sensitivity", "multiplicity")
 WORDS = ("label",)
+_BY_ESTIMAND = ("estimands", "analysis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,16 @@ class Difference:
     after: dict[str, Any]
 
 
-def differences(first: Scenario, second: Scenario, together: Sequence[Sequence[str]] = ()) -> list[Difference]:
+def differences(
+    first: Scenario, second: Scenario, estimand: str, together: Sequence[Sequence[str]] = ()
+) -> list[Difference]:
     """Return what two scenarios differ in, in the order of the first.
 
     Parameters
     ----------
     first, second : Scenario
+    estimand : str
+        What is asked; other estimands and their analyses are left as they are in the first.
     together : sequence of sequences of str
         Paths that are one assumption: all that differs at or below them.
 
@@ -53,7 +58,11 @@ def differences(first: Scenario, second: Scenario, together: Sequence[Sequence[s
     is one assumption, because its default in the other hangs on its neighbours.
     """
     roots = [scenario.base.root for scenario in (first, second)]
-    leaves = list(_unlike((), roots[0], roots[1]))
+    leaves = [
+        (leaf, lonely)
+        for leaf, lonely in _unlike((), roots[0], roots[1])
+        if leaf[0] not in _BY_ESTIMAND or leaf[1:2] == (estimand,)
+    ]
     groups: list[list[Path]] = []
     asked = [[tuple(path.split(".")) for path in paths] for paths in together]
     for number, prefixes in enumerate(asked):
@@ -70,12 +79,15 @@ def differences(first: Scenario, second: Scenario, together: Sequence[Sequence[s
         parent = next((leaf[:depth] for depth in range(1, len(leaf)) if leaf[:depth] in own_sided), leaf)
         parent = ("population", "strata") if leaf[:2] == ("population", "strata") and leaf[-1] == "share" else parent
         by_parent.setdefault(parent, []).append(leaf)
-    groups += by_parent.values()
-    return [_difference(roots[0], roots[1], group) for group in groups]
+    names = [" + ".join(paths) for paths in together]
+    found = [_difference(roots[0], roots[1], group, name) for group, name in zip(groups, names, strict=True)]
+    return found + [_difference(roots[0], roots[1], group) for group in by_parent.values()]
 
 
 def _unlike(path: Path, first: Node | None, second: Node | None) -> Iterator[tuple[Path, bool]]:
     """Yield the deepest paths at which two documents differ, and whether only one of them has the key."""
+    if path == ("analysis",):
+        first, second = (Node({}, Mark("")) if node is None else node for node in (first, second))
     plain = [None if node is None else node.plain() for node in (first, second)]
     if plain[0] == plain[1]:
         return
@@ -93,7 +105,7 @@ def _is_open(node: Node | None) -> bool:
     return node is not None and isinstance(node.value, dict) and not any("." in key for key in node.value)
 
 
-def _difference(first: Node, second: Node, group: Sequence[Path]) -> Difference:
+def _difference(first: Node, second: Node, group: Sequence[Path], name: str = "") -> Difference:
     before, after = (
         {join_path(path): None if (node := find(root, path)) is None else node.plain() for path in group}
         for root in (first, second)
@@ -102,6 +114,8 @@ def _difference(first: Node, second: Node, group: Sequence[Path]) -> Difference:
     for path in group[1:]:
         common = tuple(part for part, _ in takewhile(lambda pair: pair[0] == pair[1], zip(common, path, strict=False)))
     paths = tuple(before)
+    if name:
+        return Difference(name, paths, before, after)
     name = join_path(_deepened(common, before, after)) if len(paths) == 1 else join_path(common) or " + ".join(paths)
     return Difference(name, paths, before, after)
 

@@ -28,6 +28,9 @@ from trialsim.scenario.plausible import Assumption, assumptions
 
 TornadoMetric = Literal["power", "n", "bias", "type_i_error"]
 
+NOT_REACHED = "cannot be reached"
+"""In the reason why no number of patients is enough."""
+
 _SIZE_PRECISION = 0.05
 _Z95 = 1.959963984540054
 
@@ -220,7 +223,7 @@ def _tornado(
 
 def _rank(bar: Bar, metric: TornadoMetric) -> float:
     """Return how far up a bar stands: on top where no number of patients is enough at an end."""
-    if metric == "n" and (bar.low.measure is None or bar.high.measure is None):
+    if metric == "n" and any(NOT_REACHED in end.problem for end in (bar.low, bar.high)):
         return math.inf
     return -1.0 if bar.swing is None else bar.swing
 

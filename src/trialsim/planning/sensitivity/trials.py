@@ -173,8 +173,9 @@ class Question:
 
 
 def words_of(error: InputError) -> str:
-    """Return why a setting cannot be had, in one line."""
-    return "; ".join(dict.fromkeys(f"{fault.path}: {fault.message}" for fault in error.faults))
+    """Return why a setting cannot be had: the first reason, and how many more there are."""
+    first, *others = dict.fromkeys(f"{fault.path}: {fault.message}" for fault in error.faults)
+    return f"{first} (and {len(others)} more)" if others else first
 
 
 class Chunk(NamedTuple):

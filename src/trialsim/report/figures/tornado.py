@@ -96,8 +96,9 @@ def draw_tornado(frame: pd.DataFrame) -> Figure:
 
 
 def _title(row: pd.Series) -> str:
+    words = {"n": "the number of patients"}.get(row["metric"], METRICS[row["metric"]])
     size = "" if pd.isna(row["n"]) else f", {int(row['n']):,} patients"
-    return f"What {METRICS[row['metric']].lower()} hangs on: {row['estimand']}{size}"
+    return f"What {words[0].lower()}{words[1:]} hangs on: {row['estimand']}{size}"
 
 
 def _name(rows: pd.DataFrame) -> str:
@@ -111,10 +112,9 @@ def _draw_end(axes: Axes, position: int, row: pd.Series, base: float, scale: flo
     low = row["end"] == "low"
     height, offset = 0.30, (-0.16 if low else 0.16)
     if pd.isna(row["measure"]):
-        axes.text(
-            scale * base if base == base else 0.0, position + offset, f"  {row['end']}: cannot be had", fontsize=7.0,
-            va="center", color=style.ALERT,
-        )  # fmt: skip
+        why = "not reached" if "cannot be reached" in str(row["problem"]) else "cannot be had"
+        place = (scale * base if base == base else 0.0, position + offset)
+        axes.text(*place, f"  {row['end']} end: {why}", fontsize=7.0, va="center", color=style.ALERT)
         return
     if pd.isna(row["change"]):
         axes.plot(scale * float(row["measure"]), position + offset, marker="o", color=style.INK, markersize=4)
@@ -140,7 +140,10 @@ def _draw_end(axes: Axes, position: int, row: pd.Series, base: float, scale: flo
 
 def _widen(axes: Axes, frame: pd.DataFrame, scale: float, base: float) -> None:
     """Leave room for the numbers beside the bars."""
-    values = [scale * float(x) for x in (*frame["measure"].dropna(), base) if x == x]
+    known = frame.dropna(subset=["measure"])
+    reach = _Z95 * known["change_mcse"].astype(float).fillna(0.0)
+    around = [*(known["measure"] - reach), *(known["measure"] + reach), base]
+    values = [scale * float(x) for x in around if x == x] or [0.0]
     room = max(0.09 * (max(values) - min(values)), 1e-9)
     axes.set_xlim(min(values) - 1.4 * room, max(values) + 1.4 * room)
 
@@ -154,7 +157,8 @@ def _add_key(axes: Axes) -> None:
 
 
 def _note(row: pd.Series, frame: pd.DataFrame) -> str:
-    words = "Line: the scenario's own values. Whiskers: 95 % Monte Carlo interval of the difference, paired."
+    pairing = "not paired, so a little too wide" if row["metric"] == "n" else "paired"
+    words = f"Line: the scenario's own values. Whiskers: 95 % Monte Carlo interval of the difference, {pairing}."
     if not frame["beyond_noise"].astype(bool).all():
         words += " Pale: not larger than noise (3 standard errors)."
     return words
