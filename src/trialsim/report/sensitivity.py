@@ -77,7 +77,7 @@ def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
     trials = f"{answer['replicates']:,} simulated trials of each setting; all settings share their patients"
     if metric == "n":
         trials = "A search for each setting; errors of changes are those of independent searches, a little too wide"
-    yield (f"{asked}: {own} with the scenario's own values. {trials}; all settings share their patients.")
+    yield f"{asked}: {own} with the scenario's own values. {trials}."
     yield ""
     yield from _tornado_table(answer, labels)
     yield ""
@@ -201,7 +201,7 @@ def _attribution(answer: Answer, labels: Labels) -> Iterator[str]:
         "in all). The contributions add up to the difference."
     )
     yield ""
-    rows = [("assumption", "contribution", "changed first", "changed last")]
+    rows: list[tuple[str, ...]] = [("assumption", "contribution", "changed first", "changed last")]
     for one in answer["contributions"]:
         name = textwrap.shorten(one["name"], 60, placeholder=" …")
         own = f"{measure_words('power', one['contribution'], signed=True)} ± {_error('power', one['mcse'])}"
