@@ -149,7 +149,7 @@ def sensitivity(
 
 def _by_hand(ranges: list[str] | None) -> dict[str, tuple[Any, Any]]:
     from trialsim.errors import Fault, InputError
-    from trialsim.scenario.plausible import parse_range
+    from trialsim.scenario.ranges import parse_range
 
     found: dict[str, tuple[Any, Any]] = {}
     for text in ranges or ():

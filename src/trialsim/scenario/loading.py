@@ -128,7 +128,7 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
 
 def _range_faults(base: Point) -> Iterator[Fault]:
     """Yield what is wrong with the ranges under `sensitivity`."""
-    from trialsim.scenario.plausible import range_problems
+    from trialsim.scenario.ranges import range_problems
 
     for path, (low, high) in base.content.sensitivity.items():
         for message in range_problems(base.root, path, low, high):

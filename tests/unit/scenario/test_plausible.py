@@ -10,7 +10,8 @@ from trialsim import evidence
 from trialsim.errors import InputError
 from trialsim.scenario import load, resolve
 from trialsim.scenario.at_value import at_values
-from trialsim.scenario.plausible import assumptions, parse_range
+from trialsim.scenario.plausible import assumptions
+from trialsim.scenario.ranges import parse_range
 
 SCENARIOS = sorted((Path(__file__).parents[3] / "scenarios").glob("*.yaml"))
 QUICK = next(path for path in SCENARIOS if path.stem == "quick_start")

@@ -275,7 +275,7 @@ def _limit(question: Question, limit: float | None, flip: float) -> float:
 
 
 def _left(question: Question, n: int, blocks: Sequence[int]) -> tuple[float, float, float]:
-    """Return the shares of the active and the control arm that have left by the visit, and the first error."""
+    """Return the shares of the active and the control arm that left by the visit, with the error of the first."""
     asked, one = question.at({}), question.asked_of
     active: list[NDArray[np.float64]] = []
     control: list[NDArray[np.float64]] = []
