@@ -16,18 +16,22 @@ if TYPE_CHECKING:
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import RunDifference as RunDifference
+    from trialsim.api import Sensitivity as Sensitivity
     from trialsim.api import Sized as Sized
     from trialsim.api import SizeTable as SizeTable
     from trialsim.api import TippingPoint as TippingPoint
     from trialsim.api import Trial as Trial
     from trialsim.api import analyse as analyse
     from trialsim.api import assurance as assurance
+    from trialsim.api import attribute as attribute
     from trialsim.api import clinical_effects as clinical_effects
     from trialsim.api import cohort as cohort
     from trialsim.api import compare as compare
+    from trialsim.api import design_tipping_point as design_tipping_point
     from trialsim.api import detectable_effect as detectable_effect
     from trialsim.api import diff as diff
     from trialsim.api import formula as formula
+    from trialsim.api import heat_map as heat_map
     from trialsim.api import list_runs as list_runs
     from trialsim.api import load as load
     from trialsim.api import merge as merge
@@ -40,8 +44,10 @@ if TYPE_CHECKING:
     from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import required_sample_sizes as required_sample_sizes
     from trialsim.api import run as run
+    from trialsim.api import sensitivity as sensitivity
     from trialsim.api import tipping_point as tipping_point
     from trialsim.api import trial as trial
+    from trialsim.api import worst_type_i_error as worst_type_i_error
 
 __all__ = [
     "Assured",
@@ -50,6 +56,7 @@ __all__ = [
     "ReplayResult",
     "Run",
     "RunDifference",
+    "Sensitivity",
     "SizeTable",
     "Sized",
     "TippingPoint",
@@ -57,12 +64,15 @@ __all__ = [
     "__version__",
     "analyse",
     "assurance",
+    "attribute",
     "clinical_effects",
     "cohort",
     "compare",
+    "design_tipping_point",
     "detectable_effect",
     "diff",
     "formula",
+    "heat_map",
     "list_runs",
     "load",
     "merge",
@@ -75,8 +85,10 @@ __all__ = [
     "required_sample_size",
     "required_sample_sizes",
     "run",
+    "sensitivity",
     "tipping_point",
     "trial",
+    "worst_type_i_error",
 ]
 
 

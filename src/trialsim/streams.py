@@ -39,6 +39,7 @@ PURPOSES = frozenset(
     | {"dissociation", "guess"}
     | {"items", "adverse_event"}
     | {"prior"}
+    | {"latin_hypercube", "permutation"}
 )
 """Every purpose for which something is drawn, registered once."""
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "size",
     "assurance",
     "compare",
+    "sensitivity",
     "formula",
     "cohort",
     "plot",

@@ -12,6 +12,7 @@ OTHERS = {
     "scenarios/assurance.yaml": "5 sample sizes, 500 simulated trials each",
     "scenarios/therapy_groups.yaml": "3 variants x 4 sample sizes = 12 cells, 500 simulated trials each",
     "scenarios/self_harm.yaml": "3 variants x 3 sample sizes = 9 cells, 500 simulated trials each",
+    "scenarios/quick_start_cautious.yaml": "2 sample sizes, 200 simulated trials each",
     "scenarios/relapse.yaml": "3 sample sizes, 500 simulated trials each",
     "scenarios/all_outcomes.yaml": "1 sample size, 500 simulated trials each",
     "scenarios/durability.yaml": "3 sample sizes, 500 simulated trials each",

@@ -16,6 +16,14 @@ if TYPE_CHECKING:
     from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.run_folders import RunDifference, Trial, diff, list_runs, reproduce, trial
     from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.sensitivities import (
+        Sensitivity,
+        attribute,
+        design_tipping_point,
+        heat_map,
+        sensitivity,
+        worst_type_i_error,
+    )
     from trialsim.api.shards import merge
     from trialsim.api.sizes import Sized, SizeTable, detectable_effect, required_sample_size, required_sample_sizes
     from trialsim.api.tipping import TippingPoint, tipping_point
@@ -27,18 +35,22 @@ __all__ = [
     "ReplayResult",
     "Run",
     "RunDifference",
+    "Sensitivity",
     "SizeTable",
     "Sized",
     "TippingPoint",
     "Trial",
     "analyse",
     "assurance",
+    "attribute",
     "clinical_effects",
     "cohort",
     "compare",
+    "design_tipping_point",
     "detectable_effect",
     "diff",
     "formula",
+    "heat_map",
     "list_runs",
     "load",
     "merge",
@@ -51,8 +63,10 @@ __all__ = [
     "required_sample_size",
     "required_sample_sizes",
     "run",
+    "sensitivity",
     "tipping_point",
     "trial",
+    "worst_type_i_error",
 ]
 
 _HOME = {
@@ -81,6 +95,12 @@ _HOME = {
     "run": "runs",
     "merge": "shards",
     "SizeTable": "sizes",
+    "Sensitivity": "sensitivities",
+    "attribute": "sensitivities",
+    "design_tipping_point": "sensitivities",
+    "heat_map": "sensitivities",
+    "sensitivity": "sensitivities",
+    "worst_type_i_error": "sensitivities",
     "Sized": "sizes",
     "detectable_effect": "sizes",
     "required_sample_size": "sizes",

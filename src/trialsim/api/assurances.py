@@ -122,7 +122,8 @@ class Assured:
         """Return the answer as JSON, its tables as CSV, and its figures as PNG, SVG and CSV: content by file name."""
         import json
 
-        from trialsim.report.csv_files import csv_text, figure_files
+        from trialsim.report.csv_files import csv_text
+        from trialsim.report.figure_files import figure_files
         from trialsim.report.figures.assurance_curve import assurance_curve_data, draw_assurance_curve
         from trialsim.report.figures.pilot_value import draw_pilot_value, pilot_value_data
         from trialsim.report.figures.power_by_effect import draw_power_by_effect, power_by_effect_data

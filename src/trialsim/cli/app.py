@@ -27,6 +27,7 @@ from trialsim.cli.reproduce import reproduce
 from trialsim.cli.run import run
 from trialsim.cli.runs import runs
 from trialsim.cli.schema import schema
+from trialsim.cli.sensitivity import sensitivity
 from trialsim.cli.size import size
 from trialsim.cli.trial import trial
 from trialsim.cli.validate import validate
@@ -121,6 +122,7 @@ _COMMANDS = (
     size,
     assurance,
     compare,
+    sensitivity,
     formula,
     cohort,
     plot,

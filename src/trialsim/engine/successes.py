@@ -58,11 +58,14 @@ class Successes(NamedTuple):
         to find all.
     missing : ndarray, shape (M,)
         Mean share of the randomised without a score at the visit of each member.
+    estimate : ndarray, shape (R, M)
+        NaN where a fit failed.
     """
 
     found: Flags
     usable: Flags
     missing: NDArray[np.float64]
+    estimate: NDArray[np.float64]
 
 
 class Unit(NamedTuple):
@@ -154,7 +157,9 @@ def successes_of(asked: Asked, cells: Sequence[CellBlock]) -> Successes:
     )
     if asked.together:
         found, usable = (np.asarray(part.all(axis=1, keepdims=True)) for part in (found, usable))
-    return Successes(found & usable, usable, np.array([cell.share_missing.mean() for cell in of_members]))
+    missing = np.array([cell.share_missing.mean() for cell in of_members])
+    estimate = np.stack([cell.estimates.estimate for cell in of_members], axis=1)
+    return Successes(found & usable, usable, missing, estimate)
 
 
 def _found(variant: Variant, cell: CellBlock, sign: int) -> Flags:

@@ -7,8 +7,8 @@ from typing import Any
 
 from trialsim.errors import InputError
 from trialsim.scenario.checking import check_meaning
-from trialsim.scenario.document import Mark
-from trialsim.scenario.loading import Point, Scenario
+from trialsim.scenario.document import Mark, Node
+from trialsim.scenario.loading import Point, Scenario, describe_setting
 from trialsim.scenario.paths import PathError, node_from, replace, split_path
 from trialsim.scenario.validation import check_shape
 
@@ -19,7 +19,7 @@ def at_value(scenario: Scenario, path: str, value: Any) -> Scenario:
 
 
 def at_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
-    """Return the base values of a scenario with some of them replaced.
+    """Return the base values of a scenario with some of them replaced, one after the other.
 
     Parameters
     ----------
@@ -34,11 +34,30 @@ def at_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
     """
     root = scenario.base.root
     for path, value in values.items():
-        mark = Mark(f"{path} = {value}")
+        mark = Mark(f"{path} = {describe_setting(value)}")
         try:
             root = replace(root, split_path(path), node_from(value, mark), mark)
         except PathError as error:
             raise InputError([mark.fault(path, str(error))]) from error
+    return from_root(scenario, root, values)
+
+
+def from_root(scenario: Scenario, root: Node, values: Mapping[str, Any]) -> Scenario:
+    """Return the base values of a scenario as another document has them.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    root : Node
+        The changed document.
+    values : mapping of str to object
+        What was changed, by path.
+
+    Raises
+    ------
+    InputError
+        If the document is not sound.
+    """
     checked = check_shape(root)
     faults = (*checked.faults, *check_meaning(root, checked.parts))
     if checked.content is None or faults:

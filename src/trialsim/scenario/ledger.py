@@ -59,7 +59,8 @@ class Ledger:
         """Note a value taken from the evidence catalogue; its name is part of the note."""
         shown = quantity.value if value is None else value
         words = ". ".join(text.rstrip(".") for text in (quantity.name, note, quantity.basis) if text)
-        self._add(Provenance(join_path(parts), shown, "evidence", quantity.tag, quantity.citation, words))
+        source = (quantity.tag, quantity.citation)
+        self._add(Provenance(join_path(parts), shown, "evidence", *source, words, quantity.name))
 
     def _add(self, row: Provenance) -> None:
         self._rows[row.path] = row

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from trialsim.scenario.priors import Belief
 
 MAXIMUM_VARIANTS = 1_000
-FIXED = ("schema", "title", "description", "simulation", "sample_size", "vary", "designs", "prior_correlations")
+FIXED = (
+    "schema", "title", "description", "simulation", "sample_size", "vary", "designs", "prior_correlations",
+    "sensitivity",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,7 +207,7 @@ def _checked(document: Document, name: str, settings: Mapping[str, Any]) -> Scen
     scenario = Scenario(base, points, name, dict(settings))
     designs, design_faults = _designs(scenario, faults)
     faults += design_faults
-    faults += _faults_of_priors(base, faults)
+    faults += [*_faults_of_priors(base, faults), *_range_faults(base)]
     if faults:
         raise InputError(unique([*faults, *_faults_in_numbers(base, meaning)]))
     return replace(scenario, designs=designs)
@@ -216,6 +219,15 @@ def _designs(scenario: Scenario, known: Sequence[Fault]) -> tuple[tuple[Design, 
     from trialsim.scenario.designs import designs_of
 
     return designs_of(scenario, known)
+
+
+def _range_faults(base: Point) -> Iterator[Fault]:
+    """Yield what is wrong with the ranges under `sensitivity`."""
+    from trialsim.scenario.ranges import range_problems
+
+    for path, (low, high) in base.content.sensitivity.items():
+        for message in range_problems(base.root, path, low, high):
+            yield fault_at(base.root, ("sensitivity", path), message)
 
 
 def _fixing(root: Node, settings: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from trialsim.scenario.document import MAXIMUM_DEPTH, Mark, Node, describe
 
 Path = tuple[str, ...]
 
-KEYED_BY_PATH = ("vary", "priors")
+KEYED_BY_PATH = ("vary", "priors", "sensitivity")
 """Sections whose keys are paths."""
 
 
@@ -19,7 +19,7 @@ class PathError(ValueError):
 
 
 def split_path(path: str) -> Path:
-    """Return the parts of a dotted path; what follows `vary.`, `priors.` or `designs.NAME.` is itself a path: one key."""
+    """Return the parts of a dotted path; what follows `vary.` and the like, or `designs.NAME.`, is a path: one key."""
     parts = tuple(path.split("."))
     if not all(parts):
         raise PathError("a path is keys joined by dots, such as effects.ketamine.specific_share")

@@ -71,6 +71,8 @@ class Provenance:
         Citation key of the evidence.
     note : str
         One sentence for the reader; may be empty.
+    quantity : str or None
+        Name in the evidence catalogue.
     """
 
     path: str
@@ -79,6 +81,7 @@ class Provenance:
     tag: str | None = None
     citation: str | None = None
     note: str = ""
+    quantity: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from trialsim.report.summary import (
     shown_share,
     varied_paths,
 )
-from trialsim.report.words import path_words, percent, value_words
+from trialsim.report.words import number, path_words, percent, value_words
 
 COLUMNS = ("panel", "row", "row_heading", "n", "null", "test", "share", "mcse")
 TARGET = 0.8
@@ -75,7 +75,9 @@ def power_heatmap_data(
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def draw_power_heatmap(frame: pd.DataFrame, *, title: str = "", target: float = TARGET) -> Figure:
+def draw_power_heatmap(
+    frame: pd.DataFrame, *, title: str = "", target: float = TARGET, across: str = "Patients randomised"
+) -> Figure:
     """Return the figure of `frame`, as made by `power_heatmap_data`.
 
     Parameters
@@ -86,6 +88,8 @@ def draw_power_heatmap(frame: pd.DataFrame, *, title: str = "", target: float = 
         Set above the figure.
     target : float
         Power at which the dividing line runs.
+    across : str
+        Words for the axis of `n`, where something else stands there.
     """
     if frame.empty:
         raise ValueError("a heat map needs a varied path; the frame has no rows")
@@ -118,7 +122,7 @@ def draw_power_heatmap(frame: pd.DataFrame, *, title: str = "", target: float = 
             row[0].set_ylabel(heading)
         for index, axes in enumerate(grid.flat[: len(panels)]):
             if index + columns >= len(panels):
-                axes.set_xlabel("Patients randomised")
+                axes.set_xlabel(across)
         if not frame["null"].all():
             _add_scale(figure, list(grid.flat[: len(panels)]), target, power_name(frame["test"]))
         style.add_note(figure, _note(frame, target))
@@ -134,7 +138,7 @@ def _draw_panel(axes: Axes, frame: pd.DataFrame, values: list[str], sizes: list[
     _draw_border(axes, reached)
     axes.set_xlim(-0.5, len(sizes) - 0.5)
     axes.set_ylim(-0.5, len(values) - 0.5)
-    axes.set_xticks(range(len(sizes)), [str(size) for size in sizes])
+    axes.set_xticks(range(len(sizes)), [number(float(size)) for size in sizes])
     axes.tick_params(length=0)
     axes.grid(visible=False)
     for side in ("left", "bottom"):

@@ -121,3 +121,8 @@ class Content(Section):
     prior_correlations: Row[PriorCorrelation] = Field(
         (), description="Rank correlations between priors; those not named are independent."
     )
+    sensitivity: dict[str, Annotated[list[Any], Field(min_length=2, max_length=2)]] = Field(
+        default_factory=dict,
+        description="Lowest and highest plausible value of any path of this scenario, instead of the range that the "
+        "evidence catalogue has for it; what `trialsim sensitivity` goes through.",
+    )

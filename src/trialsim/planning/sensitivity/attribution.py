@@ -1,0 +1,361 @@
+r"""Which assumptions the difference of power between two scenarios is due to: Shapley values.
+
+With v(S) the power of the first scenario in which the assumptions S are those of the second, the contribution of i is
+
+.. math:: \phi_i = \sum_{S \not\ni i} \frac{|S|!\,(m - |S| - 1)!}{m!}\,[v(S \cup i) - v(S)],
+
+the mean of what it adds over all orders in which the m assumptions can be changed. Contributions add up to the whole
+difference, exactly: whatever is simulated, the sum telescopes.
+
+References
+----------
+Shapley LS (1953). A value for n-person games. Contributions to the Theory of Games II, 307-317.
+Castro J, Gomez D, Tejada J (2009). Polynomial calculation of the Shapley value based on sampling. Computers &
+Operations Research 36:1726-1730.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trialsim.errors import Fault, InputError
+from trialsim.planning.sensitivity.differences import Difference, differences, mixed
+from trialsim.planning.sensitivity.trials import (
+    Budget,
+    Place,
+    Question,
+    blocks_for,
+    checked_size,
+    is_beyond_noise,
+    simulate,
+    size_for,
+    standard_error,
+    words_of,
+)
+from trialsim.scenario import Scenario, resolve
+from trialsim.scenario.paths import find, split_path
+from trialsim.streams import Streams
+
+EXACT_UP_TO = 8
+PERMUTATIONS = 32
+"""Orders that are sampled beyond, half of them the others reversed."""
+
+Array = NDArray[np.float64]
+Coalition = frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one assumption contributes.
+
+    Parameters
+    ----------
+    name : str
+    paths : tuple of str
+    before, after : object
+        In the first scenario and in the second, by path.
+    contribution, mcse : float
+        Shapley value in shares of trials, and its Monte Carlo standard error.
+    alone, last : float
+        Change if it alone is changed first, and if it is changed last; where they differ, assumptions act together.
+    beyond_noise : bool
+    """
+
+    name: str
+    paths: tuple[str, ...]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    contribution: float
+    mcse: float
+    alone: float
+    last: float
+    beyond_noise: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribution:
+    """Why the power of two scenarios differs.
+
+    Parameters
+    ----------
+    first, second : str
+        Titles.
+    estimand : str
+    n_first, n_second, replicates : int
+    power_first, power_second, difference : float
+    mcse_first, mcse_second, difference_mcse : float
+        The last is paired.
+    exact : bool
+        Whether all orders enter; otherwise a sample of them.
+    settings : int
+        Mixed scenarios that were simulated.
+    contributions : tuple of Contribution
+        Largest first; they add up to the difference.
+    notes : tuple of str
+    """
+
+    first: str
+    second: str
+    estimand: str
+    n_first: int
+    n_second: int
+    replicates: int
+    power_first: float
+    power_second: float
+    difference: float
+    mcse_first: float
+    mcse_second: float
+    difference_mcse: float
+    exact: bool
+    orders: int
+    settings: int
+    contributions: tuple[Contribution, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON's types."""
+        return {"schema": 1, "kind": "attribution", **asdict(self)}
+
+
+def attribution(
+    first: Scenario,
+    second: Scenario,
+    *,
+    budget: Budget,
+    estimand: str = "primary",
+    n: int | None = None,
+    target: float = 0.8,
+    together: Sequence[Sequence[str]] = (),
+    exact_up_to: int = EXACT_UP_TO,
+    permutations: int = PERMUTATIONS,
+) -> Attribution:
+    """Return what each assumption contributes to the difference of power between two scenarios.
+
+    Parameters
+    ----------
+    first, second : Scenario
+        Their base values. The seed is the first one's.
+    budget : Budget
+    estimand : str
+        That both have: the same outcome, endpoint, visit and arms.
+    n : int, optional
+        Number randomised in both; by default their own, and where both list the same, the one nearest the target.
+    target : float
+    together : sequence of sequences of str
+        Paths that are one assumption.
+    exact_up_to : int
+        Assumptions up to which all 2^m mixed scenarios are simulated.
+    permutations : int
+        Sampled orders beyond; even.
+
+    Raises
+    ------
+    InputError
+        If the scenarios do not ask the same, do not differ, or a mixed one cannot be.
+    """
+    a, b = Question(first, estimand), Question(second, estimand)
+    _require_one_question(a, b)
+    found = differences(a.scenario, b.scenario, estimand, together)
+    if n is not None:
+        found = [one for one in found if one.paths != ("sample_size",)]
+    if not found:
+        message = "the two scenarios differ in nothing that power hangs on, so there is nothing to attribute"
+        raise InputError([Fault("--against", message)])
+    sizes = _sizes(a, b, found, n, target, budget)
+    every = frozenset(range(len(found)))
+    exact = len(found) <= exact_up_to
+    orders = [] if exact else _orders(len(found), a.seed, permutations)
+    wanted = _all_subsets(len(found)) if exact else list(dict.fromkeys(s for order in orders for s in _steps(order)))
+    single = [frozenset({i}) for i in every] + [every - {i} for i in every]
+    wanted = list(dict.fromkeys([*wanted, *single]))
+    places = [_place(a, b, found, coalition, sizes) for coalition in wanted]
+    samples = simulate(places, blocks_for(budget.replicates), a.seed, budget)
+    measured = [sample.share for sample in samples]
+    if any(math.isnan(one.value) for one in measured):
+        raise InputError([Fault("--against", "in a mixed scenario no trial could be analysed, so it has no power")])
+    value = {coalition: one.value for coalition, one in zip(wanted, measured, strict=True)}
+    influence = {coalition: one.influence for coalition, one in zip(wanted, measured, strict=True)}
+    told = [_with_defaults(one, a, b) for one in found]
+    shown = [_contribution(i, one, len(found), value, influence, orders) for i, one in enumerate(told)]
+    shown.sort(key=lambda one: abs(one.contribution), reverse=True)
+    nothing: Coalition = frozenset()
+    return Attribution(
+        first=_titled(first, second),
+        second=_titled(second, first),
+        estimand=estimand,
+        n_first=sizes[0],
+        n_second=sizes[1],
+        replicates=len(samples[0].found),
+        power_first=value[nothing],
+        power_second=value[every],
+        difference=value[every] - value[nothing],
+        mcse_first=standard_error(influence[nothing]),
+        mcse_second=standard_error(influence[every]),
+        difference_mcse=standard_error(influence[every] - influence[nothing]),
+        exact=exact,
+        orders=math.factorial(len(found)) if exact else len(orders),
+        settings=len(wanted),
+        contributions=tuple(shown),
+        notes=_notes(a, b),
+    )
+
+
+def _titled(scenario: Scenario, other: Scenario) -> str:
+    """Return a title, with the file where both are called the same."""
+    return scenario.title if scenario.title != other.title else f"{scenario.title} ({Path(scenario.file).name})"
+
+
+def _with_defaults(one: Difference, a: Question, b: Question) -> Difference:
+    """Return a single value as it is in both scenarios, a default where it is not written."""
+    if len(one.paths) > 1 or one.name == one.paths[0]:
+        return one
+    values = []
+    for question in (a, b):
+        node = find(question.scenario.base.root, split_path(one.name))
+        rows = {row.path: row.value for row in question.resolved.provenance}
+        values.append(rows.get(one.name) if node is None or node.value is None else node.plain())
+    return replace(one, before={one.paths[0]: values[0]}, after={one.paths[0]: values[1]})
+
+
+def _notes(a: Question, b: Question) -> tuple[str, ...]:
+    if a.seed == b.seed:
+        return ()
+    return (f"Both are simulated with the seed of the first scenario, {a.seed}, so that they share their patients.",)
+
+
+def _require_one_question(a: Question, b: Question) -> None:
+    """Refuse scenarios that do not ask the same."""
+    asked = [_asked_words(question) for question in (a, b)]
+    if asked[0] != asked[1]:
+        message = (
+            f"the scenarios share no estimand of this name: the first asks {asked[0]}, the second {asked[1]}. A "
+            "difference of power between two questions is due to no assumption; let both ask the same"
+        )
+        raise InputError([Fault(f"estimands.{a.estimand}", message)])
+
+
+def _asked_words(question: Question) -> str:
+    variant, one = question.resolved.variants[0], question.asked_of
+    names = variant.outcomes if one.endpoint.kind != "count" else tuple(count.name for count in variant.counts)
+    kind = one.endpoint.name or one.endpoint.kind
+    visit = f"{variant.visits_days[one.visit]:g}"
+    margin = "" if one.hypothesis.margin is None else f", {one.hypothesis.kind} margin"
+    arms = f"{variant.arms[one.active]} against {variant.arms[one.control]}"
+    return f"{names[one.outcome]} ({kind}{margin}) at day {visit}, {arms}"
+
+
+def _sizes(
+    a: Question, b: Question, found: Sequence[Difference], n: int | None, target: float, budget: Budget
+) -> tuple[int, int]:
+    if n is not None:
+        return checked_size(a.resolved.variants[0], n), checked_size(b.resolved.variants[0], n)
+    own = [question.resolved.variants[0].sample_sizes for question in (a, b)]
+    if own[0] == own[1]:
+        size = size_for(a, None, target, budget)
+        return size, size
+    return size_for(a, None, target, budget), size_for(b, None, target, budget)
+
+
+def _place(
+    a: Question, b: Question, found: Sequence[Difference], coalition: Coalition, sizes: tuple[int, int]
+) -> Place:
+    changed = [found[i] for i in sorted(coalition)]
+    if len(coalition) == len(found):
+        asked = b.at({})
+    else:
+        try:
+            asked = a.of(resolve(mixed(a.scenario, b.scenario, changed)))
+        except (InputError, StopIteration) as error:
+            words = words_of(error) if isinstance(error, InputError) else "its estimand is not there"
+            names = ", ".join(one.name for one in changed)
+            message = (
+                f"the first scenario cannot have only these of the second: {names} ({words}). Take paths that belong "
+                "together as one assumption with --together PATH,PATH"
+            )
+            raise InputError([Fault("--against", message)]) from error
+    has_size = any("sample_size" in found[i].paths for i in coalition)
+    return Place(asked, sizes[1] if has_size else sizes[0])
+
+
+def _all_subsets(m: int) -> list[Coalition]:
+    return [frozenset(i for i in range(m) if mask >> i & 1) for mask in range(1 << m)]
+
+
+def _orders(m: int, seed: int, number: int) -> list[tuple[int, ...]]:
+    """Return sampled orders, each followed by its reverse, so that an early place is paid for by a late one."""
+    generator = Streams(seed, 0).generator("permutation")
+    orders: list[tuple[int, ...]] = []
+    for _ in range(max(number // 2, 2)):
+        order = tuple(int(i) for i in generator.permutation(m))
+        orders += [order, order[::-1]]
+    return orders
+
+
+def _steps(order: Iterable[int]) -> list[Coalition]:
+    steps: list[Coalition] = [frozenset()]
+    for i in order:
+        steps.append(steps[-1] | {i})
+    return steps
+
+
+def _contribution(
+    i: int,
+    one: Difference,
+    m: int,
+    value: Mapping[Coalition, float],
+    influence: Mapping[Coalition, Array],
+    orders: Sequence[Sequence[int]],
+) -> Contribution:
+    if orders:
+        contribution, mcse = _sampled(i, value, influence, orders)
+    else:
+        weights = shapley_weights(i, m)
+        contribution = math.fsum(weight * value[coalition] for coalition, weight in weights.items())
+        mcse = standard_error(np.sum([weight * influence[coalition] for coalition, weight in weights.items()], axis=0))
+    every: Coalition = frozenset(range(m))
+    return Contribution(
+        one.name,
+        one.paths,
+        one.before,
+        one.after,
+        contribution,
+        mcse,
+        value[frozenset({i})] - value[frozenset()],
+        value[every] - value[every - {i}],
+        is_beyond_noise(contribution, mcse),
+    )
+
+
+def shapley_weights(i: int, m: int) -> dict[Coalition, float]:
+    """Return the weight of the value of every coalition in the Shapley value of i; they add up to 0."""
+    weights: dict[Coalition, float] = {}
+    for coalition in _all_subsets(m):
+        size = len(coalition)
+        if i in coalition:
+            weights[coalition] = math.factorial(size - 1) * math.factorial(m - size) / math.factorial(m)
+        else:
+            weights[coalition] = -math.factorial(size) * math.factorial(m - size - 1) / math.factorial(m)
+    return weights
+
+
+def _sampled(
+    i: int, value: Mapping[Coalition, float], influence: Mapping[Coalition, Array], orders: Sequence[Sequence[int]]
+) -> tuple[float, float]:
+    """Return the mean of what i adds over sampled orders, with the error of the orders and that of the trials."""
+    added, moved = [], []
+    for order in orders:
+        before, after = next((s, t) for s, t in pairwise(_steps(order)) if i in t - s)
+        added.append(value[after] - value[before])
+        moved.append(influence[after] - influence[before])
+    pairs = np.array(added).reshape(-1, 2).mean(axis=1)
+    of_orders = float(pairs.std(ddof=1) / math.sqrt(len(pairs)))
+    of_trials = standard_error(np.mean(moved, axis=0))
+    return math.fsum(added) / len(added), math.hypot(of_orders, of_trials)

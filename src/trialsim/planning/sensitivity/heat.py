@@ -1,0 +1,128 @@
+"""Two assumptions at once: a measure over a grid of both ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from trialsim.errors import Fault, InputError
+from trialsim.planning.sensitivity.null import without_effect
+from trialsim.planning.sensitivity.tornado import assumptions_of
+from trialsim.planning.sensitivity.trials import Budget, Place, Question, blocks_for, simulate, size_for, words_of
+from trialsim.scenario import Scenario
+from trialsim.scenario.plausible import Assumption
+from trialsim.scenario.words import did_you_mean
+
+STEPS = (2, 15)
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """One cell: values of both assumptions, the share of trials that find it with its error, or why there is none."""
+
+    row: Any
+    column: Any
+    share: float | None
+    mcse: float | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """A measure over two assumptions.
+
+    Parameters
+    ----------
+    title, estimand, metric
+        As of a tornado.
+    rows, columns : str
+        Paths.
+    n, replicates : int
+    cells : tuple of HeatCell
+        Rows outside, columns inside.
+    """
+
+    title: str
+    estimand: str
+    metric: Literal["power", "type_i_error"]
+    rows: str
+    columns: str
+    n: int
+    replicates: int
+    target: float
+    cells: tuple[HeatCell, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the answer as JSON's types."""
+        return {"schema": 1, "kind": "heat_map", **asdict(self)}
+
+
+def heat_map(
+    scenario: Scenario,
+    rows: str,
+    columns: str,
+    *,
+    budget: Budget,
+    ranges: Mapping[str, Sequence[Any]] | None = None,
+    metric: Literal["power", "type_i_error"] = "power",
+    estimand: str = "primary",
+    n: int | None = None,
+    target: float = 0.8,
+    steps: int = 5,
+) -> HeatMap:
+    """Return power (or type I error) over a grid of two assumptions, all cells with the same patients.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    rows, columns : str
+        Paths that have a range, by hand or in the catalogue.
+    budget, ranges, metric, estimand, n, target
+        As of `tornado`.
+    steps : int
+        Values of each, from one end to the other.
+
+    Raises
+    ------
+    InputError
+        If a path has no range, or both are one.
+    """
+    if not STEPS[0] <= steps <= STEPS[1]:
+        raise InputError([Fault("steps", f"must lie between {STEPS[0]} and {STEPS[1]}; got {steps}")])
+    question = Question(scenario, estimand)
+    known = {one.path: one for one in assumptions_of(question, ranges)}
+    first, second = (_known(path, known) for path in (rows, columns))
+    if set(first.low_settings) & set(second.low_settings):
+        raise InputError([Fault(columns, f"sets the same value as {rows}; name two different ones")])
+    at = size_for(question, n, target, budget)
+    if metric == "type_i_error":
+        question = Question(without_effect(scenario, estimand), estimand, null=True)
+    shares = [i / (steps - 1) for i in range(steps)]
+    places: list[Place] = []
+    cells: list[tuple[Any, Any, int | None, str]] = []
+    for a in shares:
+        for b in shares:
+            settings = {**first.settings(a), **second.settings(b)}
+            try:
+                asked = question.at(settings)
+            except InputError as error:
+                cells.append((first.value(a), second.value(b), None, words_of(error)))
+                continue
+            cells.append((first.value(a), second.value(b), len(places), ""))
+            places.append(Place(asked, asked.variant.sample_sizes[0] if "sample_size" in settings else at))
+    samples = simulate(places, blocks_for(budget.replicates), question.seed, budget)
+    shown = []
+    for row, column, place, problem in cells:
+        share = None if place is None else samples[place].share
+        value, mcse = (None, None) if share is None else (share.value, share.mcse)
+        shown.append(HeatCell(row, column, value, mcse, problem))
+    replicates = len(blocks_for(budget.replicates)) * 250
+    return HeatMap(scenario.title, estimand, metric, rows, columns, at, replicates, target, tuple(shown))
+
+
+def _known(path: str, known: Mapping[str, Assumption]) -> Assumption:
+    if path not in known:
+        hint = did_you_mean(path, list(known))
+        raise InputError([Fault(path, f"has no range; give one with --range {path}=low,high{hint}")])
+    return known[path]

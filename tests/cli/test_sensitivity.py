@@ -1,0 +1,77 @@
+"""`trialsim sensitivity`: told, written, drawn, and refused."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+FILE = "scenarios/quick_start.yaml"
+QUICK = ("sensitivity", FILE, "--replicates", "250", "--workers", "1", "-q")
+PATH = "effects.ketamine.points.qids_sr16"
+SD = "outcomes.qids_sr16.post_sd"
+
+
+def test_the_tornado_is_told_with_what_is_noise(trialsim):
+    done = trialsim(*QUICK, "--n", "80")
+    assert "with 80 patients randomised" in done.stdout
+    assert f"Most hangs on {PATH}" in done.stdout
+    assert "No change larger than noise" in done.stdout
+    assert "Ranges that are assumed" in done.stdout
+
+
+def test_all_parts_are_written_and_python_gives_the_same(command, folder):
+    import trialsim as ts
+
+    other = folder / "other.yaml"
+    text = (folder / FILE).read_text(encoding="utf-8")
+    other.write_text(text.replace("qids_sr16: -3}", "qids_sr16: -2}"), encoding="utf-8")
+    leaves = ("--set", "dropout.missing_by={14: 0.2}")
+    done = command(
+        *QUICK, "--n", "80", *leaves, "--tornado", "--heat", PATH, SD, "--steps", "2", "--against", str(other),
+        "--tipping", "--worst", "--out", "found", "--json",
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    kinds = ["tornado", "heat_map", "attribution", "design_tipping_point", "worst_type_i_error"]
+    assert [one["kind"] for one in told] == kinds
+    names = ("tornado", "heat_map", "attribution", "tipping_point", "worst_type_i_error")
+    written = {path.name for path in (folder / "found").iterdir()}
+    assert written == {f"{name}.{end}" for name in names for end in ("json", "txt", "png", "svg", "csv")}
+    tornado = pd.read_csv(folder / "found/tornado.csv")
+    assert set(tornado["end"]) == {"low", "high"}
+    assert tornado["base"].eq(told[0]["base"]).all()
+    steps = pd.read_csv(folder / "found/attribution.csv")
+    assert steps["contribution"].sum() == pytest.approx(told[2]["difference"], abs=1e-12)
+    settings = {"dropout.missing_by": "{14: 0.2}"}
+    again = ts.sensitivity(folder / FILE, n=80, replicates=250, workers=1, settings=settings)
+    assert json.loads(json.dumps(again.to_dict())) == told[0]
+    assert again.plot().axes
+    assert len(again.frame) == 2 * len(again.bars)
+    assert "Most hangs on" in again.text
+
+
+def test_what_cannot_be_is_told_with_its_place(command):
+    for arguments, told in (
+        (("--range", f"{SD}=6,5"), "above high"),
+        (("--range", f"{SD}=6"), "two values are needed"),
+        (("--range", "effects.ketamine.pionts.x=1,2"), "did you mean 'points'"),
+        (("--heat", PATH, "nothing"), "has no range"),
+        (("--tipping",), f"{FILE}:6:1: dropout: nobody leaves"),
+        (("--against", FILE), "nothing to attribute"),
+        (("--against", "scenarios/therapy_groups.yaml"), "share no estimand"),
+        (("--n", "3"), "at least 4"),
+    ):
+        assert told in command(*QUICK, *arguments, code=2).stderr, arguments
+
+
+def test_an_end_out_of_reach_ends_nothing(command):
+    done = command(*QUICK, "--n", "80", "--range", f"{SD}=5,50")
+    assert "cannot be had" in done.stdout
+    assert f"{SD} = 50:" in done.stdout
+
+
+def test_help_names_what_there_is(trialsim):
+    told = trialsim("sensitivity", "--help").stdout
+    for option in ("--heat", "--against", "--tipping", "--worst", "--range", "--metric"):
+        assert option in told

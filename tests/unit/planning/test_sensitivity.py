@@ -1,0 +1,199 @@
+"""Tornado, heat map, attribution, tipping point and worst case: what is asked, what is refused, what adds up."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from trials import BOUNDED, CONTINUOUS, resolve
+from trialsim.errors import InputError
+from trialsim.planning.sensitivity.attribution import attribution, shapley_weights
+from trialsim.planning.sensitivity.heat import heat_map
+from trialsim.planning.sensitivity.tipping import design_tipping_point
+from trialsim.planning.sensitivity.tornado import tornado
+from trialsim.planning.sensitivity.trials import Budget, Sample
+from trialsim.planning.sensitivity.worst import worst_type_i_error
+
+QUICK = Budget(250)
+ONE_VISIT = {
+    "schedule": {"visits": [14]},
+    "course": {"control_change": {"score": -5.0}},
+    "covariance": None,
+    "effects": {"active": {"points": {"score": -2.5}}},
+    "analysis": {"primary": {"method": "t_test"}},
+    "sample_size": 100,
+}
+
+
+def scenario(changes=None, document=CONTINUOUS):
+    base = (
+        ONE_VISIT if document is CONTINUOUS else {"outcomes": {"qids_sr16": {}, "madrs": {}}, "schedule.visits": [14]}
+    )
+    return resolve(document, {**base, **(changes or {})}).scenario
+
+
+def shapley(i, m, value):
+    return math.fsum(weight * value(coalition) for coalition, weight in shapley_weights(i, m).items())
+
+
+def test_shapley_values_of_games_worked_out_by_hand():
+    parts = (0.2, -0.1, 0.05, 0.4)
+    for i, part in enumerate(parts):  # additive: each has what it brings
+        assert shapley(i, 4, lambda s: sum(parts[j] for j in s)) == pytest.approx(part, abs=1e-15)
+    # Two that act only together share what they do; the third does nothing.
+    both = [shapley(i, 3, lambda s: float({0, 1} <= s)) for i in range(3)]
+    assert both == pytest.approx([0.5, 0.5, 0.0], abs=1e-15)
+    # One left glove and two right ones: the left one has two thirds.
+    gloves = [shapley(i, 3, lambda s: float(0 in s and len(s) > 1)) for i in range(3)]
+    assert gloves == pytest.approx([2 / 3, 1 / 6, 1 / 6], abs=1e-15)
+
+
+def test_shapley_weights_are_those_of_all_orders():
+    value = {s: float(v) for s, v in zip(shapley_weights(0, 4), np.random.default_rng(5).normal(size=16), strict=True)}
+    for i in range(4):
+        added = [
+            value[frozenset(o[: o.index(i) + 1])] - value[frozenset(o[: o.index(i)])]
+            for o in itertools.permutations(range(4))
+        ]
+        assert shapley(i, 4, value.get) == pytest.approx(np.mean(added), abs=1e-12)
+
+
+OTHER = {
+    "effects": {"active": {"points": {"score": -1.5}}},
+    "outcomes.score.post_sd": 4.0,
+    "sample_size": 140,
+    "dropout": {"missing_by": {14: 0.2}},
+}
+
+
+def test_contributions_add_up_to_the_difference():
+    first, second = scenario(), scenario(OTHER)
+    exact = attribution(first, second, budget=QUICK)
+    assert exact.exact
+    assert exact.settings == 2**4
+    assert {one.name for one in exact.contributions} == {
+        "effects.active.points.score", "outcomes.score.post_sd", "sample_size", "dropout.missing_by.14",
+    }  # fmt: skip
+    assert math.fsum(one.contribution for one in exact.contributions) == pytest.approx(exact.difference, abs=1e-12)
+    assert (exact.n_first, exact.n_second) == (100, 140)
+    by_name = {one.name: one for one in exact.contributions}
+    assert by_name["effects.active.points.score"].contribution < 0 < by_name["outcomes.score.post_sd"].contribution
+    sampled = attribution(first, second, budget=QUICK, exact_up_to=2, permutations=16)
+    assert not sampled.exact
+    assert math.fsum(one.contribution for one in sampled.contributions) == pytest.approx(exact.difference, abs=1e-12)
+    for one in sampled.contributions:
+        assert abs(one.contribution - by_name[one.name].contribution) < 4.9 * one.mcse
+
+
+def test_paths_can_be_one_assumption():
+    found = attribution(scenario(), scenario(OTHER), budget=QUICK, together=[["effects", "outcomes"]])
+    assert len(found.contributions) == 3
+    assert any(
+        set(one.paths) == {"effects.active.points.score", "outcomes.score.post_sd"} for one in found.contributions
+    )
+    with pytest.raises(InputError, match="do not differ at schedule"):
+        attribution(scenario(), scenario(OTHER), budget=QUICK, together=[["schedule"]])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, "differ in nothing"),
+        ({"title": "Another", "simulation.seed": 3}, "differ in nothing"),
+        ({"estimands.primary.contrast": ["control", "active"], "effects": None}, "share no estimand"),
+    ],
+)
+def test_scenarios_without_a_difference_to_attribute(changes, told):
+    with pytest.raises(InputError, match=told):
+        attribution(scenario(), scenario(changes), budget=QUICK)
+
+
+def test_mixed_scenarios_that_cannot_be_are_told_with_the_way_out():
+    other = scenario({"dropout": {"missing_by": {14: 0.3}, "never_starts": 0.2}})
+    with pytest.raises(InputError, match=r"never_starts.*--together"):
+        attribution(scenario({"dropout": {"missing_by": {14: 0.1}, "never_starts": 0.05}}), other, budget=QUICK)
+
+
+def test_an_end_that_the_scale_cannot_have_is_told_and_no_error():
+    found = tornado(scenario(document=BOUNDED), budget=QUICK, n=40, ranges={"outcomes.qids_sr16.post_sd": (5.0, 40.0)})
+    (bar,) = (bar for bar in found.bars if bar.path == "outcomes.qids_sr16.post_sd")
+    assert bar.high.measure is None
+    assert "qids_sr16" in bar.high.problem
+    assert bar.low.measure is not None
+    assert bar.source == "given"
+
+
+def test_the_evidence_gives_the_other_ranges_with_their_sources():
+    found = tornado(scenario(document=BOUNDED), budget=QUICK, n=40)
+    bars = {bar.path: bar for bar in found.bars}
+    share = bars["effects.ketamine.specific_share"]
+    assert (share.low.value, share.base, share.high.value) == (0.0, 0.34, 0.66)
+    assert (share.tag, share.citation) == ("derived", "alnefeesi2022")
+    assert not any("madrs" in path or "bsl23" in path for path in bars), "the question does not hang on them"
+    assert bars["dropout.missing_by.14"].high.value == 0.2
+
+
+def test_a_heat_map_meets_the_tornado_at_its_ends():
+    ranges = {"effects.active.points.score": (-3.5, -1.0), "outcomes.score.post_sd": (4.0, 6.0)}
+    grid = heat_map(scenario(), *ranges, budget=QUICK, ranges=ranges, steps=3)
+    assert [(cell.row, cell.column) for cell in grid.cells[:4]] == [(-3.5, 4.0), (-3.5, 5.0), (-3.5, 6.0), (-2.25, 4.0)]
+    line = tornado(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.5, -1.0)})
+    assert grid.cells[1].share == line.bars[0].low.measure, "the scenario's own SD is the middle of its range"
+    with pytest.raises(InputError, match="has no range"):
+        heat_map(scenario(), "effects.active.points.score", "outcomes.score.post_sd", budget=QUICK)
+
+
+@pytest.mark.parametrize(
+    ("path", "ends", "told"),
+    [
+        ("effects.active.points.score", (1.0, -1.0), "above high"),
+        ("effects.active.points.score", (1.0, 1.0), "both 1"),
+        ("effects.active.points.score", ("a", 1.0), "from a number to a number"),
+        ("effects.active.pionts.score", (-1.0, 1.0), "did you mean 'points'"),
+        ("effects.active.points.scroe", (-1.0, 1.0), "score"),
+        ("outcomes.score.label", (-1.0, 1.0), "no number in the scenario"),
+        ("outcomes.score.baseline_correlation", (-0.2, 1.5), "below 1"),
+        ("simulation.seed", (1, 2), "no assumption"),
+        ("a..b", (1, 2), "keys joined by dots"),
+        ("outcomes.score.post_sd", (1.0,), "two values"),
+        ("population.strata.all.share", (0.5, 1.0), "another stratum"),
+    ],
+)
+def test_ranges_that_cannot_be(path, ends, told):
+    with pytest.raises(InputError, match=told):
+        tornado(scenario(), budget=QUICK, ranges={path: ends})
+
+
+def test_questions_that_have_no_answer_are_refused():
+    with pytest.raises(InputError, match="nobody leaves"):
+        design_tipping_point(scenario(), budget=QUICK)
+    with pytest.raises(InputError, match="none called 'other'"):
+        tornado(scenario(), budget=QUICK, estimand="other")
+    with pytest.raises(InputError, match="nothing but effects"):
+        worst_type_i_error(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.0, -1.0)})
+    means = {"course": CONTINUOUS["course"], "schedule": CONTINUOUS["schedule"], "effects": None}
+    different = {**means, "course.means.score.active": [18.0, 16.0, 12.0]}
+    with pytest.raises(InputError, match="every effect is set to 0"):
+        worst_type_i_error(scenario(different), budget=QUICK, ranges={"outcomes.score.post_sd": (4.0, 6.0)})
+    with pytest.raises(InputError, match="between 100"):
+        Budget(10)
+
+
+def test_workers_change_nothing():
+    first, second = (
+        tornado(scenario(), budget=Budget(500, workers), ranges={"outcomes.score.post_sd": (4.0, 6.0)})
+        for workers in (1, 2)
+    )
+    assert first.to_dict() == second.to_dict()
+
+
+def test_failed_fits_leave_the_share_and_have_no_influence():
+    found = np.array([True, False, True, False])
+    usable = np.array([True, True, False, True])
+    share = Sample(found & usable, usable, np.array([1.0, 2.0, np.nan, 3.0]), 0.0).share
+    assert share.value == pytest.approx(1 / 3)
+    assert share.influence[2] == 0.0
+    assert share.influence.sum() == pytest.approx(0.0)
