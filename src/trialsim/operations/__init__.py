@@ -1,1 +1,1 @@
-"""The calendar of a trial: sites, recruitment, infusion chairs, therapy groups, raters and cost. SimPy lives here only."""
+"""The calendar of a trial: sites, recruitment, infusion chairs, therapy groups, raters, cost. SimPy only here."""
