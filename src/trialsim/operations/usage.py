@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,8 +51,8 @@ def infusion_use(outcome: Outcome, resource: Resource, edges: ArrayLike) -> Use:
     outcome : Outcome
     resource : {'chairs', 'nurses', 'psychiatrists'}
         A nurse counts as many places as patients who are looked after at a time.
-    edges : array_like, shape (T + 1,), whole calendar days
-        Rising; a period ends before the day of its edge. A site counts from its opening to the last visit.
+    edges : array_like, shape (T + 1,), calendar days
+        Rising; a day belongs to the period in which it begins. A site counts from its opening to the last visit.
     """
     operations, edge = outcome.operations, np.asarray(edges, dtype=np.float64)
     n_sites, n_periods = len(operations.sites), len(edge) - 1
@@ -87,13 +88,13 @@ def _open_days(outcome: Outcome, edge: Array) -> Array:
     operations = outcome.operations
     holds = [(one.from_day, one.until_day) for one in operations.recruitment.pauses if one.stops_infusions]
     calendar = OpenDays(operations.clinic.weekdays, operations.first_weekday, holds=holds)
-    last = int(max(edge[-1], 0.0))
+    last = math.ceil(max(edge[-1], 0.0))
     before = np.concatenate([[0.0], np.cumsum([day in calendar for day in range(last + 1)])])
     opened = outcome.enrolment.site_opened_day[..., None]
     end = np.where(np.isnan(outcome.last_visit_day), outcome.enrolment.closed_day, outcome.last_visit_day)
     until = np.floor(end)[:, None, None] + 1.0
-    start = np.clip(np.maximum(edge[:-1], opened), 0.0, last)
-    stop = np.clip(np.minimum(edge[1:], until), 0.0, last)
+    start = np.ceil(np.clip(np.maximum(edge[:-1], opened), 0.0, last + 1.0))
+    stop = np.ceil(np.clip(np.minimum(edge[1:], until), 0.0, last + 1.0))
     counts = before[stop.astype(np.intp)] - before[start.astype(np.intp)]
     return np.asarray(np.maximum(counts, 0.0))
 
@@ -134,16 +135,16 @@ def rater_use(outcome: Outcome, edges: ArrayLike) -> Use:
     Parameters
     ----------
     outcome : Outcome
-    edges : array_like, shape (T + 1,), whole calendar days
-        Rising; a period ends before the day of its edge. All open days of a period count.
+    edges : array_like, shape (T + 1,), calendar days
+        Rising; a day belongs to the period in which it begins. All open days of a period count.
     """
     operations, edge = outcome.operations, np.asarray(edges, dtype=np.float64)
     held = np.diff(counted_by(outcome.visit_day, np.nextafter(edge, -np.inf)), axis=1)
     window = operations.visits
     capacity = np.inf if window.raters is None else float(window.raters * window.ratings_per_day)
     calendar = OpenDays(window.weekdays, operations.first_weekday)
-    is_open = np.array([day in calendar for day in range(int(max(edge[-1], 0.0)) + 1)], dtype=np.float64)
+    is_open = np.array([day in calendar for day in range(math.ceil(max(edge[-1], 0.0)))], dtype=np.float64)
     before = np.concatenate([[0.0], np.cumsum(is_open)])
-    open_days = np.diff(before[np.clip(edge, 0.0, len(is_open)).astype(np.intp)])
+    open_days = np.diff(before[np.ceil(np.clip(edge, 0.0, len(is_open))).astype(np.intp)])
     available = np.where(open_days > 0.0, capacity, 0.0) * np.maximum(open_days, 1.0)
     return Use(held.astype(np.float64), np.broadcast_to(available, held.shape))
