@@ -152,7 +152,7 @@ def _run(operations: Operations, streams: Streams, enrolment: Enrolment, arm: In
     for r in range(n_replicates):
         some = slice(int(enrolment.n_reached[r]))
         trial, registry = clinics.run(
-            np.floor(enrolment.day[r, some]).astype(np.intp).tolist(),
+            enrolment.day[r, some].tolist(),
             enrolment.site[r, some].tolist(),
             arm[r, some].tolist(),
             patience[r, some].tolist(),
@@ -177,7 +177,7 @@ class _Clinics:
 
     def run(
         self,
-        randomised: list[int],
+        randomised: list[float],
         site: list[int],
         arm: list[int],
         patience: list[float],
@@ -207,8 +207,8 @@ class _Clinics:
             if days:
                 newcomers[site[one]].append(one)
             else:
-                trial.start[one] = randomised[one]
-                trial.environment.timeout(randomised[one]).callbacks.append(partial(_call, started, one))
+                trial.start[one] = trial.first_day[one]
+                trial.environment.timeout(trial.first_day[one]).callbacks.append(partial(_call, started, one))
         for place, waiting in enumerate(newcomers):
             InfusionClinic(
                 trial,

@@ -96,15 +96,15 @@ def pipeline(outcome: Outcome, days: ArrayLike) -> dict[str, Index]:
 
     The four add up to those randomised.
     """
-    randomised = outcome.enrolment.day
-    left = counted_by(outcome.left_day, days)
-    finished = counted_by(finished_day(outcome), days)
-    # A patient starts on the day of randomisation at the earliest, and then after it.
-    started = counted_by(np.maximum(outcome.start_day, randomised), days)
-    gone = counted_by(np.where(np.isfinite(outcome.start_day), outcome.left_day, np.inf), days)
+    enrolment, finished_on = outcome.enrolment, finished_day(outcome)
+    # The clinic opens before somebody randomised on a day is; and who gives up after the last visit has finished.
+    started_on = np.maximum(outcome.start_day, enrolment.day)
+    left_on = np.where(np.isfinite(finished_on), np.inf, outcome.left_day)
+    started, finished, left = (counted_by(times, days) for times in (started_on, finished_on, left_on))
+    left_early = counted_by(np.where(np.isfinite(started_on), np.inf, left_on), days)
     return {
-        "waiting": enrolled(outcome.enrolment, days) - started - (left - gone),
-        "in_trial": started - gone - finished,
+        "waiting": enrolled(enrolment, days) - started - left_early,
+        "in_trial": started - (left - left_early) - finished,
         "finished": finished,
         "left": left,
     }

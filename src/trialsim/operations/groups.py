@@ -152,10 +152,10 @@ class TherapyUnit:
         """Start as many groups as there are people and therapists for."""
         while self._waiting:
             needed = 1 if self._must_start() else self._therapy.start_size
-            therapist = self._freest()
-            places = 0 if therapist is None else min(self._therapy.size, therapist.free)
-            if therapist is None or min(places, len(self._waiting)) < needed:
+            therapist = None if len(self._waiting) < needed else self._freest(needed)
+            if therapist is None:
                 return
+            places = min(self._therapy.size, therapist.free)
             members, self._waiting = self._waiting[:places], self._waiting[places:]
             group = self._start_group(therapist)
             for one in members:
@@ -176,7 +176,7 @@ class TherapyUnit:
             size = self._therapy.size
             group = next((one for one in self._open if one.members < size and one.therapist.free > 0), None)
             if group is None:
-                therapist = self._freest()
+                therapist = self._freest(1)
                 if therapist is None:
                     return
                 group = self._start_group(therapist)
@@ -208,10 +208,15 @@ class TherapyUnit:
             self._open.remove(group)
         self._fill_soon()
 
-    def _freest(self) -> _Therapist | None:
-        """Return the therapist with most places left; None where nobody has one."""
+    def _freest(self, needed: int) -> _Therapist | None:
+        """Return the therapist with most places left; None where nobody has as many as needed.
+
+        Where there is no limit another therapist comes before a group has to do with fewer places than it could have.
+        """
+        if self._unlimited:
+            needed = min(self._therapy.size, self._therapy.caseload)
         best = max(self._therapists, key=lambda one: one.free, default=None)
-        if best is not None and best.free > 0:
+        if best is not None and best.free >= needed:
             return best
         if not self._unlimited:
             return None

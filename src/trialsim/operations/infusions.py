@@ -25,7 +25,7 @@ class Trial:
     Parameters
     ----------
     environment : simpy.Environment
-    randomised : list of int, calendar days
+    randomised : list of float, calendar days
     site : list of int
     infusions : list of tuple of int
         Planned days from the start.
@@ -33,6 +33,8 @@ class Trial:
         After which a participant gives up waiting for the first infusion, or for a group.
     width : int
         Infusions of the arm that has most.
+    first_day : list of int
+        Calendar day of randomisation.
     start, left : list of float, calendar days
     reason : list of int
     infusion_day, infusion_minute : list of float
@@ -40,12 +42,13 @@ class Trial:
     """
 
     environment: Environment
-    randomised: list[int]
+    randomised: list[float]
     site: list[int]
     infusions: list[tuple[int, ...]]
     patience: list[float]
     therapy_patience: list[float]
     width: int
+    first_day: list[int] = field(init=False)
     start: list[float] = field(init=False)
     left: list[float] = field(init=False)
     reason: list[int] = field(init=False)
@@ -55,6 +58,7 @@ class Trial:
     def __post_init__(self) -> None:
         """Let nothing have happened yet."""
         n = len(self.randomised)
+        self.first_day = [int(time) for time in self.randomised]
         self.start, self.left, self.reason = [NEVER] * n, [NEVER] * n, [STAYED] * n
         self.infusion_day, self.infusion_minute = [NOT_GIVEN] * (n * self.width), [NOT_GIVEN] * (n * self.width)
 
@@ -96,7 +100,7 @@ class InfusionClinic:
         self._started, self._gave_up = started, gave_up
         self._diary = Diary(trial.environment, self._serve)
         if newcomers:
-            self._diary.open(days.on_or_after(trial.randomised[newcomers[0]]))
+            self._diary.open(days.on_or_after(trial.first_day[newcomers[0]]))
             trial.environment.process(self._diary.run())
 
     def _serve(self, day: int, due: list[Due]) -> None:
@@ -117,9 +121,9 @@ class InfusionClinic:
     def _begin(self, day: int, taken: int, places: int) -> None:
         """Give first infusions as far as there are places left, and come again for who still waits."""
         trial, waiting = self._trial, self._waiting
-        while waiting and trial.randomised[waiting[0]] <= day:
+        while waiting and trial.first_day[waiting[0]] <= day:
             one = waiting[0]
-            if day - trial.randomised[one] > trial.patience[one]:
+            if day > trial.randomised[one] + trial.patience[one]:
                 waiting.popleft()
                 trial.left[one] = trial.randomised[one] + trial.patience[one]
                 trial.reason[one] = LEFT_BEFORE_START
@@ -134,7 +138,7 @@ class InfusionClinic:
             self._plan(one, 1, day + self._clinic.min_gap_days)
             self._started(one)
         if waiting:
-            self._diary.open(self._days.on_or_after(max(day + 1, trial.randomised[waiting[0]])))
+            self._diary.open(self._days.on_or_after(max(day + 1, trial.first_day[waiting[0]])))
 
     def _give(self, one: int, which: int, day: int, taken: int) -> None:
         place = one * self._trial.width + which

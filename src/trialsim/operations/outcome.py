@@ -142,7 +142,8 @@ class Outcome:
     @property
     def start_wait_days(self) -> Array:
         """Whole days from randomisation to the start, shape (R, N); NaN for who never started."""
-        return np.where(np.isfinite(self.start_day), self.start_day - np.floor(self.enrolment.day), np.nan)
+        started = np.isfinite(self.start_day)
+        return np.where(started, self.start_day - np.floor(np.where(started, self.enrolment.day, 0.0)), np.nan)
 
     @property
     def therapy_wait_days(self) -> Array:
