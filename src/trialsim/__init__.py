@@ -11,6 +11,7 @@ from trialsim._version import __version__
 
 if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
+    from trialsim.api import OperationsResult as OperationsResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import Sized as Sized
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from trialsim.api import replayable as replayable
     from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import run as run
+    from trialsim.api import simulate_operations as simulate_operations
     from trialsim.api import tipping_point as tipping_point
 
 __all__ = [
     "MmrmResult",
+    "OperationsResult",
     "ReplayResult",
     "Run",
     "Sized",
@@ -48,6 +51,7 @@ __all__ = [
     "replayable",
     "required_sample_size",
     "run",
+    "simulate_operations",
     "tipping_point",
 ]
 

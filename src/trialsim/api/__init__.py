@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from trialsim.api import formula
     from trialsim.api.cohorts import cohort, plot_cohort
+    from trialsim.api.operating import OperationsResult, simulate_operations
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MmrmResult",
+    "OperationsResult",
     "ReplayResult",
     "Run",
     "Sized",
@@ -33,6 +35,7 @@ __all__ = [
     "replayable",
     "required_sample_size",
     "run",
+    "simulate_operations",
     "tipping_point",
 ]
 
@@ -40,6 +43,8 @@ _HOME = {
     "analyse": "real_data",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
+    "OperationsResult": "operating",
+    "simulate_operations": "operating",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",
     "ReplayResult": "replays",

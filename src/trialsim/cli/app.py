@@ -16,6 +16,7 @@ from trialsim.cli.explain import explain
 from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
 from trialsim.cli.formula import formula
 from trialsim.cli.new import new
+from trialsim.cli.operations import operations
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
 from trialsim.cli.run import run
@@ -98,7 +99,21 @@ def _system_words(error: OSError | MemoryError) -> str:
     return f"{place}{error.strerror or error}"
 
 
-for _command in (new, validate, explain, run, size, formula, cohort, plot, replay, analyze, evidence, schema):
+for _command in (
+    new,
+    validate,
+    explain,
+    run,
+    operations,
+    size,
+    formula,
+    cohort,
+    plot,
+    replay,
+    analyze,
+    evidence,
+    schema,
+):
     app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
 
 

@@ -13,12 +13,14 @@ from typing import Any
 from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.backends import run_units
 from trialsim.engine.blinding import summarise_blinding, write_guesses
-from trialsim.engine.block import compute_block, draw_block
+from trialsim.engine.block import CellBlock, analyse_block, draw_blocks
 from trialsim.engine.families import summarise_family
 from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.manifest import build_manifest, check_folder, read_json
+from trialsim.engine.operations_block import OperationsBlock, operations_block
+from trialsim.engine.operations_files import operations_rows, write_operations_part
 from trialsim.engine.plan import Unit, cells, units
-from trialsim.engine.safety import safety_block
+from trialsim.engine.safety import SafetyBlock, safety_block
 from trialsim.engine.safety_files import cell_rows, write_safety_part
 from trialsim.engine.store import merge_parts, write_json, write_part, write_rows
 from trialsim.engine.truth import Truth, Truths, true_values
@@ -167,16 +169,24 @@ def compute_unit(variants: tuple[Variant, ...], key: str, seed: int, folder: Pat
     started = time.perf_counter()
     variant = variants[unit.variant]
     index = {cell.n: cell.index for cell in cells(variants) if cell.variant == unit.variant}
+    blocks: list[CellBlock] = []
+    watched: list[SafetyBlock] = []
+    ran: list[OperationsBlock] = []
+    for drawn in draw_blocks(variant, key, Streams(seed, unit.block)):
+        blocks += analyse_block(drawn.variant, drawn.cohort)
+        if variant.safety is not None:
+            watched += safety_block(drawn.variant, drawn.cohort)
+        ran += [operations_block(variant, outcome) for outcome in drawn.outcomes]
     rows = []
-    cohort = None
-    if variant.safety is not None:
-        cohort = draw_block(variant, key, Streams(seed, unit.block), max(variant.sample_sizes))
-        write_safety_part(folder, unit, safety_block(variant, cohort))  # before the part, which says the unit is done
-    blocks = compute_block(variant, key, seed, unit.block, cohort=cohort)
     for block in blocks:
         estimand = variant.estimands[block.hypothesis.estimand]
         rows.append((index[block.n], estimand.name, estimand.analyses[block.hypothesis.analysis].name, block))
-    write_guesses(folder, unit, blocks)  # before the part, which says that the unit is done
+    # Before the part, which says that the unit is done.
+    if watched:
+        write_safety_part(folder, unit, watched)
+    if ran:
+        write_operations_part(folder, unit, ran)
+    write_guesses(folder, unit, blocks)
     write_part(folder, unit, rows)
     return time.perf_counter() - started
 
@@ -204,6 +214,8 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
     if families:
         write_rows(folder, "families", families)
     for name, part in watched.items():
+        write_rows(folder, name, part)
+    for name, part in operations_rows(folder, resolved.variants, listed, varied, replicates).items():
         write_rows(folder, name, part)
     blinding = [
         row

@@ -87,6 +87,8 @@ def safety_block(variant: Variant, cohort: Cohort) -> list[SafetyBlock]:
         raise ValueError("the scenario says nothing of safety: nothing is watched")
     seen = _seen(variant, safety, cohort)
     member = (cohort.arm[..., None] == np.arange(len(variant.arms))).astype(np.float64)
+    if cohort.enrolled is not None:
+        member *= cohort.enrolled[..., None]
     rule, sizes = safety.stopping_rule, sorted(variant.sample_sizes)
     cuts = sorted({*sizes, *(() if rule is None else rule.looks)})
     events, patients = (_by_arm(part, member, cuts) for part in (seen.events, (seen.events > 0.0).astype(np.float64)))

@@ -1,7 +1,8 @@
 r"""Groups of patients: who is in which, and what the members share.
 
 Therapy groups of a given size are filled in order of enrolment within an arm; a given number of groups, such as sites,
-is joined in turn. A group adds to the scores after baseline of its members what they share, one effect for each
+is joined in turn; and where the running of the trial is simulated, sites and therapy groups may be those that came
+about. A group adds to the scores after baseline of its members what they share, one effect for each
 outcome, the same at all visits (`trialsim.kernels.group_effects`); several kinds of groups add up.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +77,7 @@ def build_group_effects(
     return GroupEffects(np.sqrt(share), *factors)
 
 
-def memberships(variant: Variant, arm: Index) -> dict[str, Index]:
+def memberships(variant: Variant, arm: Index, found: Mapping[str, Index] = MappingProxyType({})) -> dict[str, Index]:
     """Return the group of every participant by name of the clusters; −1 for none.
 
     Parameters
@@ -83,6 +85,8 @@ def memberships(variant: Variant, arm: Index) -> dict[str, Index]:
     variant : Variant
     arm : ndarray of int, shape (R, N)
         In order of enrolment.
+    found : mapping of str to ndarray of int, shape (R, N)
+        Groups that came about otherwise; they stand instead of those made here.
 
     Returns
     -------
@@ -90,7 +94,10 @@ def memberships(variant: Variant, arm: Index) -> dict[str, Index]:
         With a `size`, groups are numbered in turn over the arms that have them, so that no two arms share one; the
         last group of an arm may have fewer members. Of a larger trial the first participants keep their groups.
     """
-    return {cluster.name: _groups(cluster, arm) for cluster in variant.clusters}
+    return {
+        cluster.name: _groups(cluster, arm) if cluster.name not in found else found[cluster.name]
+        for cluster in variant.clusters
+    }
 
 
 def _groups(cluster: Cluster, arm: Index) -> Index:
@@ -130,11 +137,12 @@ def draw_shared(
     shared = np.zeros((len(variant.clusters), n_outcomes, n_participants, n_replicates))
     for c, cluster in enumerate(variant.clusters):
         drawn = shared[c]
-        for arms in [cluster.arms] if cluster.number else [(one,) for one in cluster.arms]:
+        across = cluster.number or cluster.made_by
+        for arms in [cluster.arms] if across else [(one,) for one in cluster.arms]:
             # Groups that lie within an arm are drawn arm by arm; those across arms belong to none.
-            name = "" if cluster.number else variant.arms[arms[0]]
-            n, r = np.nonzero(np.isin(arm, arms).T)
-            member = groups[cluster.name][r, n] // (1 if cluster.number else len(cluster.arms))
+            name = "" if across else variant.arms[arms[0]]
+            n, r = np.nonzero((np.isin(arm, arms) & (groups[cluster.name] >= 0)).T)
+            member = groups[cluster.name][r, n] // (1 if across else len(cluster.arms))
             n_groups = int(member.max(initial=-1)) + 1
             for k, outcome in enumerate(variant.outcomes):
                 generator = streams.generator("group", f"{cluster.name}/{name}/{outcome}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.patients.counts import draw_counts
+from trialsim.patients.delivery import Delivery
 from trialsim.patients.missing import baseline_hazards, draw_presence
 from trialsim.patients.model import build_patient_model
 from trialsim.patients.population import draw_strata
@@ -50,6 +51,8 @@ class Cohort:
         How many were given; None in a cohort made by hand.
     started : ndarray of bool, shape (R, N), or None
         Who started treatment.
+    enrolled : ndarray of bool, shape (R, N), or None
+        Who was randomised before recruitment ended; None is everybody.
     """
 
     stratum: Index
@@ -64,6 +67,7 @@ class Cohort:
     records: Mapping[str, Array] = field(default_factory=dict)
     infusions: Index | None = None
     started: Flags | None = None
+    enrolled: Flags | None = None
 
     @property
     def observed_counts(self) -> Array | None:
@@ -91,6 +95,7 @@ class Cohort:
             _of(self.records, part),
             None if self.infusions is None else self.infusions[part],
             None if self.started is None else self.started[part],
+            None if self.enrolled is None else self.enrolled[part],
         )
 
 
@@ -115,7 +120,14 @@ class PatientSource:
         return draw_strata(self.model.variant, n_participants, BLOCK_SIZE, streams)
 
     def follow(
-        self, streams: Streams, stratum: Index, arm: Index, *, alone: bool = False, without: Iterable[str] = ()
+        self,
+        streams: Streams,
+        stratum: Index,
+        arm: Index,
+        *,
+        alone: bool = False,
+        without: Iterable[str] = (),
+        delivery: Delivery | None = None,
     ) -> Cohort:
         """Return the cohort once everybody's arm is known.
 
@@ -127,10 +139,15 @@ class PatientSource:
             Leave out what the members of a group share: each patient taken alone is the same in law.
         without : iterable of str
             Events that do not happen.
+        delivery : Delivery, optional
+            What was delivered; all of it on time by default.
         """
         model = self.model
-        state = run_course(model, streams, stratum, arm, alone=alone, without=without)
-        present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams)
+        state = run_course(model, streams, stratum, arm, alone=alone, without=without, delivery=delivery)
+        held = None if delivery is None else delivery.visited
+        present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams, held=held)
+        if delivery is not None:
+            present &= delivery.enrolled[..., None]
         return Cohort(
             stratum,
             arm,
@@ -143,7 +160,8 @@ class PatientSource:
             state.event_day,
             state.records,
             infusions_given(state, present & state.followed),
-            started(state),
+            started(state) if delivery is None else started(state) & (delivery.left_day > 0.0),
+            None if delivery is None else delivery.enrolled,
         )
 
 

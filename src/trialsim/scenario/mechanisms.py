@@ -8,6 +8,7 @@ import numpy as np
 
 from trialsim.scenario import resolved
 from trialsim.scenario.case import Case
+from trialsim.scenario.operations import arms_with_groups, group_number, group_size
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -24,7 +25,7 @@ def clusters(case: Case) -> tuple[resolved.Cluster, ...]:
     """Return the groups that patients belong to."""
     found = []
     for name, given in case.content.clusters.items():
-        arms = given.arms or case.arms
+        arms = given.arms or (case.arms if given.made_by != "therapy_groups" else arms_with_groups(case))
         icc = [given.icc[k] if isinstance(given.icc, dict) else given.icc for k in case.outcomes]
         case.ledger.note(("clusters", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
         found.append(
@@ -32,9 +33,10 @@ def clusters(case: Case) -> tuple[resolved.Cluster, ...]:
                 name=name,
                 label=given.label or name.replace("_", " "),
                 arms=tuple(case.arms.index(arm) for arm in arms),
-                size=given.size or 0,
-                number=given.number or 0,
+                size=group_size(case, given),
+                number=group_number(case, given),
                 icc=_frozen(icc),
+                made_by=given.made_by or "",
             )
         )
     return tuple(found)

@@ -162,7 +162,7 @@ class Clinic:
     weekdays : tuple of int
         Open days, Monday 0 to Sunday 6; at least one.
     open_minutes : float
-        Opening hours; an infusion and its watch end within them.
+        Opening hours; an infusion and its watch end within them, so at least as long as these.
     infusion_minutes, watch_minutes : float
     psychiatrist_minutes : float
         Of a psychiatrist at the start of each infusion.
@@ -173,7 +173,7 @@ class Clinic:
     late_days : int
         Most days by which an infusion but the first is given late; later than that it is missed.
     min_gap_days : int
-        Fewest days between two infusions.
+        Fewest days between two infusions, at least 1.
     waiting : Waiting
         Of those randomised who wait for their first infusion.
     """
@@ -325,6 +325,8 @@ class Operations:
         Weekday of day 0, Monday 0 to Sunday 6.
     first_month : int
         Month of day 0, January 1 to December 12.
+    target_months : float
+        Months in which recruitment is hoped to be done; reports say how likely that is.
     """
 
     sites: tuple[Site, ...]
@@ -338,3 +340,4 @@ class Operations:
     n_strata: int
     first_weekday: int = 0
     first_month: int = 1
+    target_months: float = 24.0

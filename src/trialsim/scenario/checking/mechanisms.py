@@ -25,8 +25,12 @@ def check_clusters(bench: Bench) -> None:
         path = ("clusters", name)
         for position, arm in enumerate(cluster.arms or ()):
             bench.known((*path, "arms", position), arm, bench.arms, "arm")
-        if (cluster.size is None) == (cluster.number is None):
-            bench.report(path, "give either size (patients in a group) or number (of groups)", key=True)
+        ways = [cluster.size, cluster.number, cluster.made_by]
+        if sum(way is not None for way in ways) != 1:
+            message = "give either size (patients in a group) or number (of groups)"
+            if bench.operations is not None:
+                message = "give one of size (patients in a group), number (of groups) and made_by (by operations)"
+            bench.report(path, message, key=True)
         if isinstance(cluster.icc, Mapping):
             advice = "name every outcome, or give one value for all"
             bench.keys((*path, "icc"), cluster.icc, bench.outcomes, "outcome", complete=advice)

@@ -258,6 +258,9 @@ class Cluster(Section):
     number: Annotated[int, Field(strict=True, ge=2, le=10_000)] | None = Field(
         None, description="Number of groups, such as sites, which patients join in turn; instead of size."
     )
+    made_by: Literal["sites", "therapy_groups"] | None = Field(
+        None, description="Groups that come about in `operations`: its sites, or its therapy groups; instead of size."
+    )
     icc: IccByOutcome = Field(
         description="Intraclass correlation of scores after baseline, for all outcomes or by outcome."
     )
