@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from trialsim.operations.attend import attend
 from trialsim.operations.recruit import recruit
 from trialsim.scenario.resolved_operations import (
-    COST_COMPONENTS,
     Amount,
     Clinic,
     Costs,
@@ -33,6 +32,7 @@ from trialsim.scenario.resolved_operations import (
 from trialsim.streams import BLOCK_SIZE, Streams
 
 WORKING_DAYS = (0, 1, 2, 3, 4)
+ONE = Amount("constant", (1.0,))
 TIGHT = (0,)
 """A clinic that gives infusions on Mondays only."""
 
@@ -53,7 +53,7 @@ def trial(**changes: object) -> Operations:
             waiting=Waiting(14.0, 0.02),
         ),
         visits=VisitWindow(WORKING_DAYS, early_days=1, late_days=3, raters=1),
-        costs=Costs(**dict.fromkeys(COST_COMPONENTS, Amount("constant", (1.0,)))),
+        costs=Costs(ONE, ONE, ONE, ONE, ONE, ONE, ONE, ONE),
         therapy=None,
         infusion_days=((0.0, 3.0, 7.0, 10.0, 21.0, 35.0, 56.0, 77.0),) * 2,
         visits_days=(3.0, 7.0, 10.0, 14.0, 28.0, 56.0, 84.0),
