@@ -80,7 +80,9 @@ class Cohort:
         return np.where(self.present[..., None], self.scores, np.nan)
 
     def trial(self, replicate: int, n_participants: int) -> Cohort:
-        """Return the first participants of one replicate, a cohort with R = 1."""
+        """Return the first participants of one replicate, as far as they were enrolled: a cohort with R = 1."""
+        if self.enrolled is not None:
+            n_participants = min(n_participants, int(self.enrolled[replicate].sum()))
         part = slice(replicate, replicate + 1), slice(n_participants)
         return Cohort(
             self.stratum[part],

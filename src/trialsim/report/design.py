@@ -19,6 +19,7 @@ from trialsim.report.questions import (
 )
 from trialsim.report.summary import records_of, varied_paths
 from trialsim.report.words import joined, number, path_words, percent, value_words
+from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
 
 _MOST_SHOWN = 4
 """How many forms of one thing that is varied are written out."""
@@ -51,6 +52,7 @@ def design_facts(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[tup
         ("Counted events", _counts_words),
         ("Groups of patients", _clusters_words),
         ("Leaving the trial", _dropout_words),
+        ("Running the trial", _operations_words),
     ]
     facts = [(term, either([text for text in across_variants(resolved, words) if text])) for term, words in told]
     facts = [(term, text) for term, text in facts if text]
@@ -154,8 +156,20 @@ def _cluster_words(variant: Mapping[str, Any], cluster: Mapping[str, Any]) -> st
     labels = [variant["arm_labels"][arm] for arm in cluster["arms"]]
     where = "all arms" if len(labels) == len(variant["arm_labels"]) else joined(labels)
     size = f"{cluster['size']} patients each" if cluster["size"] else f"{cluster['number']} in all"
+    if cluster.get("made_by"):
+        planned = f"of up to {cluster['size']} patients" if cluster["size"] else size
+        size = f"{planned}, as they come about when the trial is run"
     icc = list(dict.fromkeys(number(float(value)) for value in cluster["icc"]))
     return f"{cluster['label']} in {where}, {size}, intraclass correlation {joined(icc, word='or')}"
+
+
+def _operations_words(variant: Mapping[str, Any]) -> str:
+    running = variant.get("operations")
+    if running is None:
+        return ""
+    sites = len(running["sites"])
+    until = number(float(running["recruitment"]["horizon_days"]) / DAYS_PER_MONTH)
+    return f"{sites} site{'s' if sites > 1 else ''}; recruitment ends in month {until} at the latest"
 
 
 def _step_words(step: float) -> str:

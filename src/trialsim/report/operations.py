@@ -144,7 +144,7 @@ def power_by_means(power: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     power : DataFrame
-        Columns `cell`, `line` (words), `n`, `power`, `power_low`, `power_high`, of one hypothesis.
+        Columns `cell`, `line` (words), `n`, `power`, `power_mcse`, `power_low`, `power_high`, of one hypothesis.
     summary : DataFrame
         Rows of operations_summary of the same cells.
 
@@ -152,19 +152,27 @@ def power_by_means(power: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns `line`, `n`, `power` with its interval, `months` to the last visit and `usd` with Monte Carlo standard
-        errors and the range of 90 % of trials, and `usd_per_percent`: cost per percent of power.
+        errors and the range of 90 % of trials, and `usd_per_percent`: cost per percent of power, its Monte Carlo
+        standard error by the delta method.
     """
     means = {(int(row["cell"]), str(row["measure"])): row for row in records_of(summary)}
     rows = []
     for row in records_of(power):
-        told: dict[str, Any] = {key: row[key] for key in ("line", "n", "power", "power_low", "power_high")}
+        percent = 100.0 * float(row["power"])
+        told: dict[str, Any] = {
+            key: row[key] for key in ("line", "n", "power", "power_mcse", "power_low", "power_high")
+        }
         for name, measure in (("months", "months_to_last_visit"), ("usd", "cost_total_usd")):
             own = means[int(row["cell"]), measure]
             told |= {name: own["value"], f"{name}_mcse": own["mcse"]}
             told |= {f"{name}_{quantile}": own[quantile] for quantile in ("q05", "q95")}
         told["randomised"] = means[int(row["cell"]), "randomised"]["value"]
-        share = float(row["power"])
-        told["usd_per_percent"] = float(told["usd"]) / (100.0 * share) if share > 0.0 else float("nan")
+        told["usd_per_percent"] = float(told["usd"]) / percent if percent else math.nan
+        relative = (
+            told["usd_mcse"] / told["usd"] if told["usd"] else 0.0,
+            100.0 * row["power_mcse"] / percent if percent else 0.0,
+        )
+        told["usd_per_percent_mcse"] = told["usd_per_percent"] * math.hypot(*relative)
         rows.append(told)
     return pd.DataFrame(rows)
 
@@ -215,11 +223,11 @@ def power_of_run(
     labels = labels_of(resolved)
     primary = rows_of(summary, hypotheses(summary)[0])
     paths = varied_paths(primary)
+    names = ["line", "cell", "n", "power", "power_mcse", "power_low", "power_high"]
     rows = []
     for row in records_of(primary[~primary["null"]]):
         setting = setting_words({path: row[path] for path in paths}, labels=labels)
         line = ": ".join(part for part in (title, setting) if part)
-        told = {name: row[name] for name in ("cell", "n", "power", "power_low", "power_high")}
+        told = {name: row[name] for name in names if name != "line"}
         rows.append({"line": line, **told})
-    names = ["line", "cell", "n", "power", "power_low", "power_high"]
     return power_by_means(pd.DataFrame(rows, columns=names), operated)

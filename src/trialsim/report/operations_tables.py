@@ -173,7 +173,7 @@ def power_table(frame: pd.DataFrame) -> Table:
                 f"{fixed(100.0 * row['power_high'], 1)})",
                 f"{fixed(float(row['months']), 1)} ± {fixed(float(row['months_mcse']), 1)}",
                 f"{usd(float(row['usd']))} ± {usd(float(row['usd_mcse']))}",
-                "–" if math.isnan(row["usd_per_percent"]) else usd(float(row["usd_per_percent"])),
+                _per_percent(row),
             )
         )
     header = ("Design", "Randomised", "Power, % (95 %)", "Months to the last visit", "Cost, USD", "USD per % of power")
@@ -182,6 +182,11 @@ def power_table(frame: pd.DataFrame) -> Table:
         "power is that of the number reached."
     )
     return caption, header, tuple(rows)
+
+
+def _per_percent(row: Mapping[str, Any]) -> str:
+    value = float(row["usd_per_percent"])
+    return "–" if math.isnan(value) else f"{usd(value)} ± {usd(float(row['usd_per_percent_mcse']))}"
 
 
 def _cell(row: Mapping[str, Any], times: float, digits: int) -> str:

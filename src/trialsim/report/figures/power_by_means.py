@@ -13,10 +13,6 @@ from trialsim.report import style
 from trialsim.report.operations import usd
 
 PANELS = {"months": "Months until the last visit", "usd": "Cost, USD"}
-COLUMNS = (
-    "line", "n", "power", "power_low", "power_high", "months", "months_mcse", "months_q05", "months_q95", "usd",
-    "usd_mcse", "usd_q05", "usd_q95",
-)  # fmt: skip
 
 
 def draw_power_by_means(frame: pd.DataFrame) -> Figure:
@@ -25,7 +21,7 @@ def draw_power_by_means(frame: pd.DataFrame) -> Figure:
     Parameters
     ----------
     frame : DataFrame
-        One row per line and number of patients; columns of `COLUMNS`.
+        One row per line and number of patients.
     """
     lines = list(dict.fromkeys(frame["line"]))
     with style.styled():

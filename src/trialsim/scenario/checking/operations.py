@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from trialsim import evidence
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.schema.operations import Operations, Site, Spread, TherapyGroups
 from trialsim.scenario.words import count, listed, number
@@ -26,6 +27,7 @@ def check_sites(bench: Bench) -> None:
         return
     for at, amount in _amounts(given):
         _check_amount(bench, at, amount)
+    _check_stagger(bench, given)
     opening, rates = _openings(given), _rates(given)
     if rates and all(rate == 0.0 for rate in rates):
         bench.report((*path, "rate_per_month"), "nobody is ever recruited: the rate of every site is 0", key=True)
@@ -35,6 +37,14 @@ def check_sites(bench: Bench) -> None:
             f"{number(given.recruitment.until_month)}"
         )
         bench.report((*path, "opens_month"), message, key=True)
+
+
+def _check_stagger(bench: Bench, given: Operations) -> None:
+    """Report a first opening that cannot be moved to later sites."""
+    first = given.sites.opens_month
+    if given.sites.opens_every_months and isinstance(first, Spread) and (first.lognormal or first.gamma):
+        message = "opens_every_months goes with a number, uniform or triangular: name the sites and give each its own"
+        bench.report((*PATH, "sites", "opens_month"), message)
 
 
 def _openings(given: Operations) -> list[float]:
@@ -141,7 +151,13 @@ def check_clinic(bench: Bench) -> None:
     if given is None:
         return
     path, clinic = (*PATH, "clinic"), given.clinic
-    needed = (clinic.infusion_minutes or 40.0) + (120.0 if clinic.watch_minutes is None else clinic.watch_minutes)
+    needed = sum(
+        float(evidence.get(f"defaults.operations.{name}").value or 0.0) if given_minutes is None else given_minutes
+        for name, given_minutes in (
+            ("infusion_minutes", clinic.infusion_minutes),
+            ("watch_minutes", clinic.watch_minutes),
+        )
+    )
     if 60.0 * clinic.hours < needed:
         message = (
             f"an infusion and its watch take {number(needed)} minutes and do not fit into {number(clinic.hours)} hours"
