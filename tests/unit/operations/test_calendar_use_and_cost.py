@@ -18,6 +18,7 @@ from trialsim.scenario.resolved_operations import (
     Recruitment,
     TherapyGroups,
     VisitWindow,
+    Waiting,
 )
 
 TWO = arriving([0.0, 20.5])
@@ -46,6 +47,19 @@ def test_everybody_randomised_is_in_one_place_of_the_pipeline():
     assert at["waiting"][0].tolist() == [0, 0, 1, 0, 0, 0]
     assert at["in_trial"][0].tolist() == [1, 1, 1, 2, 1, 0]
     assert at["finished"][0].tolist() == [0, 0, 0, 0, 1, 2]
+
+
+def test_who_gives_up_waiting_for_a_group_is_gone_from_the_pipeline_unless_finished_before():
+    therapy = TherapyGroups("dbt", (0,), 1.0, start_size=9, size=9, caseload=9, waiting=Waiting(4.0, 1e9))
+    outcome = attended(operations(therapy=therapy), arriving([0.0, 50.0]), arm=[0, 1])
+    at = calendar.pipeline(outcome, [4.5, 5.5, 60.0, 100.0])
+    assert at["left"][0].tolist() == [0, 1, 1, 1]
+    assert at["in_trial"][0].tolist() == [1, 0, 1, 0]
+    assert at["finished"][0].tolist() == [0, 0, 0, 1]
+    patient = replace(therapy, waiting=Waiting(40.0, 1e9))
+    late = attended(operations(therapy=patient), arriving([0.0, 50.0]), arm=[0, 1])
+    assert calendar.pipeline(late, [100.0])["left"][0, 0] == 0
+    assert calendar.pipeline(late, [100.0])["finished"][0, 0] == 2
 
 
 def test_the_pipeline_of_a_crowded_trial_adds_up_on_every_day(crowded):

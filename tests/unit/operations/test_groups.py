@@ -67,6 +67,12 @@ def test_people_join_a_rolling_group_on_its_next_session():
     assert outcome.group[0].tolist() == [0, 0, 0, 1]
 
 
+def test_a_rolling_group_has_no_more_than_its_places_even_if_the_therapist_has():
+    outcome = attended(with_therapy(replace(ROLLING, caseload=6), therapists=1), arriving([0.0, 0.1, 0.2, 0.3]))
+    assert outcome.group[0].tolist() == [0, 0, 0, 1]
+    assert outcome.therapist[0].tolist() == [0, 0, 0, 0]
+
+
 def test_a_place_in_a_rolling_group_is_free_when_somebody_has_had_all_sessions():
     outcome = attended(with_therapy(ROLLING, therapists=1), arriving([0.0, 2.0, 7.0, 8.0]))
     # The first has sessions on 10, 17, 24, 31 and makes room for one on 38.
