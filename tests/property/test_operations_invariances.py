@@ -52,6 +52,7 @@ therapies = st.builds(
     start_size=st.integers(1, 3),
     size=st.integers(3, 4),
     sessions=st.integers(1, 6),
+    interval_days=st.sampled_from([7.0, 3.3]),
     shared=st.booleans(),
     shared_therapists=st.one_of(st.none(), st.integers(0, 2)),
     caseload=st.integers(3, 9),

@@ -11,9 +11,10 @@ import pytest
 from clinics import attended, constant, operations, recruited, sites
 from trialsim.kernels.queueing import erlang_c, mean_wait
 from trialsim.operations.calendar import counted_by, enrolled, pipeline
+from trialsim.operations.expected import expected_recruitment
 from trialsim.operations.station import Station
 from trialsim.planning.formulas.recruitment import Recruitment as PoissonGamma
-from trialsim.scenario.resolved_operations import DAYS_PER_MONTH, Clinic, Funnel, Pause, Recruitment, Site
+from trialsim.scenario.resolved_operations import DAYS_PER_MONTH, Amount, Clinic, Funnel, Pause, Recruitment, Site
 
 BOUND = 4.9
 
@@ -82,6 +83,44 @@ def test_seasons_openings_and_pauses_shape_the_expected_number():
 
     within(first_half, expected(200))
     within(whole, expected(400))
+
+
+def test_the_twin_of_recruitment_agrees_with_the_simulation_whatever_the_sites_do():
+    recruiting = Recruitment(
+        horizon_days=700.0,
+        rate_shape=2.0,
+        decay_per_month=0.03,
+        season=(1.5, 0.5) * 6,
+        pauses=(Pause(200.0, 240.0),),
+        funnel=Funnel(screening_days=20.0),
+    )
+    opening = [constant(30.0), Amount("uniform", (0.0, 200.0)), Amount("gamma", (120.0, 60.0))]
+    running = operations(
+        sites=tuple(Site(f"s{c}", "", amount, 1.0 + c) for c, amount in enumerate(opening)), recruitment=recruiting
+    )
+    days = [150.0, 365.25, 600.0, 900.0]
+    twin = expected_recruitment(running, days)
+    number = np.concatenate([enrolled(one, days) for one in over_blocks(running, 500, 24)])
+    for t in range(len(days)):
+        within(number[:, t], twin.mean[t])
+        within((number[:, t] - twin.mean[t]) ** 2, twin.sd[t] ** 2)
+    # Matched moments are not the law itself: 0.01 is allowed beside the error of 6,000 trials.
+    for count in (40, 60, 90):
+        share = (number >= count).mean(axis=0)
+        error = np.sqrt(np.maximum(share * (1.0 - share), 1e-4) / len(number))
+        assert np.all(np.abs(share - twin.reached(count)) <= BOUND * error + 0.01)
+
+
+def test_the_twin_is_exact_for_sites_that_are_alike():
+    year = operations(sites=sites(20, 0.5), recruitment=Recruitment(horizon_days=12.0 * DAYS_PER_MONTH, rate_shape=1.2))
+    twin = expected_recruitment(year, [12.0 * DAYS_PER_MONTH])
+    assert twin.mean[0] == pytest.approx(120.0)
+    assert twin.sd[0] ** 2 == pytest.approx(720.0)
+    assert twin.reached(100)[0] == pytest.approx(0.770, abs=5e-4)
+    poisson = expected_recruitment(operations(sites=sites(1, 10.0)), [10.0 * DAYS_PER_MONTH])
+    assert poisson.sd[0] == pytest.approx(10.0)
+    assert poisson.reached(100)[0] == pytest.approx(0.5133, abs=1e-4)
+    assert expected_recruitment(operations(recruitment=Recruitment(100.0, quotas=(1, 1))), [10.0]) is None
 
 
 def test_sites_share_participants_in_proportion_to_their_rates():

@@ -28,7 +28,8 @@ def amount_quantile(kind: str, parameters: tuple[float, ...], q: Array) -> Array
         low, high = parameters
         return np.asarray(low + (high - low) * q)
     if kind == "triangular":
-        return _triangular(*parameters, q)
+        low, mode, high = parameters
+        return _triangular(low, mode, high, q)
     if kind == "lognormal":
         median, log_sd = parameters
         return np.asarray(median * np.exp(log_sd * ndtri(q)))

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv
+from scipy.special import betainc, gammainc, gammaincinv
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -154,3 +154,42 @@ def chosen(weights: Sequence[Array], uniform: Array) -> Index:
     for c, weight in enumerate(weights):
         last = np.where(weight > 0.0, c, last)
     return np.asarray(np.minimum(choice, last))
+
+
+def at_least(count: int, mean: Array, size: Array) -> Array:
+    """Return the probability that a negative binomial number is at least `count`, shapes broadcast.
+
+    Parameters
+    ----------
+    count : int
+    mean : ndarray
+        At least 0.
+    size : ndarray
+        Shape of the gamma distribution of the Poisson mean; infinite for a Poisson number.
+    """
+    if count <= 0:
+        return np.ones(np.broadcast_shapes(np.shape(mean), np.shape(size)))
+    mixed = np.isfinite(size)
+    finite = np.where(mixed, size, 1.0)
+    return np.asarray(np.where(mixed, betainc(count, finite, mean / (mean + finite)), gammainc(count, mean)))
+
+
+def mixed_moments(mean_rate: float, shape: float, exposure: Array) -> tuple[Array, Array]:
+    """Return the mean of what a site recruits, and the variance of its Poisson mean.
+
+    Parameters
+    ----------
+    mean_rate : float
+        Of the gamma distribution of the site's rate.
+    shape : float
+        Of that distribution; infinite for no spread.
+    exposure : ndarray, shape (Q, T)
+        Time at full strength by each of T days, for Q equally likely openings.
+
+    Returns
+    -------
+    tuple of ndarray, shape (T,)
+        λ E(G) and λ² ((1 + 1/shape) E(G²) − E(G)²).
+    """
+    first, second = exposure.mean(axis=0), (exposure**2).mean(axis=0)
+    return mean_rate * first, np.maximum(mean_rate**2 * ((1.0 + 1.0 / shape) * second - first**2), 0.0)

@@ -11,6 +11,7 @@ from trialsim.operations.outcome import LEFT_BEFORE_THERAPY
 from trialsim.scenario.resolved_operations import TherapyGroups
 
 ROUNDING_DAYS = 1e-9
+"""What adding up times may be off by."""
 
 
 @dataclass(slots=True)
@@ -187,7 +188,8 @@ class TherapyUnit:
 
     def _start_group(self, therapist: _Therapist) -> _Group:
         registry = self._registry
-        group = _Group(registry.groups, therapist, math.ceil(self._trial.environment.now), 0)
+        first_day = math.ceil(self._trial.environment.now - ROUNDING_DAYS)
+        group = _Group(registry.groups, therapist, first_day, 0)
         registry.groups += 1
         if therapist.number < 0:
             therapist.number = registry.therapists

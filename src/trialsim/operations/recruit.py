@@ -94,25 +94,34 @@ def draw_amount(amount: Amount, streams: Streams, purpose: str, name: str) -> Ar
     return amount_quantile(amount.kind, amount.parameters, uniform)
 
 
+def common_factor(operations: Operations) -> Array:
+    """Return the factor of season and pauses on all rates, on each day up to the horizon, shape (D,)."""
+    recruitment = operations.recruitment
+    return common_factors(
+        max(math.ceil(recruitment.horizon_days), 1),
+        season=recruitment.season,
+        first_month=operations.first_month,
+        days_per_month=DAYS_PER_MONTH,
+        pauses=[(pause.from_day, pause.until_day) for pause in recruitment.pauses],
+    )
+
+
+def decay_per_day(operations: Operations) -> float:
+    """Return the hazard at which the rate of an open site falls."""
+    return -math.log1p(-operations.recruitment.decay_per_month) / DAYS_PER_MONTH
+
+
 def _open_sites(operations: Operations, streams: Streams) -> _Sites:
     recruitment = operations.recruitment
-    n_days = max(math.ceil(recruitment.horizon_days), 1)
     opened = np.empty((BLOCK_SIZE, len(operations.sites)))
     rate = np.empty_like(opened)
     for c, site in enumerate(operations.sites):
         opened[:, c] = np.ceil(draw_amount(site.opens_days, streams, "site_opening", site.name))
         uniform = streams.generator("site_rate", site.name).random(BLOCK_SIZE)
         rate[:, c] = gamma_rates(site.rate_per_month / DAYS_PER_MONTH, recruitment.rate_shape, uniform)
-    common = common_factors(
-        n_days,
-        season=recruitment.season,
-        first_month=operations.first_month,
-        days_per_month=DAYS_PER_MONTH,
-        pauses=[(pause.from_day, pause.until_day) for pause in recruitment.pauses],
-    )
-    decay = -math.log1p(-recruitment.decay_per_month) / DAYS_PER_MONTH
+    common, decay = common_factor(operations), decay_per_day(operations)
     sites = _Sites(opened, rate, decay, common, np.empty(0))
-    total = np.zeros((BLOCK_SIZE, n_days))
+    total = np.zeros((BLOCK_SIZE, len(common)))
     for c in range(len(operations.sites)):
         total += sites.daily(c)
     return _Sites(opened, rate, decay, common, cumulated(total))
