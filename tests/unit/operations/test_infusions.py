@@ -152,3 +152,18 @@ def test_an_appointment_takes_one_unit_of_every_kind_for_its_own_time():
     # The second kind is free again at 8, the first at 10.
     assert station.book(5.0, [1.0, 1.0], latest_end=10.5) is None
     assert station.book(5.0, [1.0, 1.0]) == 10.0
+
+
+def test_a_trial_without_infusions_has_a_calendar_too():
+    outcome = run(operations(infusion_days=((), ())), 10)
+    assert outcome.infusion_day.shape == (250, 10, 0)
+    np.testing.assert_array_equal(outcome.start_day, np.floor(outcome.enrolment.day))
+    assert not np.isnan(outcome.visit_day).any()
+
+
+def test_nobody_may_come_at_all():
+    outcome = run(operations(sites=sites(1, 0.0, chairs=1)), 3)
+    assert np.isinf(outcome.start_day).all()
+    assert np.isnan(outcome.infusion_day).all()
+    assert not outcome.infusion_missed.any()
+    assert not outcome.visit_missed.any()
