@@ -152,7 +152,10 @@ def _as_planned_throughout(variant: Variant, outcomes: tuple[Outcome, ...]) -> b
         return True
     from trialsim.engine.operations import is_as_planned
 
-    return not any(cluster.made_by for cluster in variant.clusters) and all(map(is_as_planned, outcomes))
+    chosen = any(cluster.made_by for cluster in variant.clusters) or any(
+        quota is not None for outcome in outcomes for quota in outcome.operations.recruitment.quotas
+    )
+    return not chosen and all(map(is_as_planned, outcomes))
 
 
 def _plain(variant: Variant, key: str, streams: Streams, n_participants: int) -> Cohort:
