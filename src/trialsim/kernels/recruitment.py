@@ -13,7 +13,7 @@ Statistics in Medicine 26:4958-4975.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,26 +133,26 @@ def expected_by(cumulative: Array, day: Array) -> Array:
     return np.asarray(before + (time - whole) * (cumulative[rows, whole + 1] - before))
 
 
-def chosen(weights: Sequence[Array], uniform: Array) -> Index:
+def chosen(weight_of: Callable[[int], Array], number: int, uniform: Array) -> Index:
     """Return which of several was chosen in proportion to its weight.
 
     Parameters
     ----------
-    weights : sequence of C ndarray
-        At least 0.
+    weight_of : callable
+        Takes 0 to `number` − 1; weights of one shape with `uniform`, at least 0. Asked twice, so that not all are kept.
+    number : int
     uniform : ndarray
-        Of [0, 1); one shape for all.
+        Of [0, 1).
     """
-    total = sum(weights, start=np.zeros(uniform.shape))
+    total = sum((weight_of(c) for c in range(number)), start=np.zeros(uniform.shape))
     mark, running = uniform * total, np.zeros(uniform.shape)
-    choice = np.zeros(uniform.shape, dtype=np.intp)
-    for weight in weights[:-1]:
-        running = running + weight
+    choice, last = np.zeros(uniform.shape, dtype=np.intp), np.zeros(uniform.shape, dtype=np.intp)
+    for c in range(number):
+        weight = weight_of(c)
+        running += weight
         choice += mark >= running
-    # Where rounding puts the mark on the edge, nobody without weight is chosen.
-    last = np.zeros(uniform.shape, dtype=np.intp)
-    for c, weight in enumerate(weights):
         last = np.where(weight > 0.0, c, last)
+    # Where rounding puts the mark on the edge, nobody without weight is chosen.
     return np.asarray(np.minimum(choice, last))
 
 

@@ -178,11 +178,12 @@ def _sites_of(operations: Operations, streams: Streams, sites: _Sites, time: Arr
     """Return the site at which each candidate came, shape (R, M); any site where none came."""
     uniform = streams.generator("arrival_site").random(time.shape[::-1]).T
     day = np.floor(np.where(np.isfinite(time), time, 0.0))
-    weights = [
-        site_intensity(sites.rate_per_day[:, c, None], sites.opened[:, c, None], day, decay_per_day=sites.decay_per_day)
-        for c in range(len(operations.sites))
-    ]
-    return chosen(weights, uniform)
+
+    def intensity(c: int) -> Array:
+        rate, opened = sites.rate_per_day[:, c, None], sites.opened[:, c, None]
+        return site_intensity(rate, opened, day, decay_per_day=sites.decay_per_day)
+
+    return chosen(intensity, len(operations.sites), uniform)
 
 
 def _in_turn(taken: Flags, time: Array, site: Index, stratum: Index, n: int) -> tuple[Array, Index, Index]:

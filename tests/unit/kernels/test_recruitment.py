@@ -47,10 +47,11 @@ def test_a_site_recruits_from_its_opening_on_and_ever_less():
 def test_a_site_is_chosen_in_proportion_and_never_without_weight():
     uniform = np.linspace(0.0, 1.0, 1001, endpoint=False)
     weights = [np.full(1001, weight) for weight in (0.0, 1.0, 0.0, 3.0, 0.0)]
-    choice = chosen(weights, uniform)
+    choice = chosen(weights.__getitem__, 5, uniform)
     assert set(choice.tolist()) == {1, 3}
     assert np.mean(choice == 3) == pytest.approx(0.75, abs=1e-3)
-    assert set(chosen(weights, np.array([0.0] * 1000 + [np.nextafter(1.0, 0.0)])).tolist()) == {1, 3}
+    ends = np.array([0.0] * 1000 + [np.nextafter(1.0, 0.0)])
+    assert set(chosen(weights.__getitem__, 5, ends).tolist()) == {1, 3}
 
 
 def test_gamma_rates_keep_their_mean_and_spread():
