@@ -15,6 +15,7 @@ COMMANDS = (
     "validate",
     "explain",
     "run",
+    "operations",
     "size",
     "formula",
     "cohort",
@@ -24,7 +25,7 @@ COMMANDS = (
     "evidence",
     "schema",
 )
-HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml")
+HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml", "simpy")
 
 LOADED = """
 import sys

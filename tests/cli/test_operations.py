@@ -11,7 +11,7 @@ from cli.conftest import content_of
 from trials import BOUNDED, write
 
 SCENARIO = "scenarios/multisite_operations.yaml"
-SMALL = ("--replicates", "20", "--workers", "1", "--set", "sample_size=[20, 30]")
+SMALL = ("--replicates", "20", "--workers", "1", "--set", "sample_size=[12, 16]")
 FIGURES = {
     "recruitment", "site_rampup", "pipeline", "trial_flow", "capacity_use", "waiting", "trial_costs",
 }  # fmt: skip
@@ -20,7 +20,7 @@ FIGURES = {
 def test_the_answer_its_tables_and_figures(command, folder):
     done = command("operations", SCENARIO, *SMALL, "--out", "answer")
     for told in (
-        "20 patients: the last one is randomised in month",
+        "12 patients: the last one is randomised in month",
         "Recruitment is done in 24 months in 100.0 % of trials (95 % interval 83.9 % to 100.0 %)",
         "Where it jams",
         "Only leaving for a reason of the clinic",
@@ -33,14 +33,14 @@ def test_the_answer_its_tables_and_figures(command, folder):
     assert {name[:-4] for name in files if name.endswith(".png")} == FIGURES
     assert {f"{name}.{kind}" for name in FIGURES for kind in ("csv", "svg")} <= set(files)
     written = json.loads(files["operations.json"])
-    assert {row["n"] for row in written["summary"]} == {20, 30}
+    assert {row["n"] for row in written["summary"]} == {12, 16}
 
 
 def test_json_has_every_measure_with_its_error(command):
     told = json.loads(command("operations", SCENARIO, *SMALL, "--json").stdout)
     rows = {(row["n"], row["measure"]): row for row in told["summary"]}
     for name in ("months_to_last_visit", "cost_total_usd", "recruited_by_target", "use_chairs"):
-        row = rows[30, name]
+        row = rows[16, name]
         assert row["low"] <= row["value"] <= row["high"]
         assert row["mcse"] >= 0.0
         assert row["trials"] == 20
@@ -51,7 +51,7 @@ def test_json_has_every_measure_with_its_error(command):
 def test_recruitment_that_cannot_be_done_is_an_answer_with_the_number_reached(command):
     done = command("operations", SCENARIO, *SMALL, "--set", "operations.recruitment.until_month=9")
     words = " ".join(done.stdout.split())
-    assert "30 patients: recruitment ends in month 9 at the latest. By then" in words
+    assert "16 patients: recruitment ends in month 9 at the latest. By then" in words
     assert "patients are randomised on average (" in words
 
 
@@ -69,7 +69,8 @@ def test_what_is_varied_is_left_aside_and_said_so(command):
 def test_power_against_months_and_money_comes_from_runs(command, folder):
     changes = {
         "outcomes": {"qids_sr16": {}},
-        "operations": {"sites": {"number": 2, "rate_per_month": 3}, "recruitment": {"until_month": 5}},
+        "operations": {"sites": {"number": 2, "rate_per_month": 3}, "recruitment": {"until_month": 3}},
+        "sample_size": [24],
         "simulation.replicates": 40,
         "vary": {"effects.ketamine.specific_share": [0, 0.6]},
     }
@@ -86,12 +87,12 @@ def test_power_against_months_and_money_comes_from_runs(command, folder):
     assert "the trial has the patients it has" in page
     done = command("operations", "scenario.yaml", "--workers", "1", "--run", "run", "--json")
     power = json.loads(done.stdout)["power"]
-    assert [row["n"] for row in power] == [40, 60]
+    assert [row["n"] for row in power] == [24]
     assert {row["line"] for row in power} == {"Share of the change that is specific to ketamine: 60\u00a0%"}
     for row in power:
         assert row["usd_per_percent"] == pytest.approx(row["usd"] / (100 * row["power"]))
         assert row["usd_per_percent_mcse"] > 0
-        assert row["randomised"] < 60
+        assert row["randomised"] < 24
     (folder / "run" / "operations_summary.parquet").unlink()
     done = command("operations", "scenario.yaml", "--workers", "1", "--run", "run", code=2)
     assert "this run says nothing of operations" in done.stderr

@@ -236,7 +236,7 @@ def simulate_operations(
     import pandas as pd
 
     from trialsim.engine.backends import available_workers
-    from trialsim.engine.operations_files import cell_rows
+    from trialsim.engine.operations_files import cell_rows, trial_rows
     from trialsim.engine.operations_runs import run_operations
 
     loaded = scenario if isinstance(scenario, Scenario) else load(scenario, settings=settings)
@@ -257,7 +257,11 @@ def simulate_operations(
     )
     rows: dict[str, list[dict[str, Any]]] = {}
     for cell, whole in enumerate(wholes):
-        for name, part in cell_rows(whole, {"cell": cell, "variant": variant.index, "n": whole.n}).items():
+        about = {"cell": cell, "variant": variant.index, "n": whole.n}
+        for name, part in {
+            "operations": trial_rows(whole, about),
+            **cell_rows(whole, about, variant.operations),
+        }.items():
             rows.setdefault(name, []).extend(part)
     files = {name: pd.DataFrame(part) for name, part in rows.items()}
     if "operations_waits" not in files:

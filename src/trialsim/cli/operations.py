@@ -50,7 +50,7 @@ def operations(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no tables.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
 ) -> None:
-    """Simulate how the trial is run: recruitment, clinic, therapy groups, cost.
+    """Simulate how the trial is run: time, numbers, cost, jams.
 
     Nothing of the scores is simulated, so this is quick. A trial that ends recruitment before it has its patients is an
     answer, with the date and the number reached.

@@ -33,7 +33,7 @@ def plot(
     n: Annotated[int, typer.Option("--n", metavar="N", min=20, max=MOST_PATIENTS, help="Patients of a cohort.")] = 2000,
     settings: Settings = None,
 ) -> None:
-    """Draw simulated patients, or how the trials of a scenario are run.
+    """Draw simulated patients, or how trials are run.
 
     cohort: mean courses, distributions of scores before and after, correlations, dissociation where it is simulated.
     operations: recruitment, sites, who is in the trial when, the flow of patients, use of capacity, waiting and costs.

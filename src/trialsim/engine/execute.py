@@ -18,7 +18,7 @@ from trialsim.engine.families import summarise_family
 from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.manifest import build_manifest, check_folder, read_json
 from trialsim.engine.operations_block import OperationsBlock, operations_block
-from trialsim.engine.operations_files import operations_rows, write_operations_part
+from trialsim.engine.operations_files import merge_operations, write_operations_part
 from trialsim.engine.plan import Unit, cells, units
 from trialsim.engine.safety import SafetyBlock, safety_block
 from trialsim.engine.safety_files import cell_rows, write_safety_part
@@ -215,7 +215,7 @@ def _merge(resolved: Resolved, folder: Path, replicates: int) -> None:
         write_rows(folder, "families", families)
     for name, part in watched.items():
         write_rows(folder, name, part)
-    for name, part in operations_rows(folder, resolved.variants, listed, varied, replicates).items():
+    for name, part in merge_operations(folder, resolved.variants, listed, varied, replicates).items():
         write_rows(folder, name, part)
     blinding = [
         row

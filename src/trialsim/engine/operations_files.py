@@ -9,7 +9,9 @@ operations_waits.parquet, operations_waits.csv        one row per cell, queue an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from numpy.typing import NDArray
 
 from trialsim.engine.operations_block import WAITED_DAYS, OperationsBlock
 from trialsim.engine.plan import Cell, Unit, n_blocks
-from trialsim.engine.store import write_bytes
+from trialsim.engine.store import SCHEMA_VERSION, write_atomically, write_bytes
 from trialsim.kernels.montecarlo import mcse_mean, mcse_proportion, wilson_interval
 from trialsim.scenario.resolved import Variant
+from trialsim.scenario.resolved_operations import DAYS_PER_MONTH, Operations
 
 Array = NDArray[np.float64]
 
@@ -100,10 +103,10 @@ def joined(blocks: Sequence[OperationsBlock], replicates: int) -> OperationsBloc
     return OperationsBlock(first.n, *parts)
 
 
-def operations_rows(
+def merge_operations(
     folder: Path, variants: Sequence[Variant], listed: Sequence[Cell], varied: Sequence[str], replicates: int
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of all files on operations, by name; nothing where no variant says how trials are run.
+    """Write operations.parquet and return the rows of the other files, by name; nothing without operations.
 
     Parameters
     ----------
@@ -115,25 +118,70 @@ def operations_rows(
         Paths that the scenario varies; a column each.
     replicates : int
     """
+    ran = [cell for cell in listed if variants[cell.variant].operations is not None]
+    if not ran:
+        return {}
     found: dict[str, list[dict[str, Any]]] = {}
-    for cell in listed:
-        variant = variants[cell.variant]
-        if variant.operations is None:
-            continue
-        whole = read_operations(folder, variant, cell.n, replicates)
-        about = {
-            "cell": cell.index,
-            "variant": cell.variant,
-            **{path: cell.settings.get(path) for path in varied},
-            "n": cell.n,
-        }
-        for name, rows in cell_rows(whole, about).items():
-            found.setdefault(name, []).extend(rows)
-    return _filled(found)
+    columns = {path: _in_one_column([cell.settings.get(path) for cell in ran]) for path in varied}
+
+    def cells() -> Iterator[tuple[dict[str, Any], OperationsBlock]]:
+        for place, cell in enumerate(ran):
+            whole = read_operations(folder, variants[cell.variant], cell.n, replicates)
+            begin, end = {"cell": cell.index, "variant": cell.variant}, {"n": cell.n}
+            settings = {path: cell.settings.get(path) for path in varied}
+            about = {**begin, **settings, **end}
+            for name, rows in cell_rows(whole, about, variants[cell.variant].operations).items():
+                found.setdefault(name, []).extend(rows)
+            yield {**begin, **{path: column[place] for path, column in columns.items()}, **end}, whole
+
+    names = dict.fromkeys(name for cell in ran for name in _measures(folder, variants[cell.variant], cell.n))
+    _write_trials(folder, cells(), list(names))
+    return found
 
 
-def cell_rows(whole: OperationsBlock, about: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the rows of one cell for each file.
+def _measures(folder: Path, variant: Variant, n: int) -> list[str]:
+    """Return the names of the numbers kept of each trial."""
+    begin = f"{n}/numbers/"
+    with np.load(_path(folder, Unit(variant.index, 0)), allow_pickle=False) as stored:
+        return [key.removeprefix(begin) for key in stored.files if key.startswith(begin)]
+
+
+def _write_trials(folder: Path, cells: Iterable[tuple[dict[str, Any], OperationsBlock]], names: Sequence[str]) -> None:
+    """Write one row per cell and replicate, a cell in memory at a time; NaN where a variant has no such number."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write(path: Path) -> None:
+        writer = None
+        for about, whole in cells:
+            n_trials = len(whole.numbers["randomised"])
+            numbers = {name: whole.numbers.get(name, np.full(n_trials, np.nan)) for name in names}
+            told = {name: [value] * n_trials for name, value in about.items()}
+            table = pa.table({**told, "replicate": np.arange(n_trials), **numbers})
+            if writer is None:
+                schema = table.schema.with_metadata({"trialsim_schema": str(SCHEMA_VERSION)})
+                writer = pq.ParquetWriter(path, schema, compression="zstd")
+            writer.write_table(table.cast(writer.schema))
+        if writer is not None:
+            writer.close()
+
+    write_atomically(folder / "operations.parquet", write)
+
+
+def _in_one_column(values: Sequence[Any]) -> list[Any]:
+    """Return varied values as one column can hold them: as they are where all are of one kind, otherwise as JSON."""
+    if all(isinstance(value, str) for value in values):
+        return list(values)
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        whole = all(isinstance(value, int) for value in values)
+        return list(values) if whole else [float(value) for value in values]
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
+def cell_rows(
+    whole: OperationsBlock, about: Mapping[str, Any], operations: Operations | None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of one cell for each file but that of the trials.
 
     Parameters
     ----------
@@ -141,13 +189,50 @@ def cell_rows(whole: OperationsBlock, about: Mapping[str, Any]) -> dict[str, lis
         Of all its replicates.
     about : mapping
         First columns of every row.
+    operations : Operations or None
+        That were run, for the closed forms beside what is simulated; none without.
     """
-    return {
-        "operations": list(_trials(whole, about)),
-        "operations_summary": [{**about, **row} for row in summarise(whole)],
+    known = {} if operations is None else closed_forms(operations, whole.n)
+    found = {
+        "operations_summary": [
+            {**about, **row, "closed_form": known.get(row["measure"], math.nan)} for row in summarise(whole)
+        ],
         "operations_calendar": [{**about, **row} for row in _calendar(whole)],
         "operations_waits": [{**about, **row} for row in _waits(whole)],
     }
+    return {name: rows for name, rows in found.items() if rows}
+
+
+def closed_forms(operations: Operations, n: int) -> dict[str, float]:
+    """Return the chances that recruitment is done by its end and by the target, by measure; nothing with quotas.
+
+    Parameters
+    ----------
+    operations : Operations
+    n : int
+        Number to be randomised.
+    """
+    from trialsim.operations.expected import expected_recruitment
+
+    days = (operations.recruitment.horizon_days, operations.target_months * DAYS_PER_MONTH)
+    expected = expected_recruitment(operations, days)
+    if expected is None:
+        return {}
+    return dict(zip(SHARES_OF_TRIALS, expected.reached(n).tolist(), strict=True))
+
+
+def trial_rows(whole: OperationsBlock, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each trial of a cell.
+
+    Parameters
+    ----------
+    whole : OperationsBlock
+    about : mapping
+        First columns of every row.
+    """
+    columns = {name: values.tolist() for name, values in whole.numbers.items()}
+    n_trials = len(whole.numbers["randomised"])
+    return [{**about, "replicate": r, **{name: values[r] for name, values in columns.items()}} for r in range(n_trials)]
 
 
 def summarise(whole: OperationsBlock) -> Iterator[dict[str, Any]]:
@@ -171,12 +256,6 @@ def summarise(whole: OperationsBlock) -> Iterator[dict[str, Any]]:
             interval = wilson_interval(hits, len(known))
             row |= {"mcse": mcse_proportion(hits / len(known), len(known)), "low": interval.low, "high": interval.high}
         yield row
-
-
-def _trials(whole: OperationsBlock, about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    rounded = {name: np.round(values, DECIMALS).tolist() for name, values in whole.numbers.items()}
-    for replicate in range(len(next(iter(whole.numbers.values())))):
-        yield {**about, "replicate": replicate, **{name: values[replicate] for name, values in rounded.items()}}
 
 
 def _calendar(whole: OperationsBlock) -> Iterator[dict[str, Any]]:
@@ -207,16 +286,6 @@ def _spread(known: Array) -> dict[str, float]:
     cuts = np.quantile(known, list(QUANTILES.values()))
     found = {"value": float(known.mean()), "mcse": mcse_mean(known), **dict(zip(QUANTILES, cuts.tolist(), strict=True))}
     return {name: round(value, DECIMALS) for name, value in found.items()}
-
-
-def _filled(found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
-    """Return rows that all have the same columns: of what a variant has not, NaN."""
-    for name, rows in found.items():
-        columns = dict.fromkeys(key for row in rows[:: max(1, len(rows) // 200)] for key in row)
-        if any(len(row) != len(columns) for row in rows):
-            columns = dict.fromkeys(key for row in rows for key in row)
-            found[name] = [{key: row.get(key, float("nan")) for key in columns} for row in rows]
-    return found
 
 
 def _path(folder: Path, unit: Unit) -> Path:

@@ -12,6 +12,12 @@ from trialsim.report.operations import BUSY, CAVEAT, Operated, usd
 from trialsim.report.summary import records_of
 from trialsim.report.words import fixed, percent
 
+CHANCE = 4.9
+"""Standard errors by which a simulated share may differ from its closed form: a false alarm in a million."""
+
+ALLOWANCE = 0.01
+"""By how much the closed form itself may be off where sites differ (matched moments)."""
+
 Table = tuple[str, tuple[str, ...], tuple[tuple[str, ...], ...]]
 """Caption, header and rows of text."""
 
@@ -43,15 +49,25 @@ def _answer_table(told: Operated) -> Table:
         ("Patients at the smallest site", "smallest_site", 1.0, 0),
         ("Patients at the largest site", "largest_site", 1.0, 0),
     ]
-    rows = tuple(
-        (words, *(_cell(told.measure(name, n), times, digits) for n in told.sizes))
-        for words, name, times, digits in lines
-    )
+    rows: list[tuple[str, ...]] = []
+    for words, name, times, digits in lines:
+        found = [told.measure(name, n) for n in told.sizes]
+        rows.append((words, *(_cell(row, times, digits) for row in found)))
+        if any(not math.isnan(row["closed_form"]) for row in found):
+            rows.append(("by the closed form", *(_closed_form(row) for row in found)))
     caption = (
         "Mean over simulated trials ± Monte Carlo standard error; in brackets the range of 90 % of trials (for shares "
         "of trials the 95 % interval)."
     )
-    return caption, ("Patients asked for", *map(str, told.sizes)), rows
+    return caption, ("Patients asked for", *map(str, told.sizes)), tuple(rows)
+
+
+def _closed_form(row: Mapping[str, Any]) -> str:
+    """Return the closed form of a share of trials, with a warning where chance does not explain the difference."""
+    known, trials = float(row["closed_form"]), float(row["trials"])
+    allowed = CHANCE * math.sqrt(known * (1.0 - known) / trials) + ALLOWANCE if trials else math.inf
+    off = " (differs)" if abs(known - float(row["value"])) > allowed else ""
+    return f"{fixed(100.0 * known, 1)}{off}"
 
 
 def _cost_table(told: Operated) -> Table:

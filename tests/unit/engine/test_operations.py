@@ -15,6 +15,7 @@ from trialsim.engine.block import analyse_block, blinded, compute_block, draw_bl
 from trialsim.engine.execute import execute
 from trialsim.engine.operations import delivery_of, operate
 from trialsim.engine.operations_block import operations_block
+from trialsim.engine.operations_files import closed_forms
 from trialsim.engine.operations_runs import operational_summary, run_operations
 from trialsim.engine.safety import safety_block
 from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
@@ -243,8 +244,24 @@ def test_default_accrual_needs_about_28_months_for_200_patients_at_six_sites():
     variant = resolve(BOUNDED, QIDS | {"operations": {"sites": {"number": 6}}, "sample_size": [200]}).variants[0]
     variant = replace(variant, infusion_days=((), ()), operations=replace(variant.operations, infusion_days=((), ())))
     (found,) = run_operations(variant, 3, 250)
+    for measure, known in closed_forms(variant.operations, 200).items():
+        error = np.sqrt(known * (1 - known) / 250)
+        assert abs(found.numbers[measure].mean() - known) <= 4.9 * error + 0.001, measure
     months = found.numbers["months_to_recruit"]
     # 200 / (6 x 1.2) = 27.8 months at the mean rate; sites differ, so that the mean is 24 / 23 of it.
     bound = 4.9 * months.std() / np.sqrt(250)
     assert abs(months.mean() - 200 / 7.2 * 24 / 23) < bound
     assert abs(np.median(months) - 28.0) < 1.25 * bound
+
+
+def test_variants_with_and_without_limits_or_operations_share_their_files(tmp_path):
+    crowd = {"sites": {"number": 2, "rate_per_month": 6, "chairs": 1}}
+    changes = QIDS | {"operations": PLENTY, "sample_size": [8], "vary": {"operations": [PLENTY, crowd, None]}}
+    resolved = resolve(BOUNDED, changes | {"simulation.replicates": 5})
+    execute(resolved, tmp_path / "run", replicates=5, workers=1)
+    trials = pd.read_parquet(tmp_path / "run" / "operations.parquet")
+    assert list(trials["variant"]) == [0] * 5 + [1] * 5
+    assert trials["use_chairs"].isna().tolist() == [True] * 5 + [False] * 5
+    assert json.loads(trials["operations"][5]) == crowd
+    summary = pd.read_parquet(tmp_path / "run" / "operations_summary.parquet")
+    assert sorted(summary["variant"].unique()) == [0, 1]

@@ -94,6 +94,9 @@ def test_a_trial_with_plenty_of_room_waits_for_nobody(request):
     }
     path = request.config.rootpath / "scenarios" / "quick_start.yaml"
     found = ts.simulate_operations(path, replicates=10, workers=1, settings=settings)
+    told = dict(enumerate(line[0] for line in found.tables[0][2]))
+    assert told[1] == "by the closed form"
+    assert "differs" not in " ".join(found.tables[0][2][1])
     assert "Nobody waits: recruitment alone decides how long it takes." in found.text
     with pytest.raises(InputError, match="nothing has a limit"):
         found.plot_capacity()

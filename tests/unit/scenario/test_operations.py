@@ -76,11 +76,12 @@ def test_sites_of_their_own_that_open_one_after_the_other(resolved):
 
 
 def test_recruitment_clinic_and_groups_in_the_simulators_units(resolved):
-    text = (
-        "{sites: {number: 2, therapists: 1}, recruitment: {until_month: 24, quotas: {bpd: 60}, pauses: [{from_month: 2"
-        ", until_month: 3}]}, clinic: {weekdays: [friday, monday], hours: 6, waiting: {patience_days: 0, leave_per_week: "
-        "0.5}}, therapy: {size: 8}}"
-    )
+    text = """{
+        sites: {number: 2, therapists: 1},
+        recruitment: {until_month: 24, quotas: {bpd: 60}, pauses: [{from_month: 2, until_month: 3}]},
+        clinic: {weekdays: [friday, monday], hours: 6, waiting: {patience_days: 0, leave_per_week: 0.5}},
+        therapy: {size: 8},
+    }"""
     told = resolved(running(text), MODEL, *DBT).variants[0].operations
     assert told.recruitment.horizon_days == 24 * DAYS_PER_MONTH
     assert told.recruitment.quotas == (60, None)
