@@ -50,7 +50,8 @@ def run(
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print summary, hypotheses tested together and closed forms as JSON.")
+        bool,
+        typer.Option("--json", help="Print summary, hypotheses tested together, closed forms and operations as JSON."),
     ] = False,
 ) -> None:
     """Simulate a scenario: power, figures and a report.
@@ -88,7 +89,8 @@ def _as_json(result: Run) -> dict[str, Any]:
     import json
 
     told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
-    for name, frame in (("summary", result.summary), ("families", result.families), ("twins", result.twins)):
+    frames = {"families": result.families, "twins": result.twins, "operations": result.operations}
+    for name, frame in {"summary": result.summary, **frames}.items():
         if frame is not None:
             told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
     return told

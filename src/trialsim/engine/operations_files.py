@@ -259,7 +259,8 @@ def summarise(whole: OperationsBlock) -> Iterator[dict[str, Any]]:
 
 
 def _calendar(whole: OperationsBlock) -> Iterator[dict[str, Any]]:
-    last = min(int(np.ceil(np.nanmax(whole.numbers["months_to_last_visit"], initial=1.0))) + 1, _months(whole))
+    over = np.fmax(whole.numbers["months_to_last_visit"], whole.numbers["months_recruiting"]).max()
+    last = min(math.ceil(over) + 2, _months(whole))
     for name, values in whole.series.items():
         for month in range(last):
             known = values[:, month][~np.isnan(values[:, month])]

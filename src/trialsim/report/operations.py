@@ -122,9 +122,13 @@ class Operated:
     def series(self, name: str) -> pd.DataFrame:
         """Return one series of the calendar by size and month, up to where nearly all trials are over."""
         part = self.calendar[self.calendar["series"] == name]
-        last = max(self.measure("months_to_last_visit", n)["q95"] for n in self.sizes)
-        last = 1.0 if math.isnan(last) else last
-        return part[part["month"] <= math.ceil(last) + 1].reset_index(drop=True)
+        ends = [
+            self.measure(measure, n)["q95"]
+            for n in self.sizes
+            for measure in ("months_recruiting", "months_to_last_visit")
+        ]
+        last = math.ceil(max(end for end in ends if not math.isnan(end))) + 1
+        return part[part["month"] <= last].reset_index(drop=True)
 
 
 def usd(value: float) -> str:
@@ -218,14 +222,14 @@ def power_of_run(
     Returns
     -------
     DataFrame
-        As of `power_by_means`; cells with nothing to find are left out.
+        As of `power_by_means`; cells with nothing to find, or where every analysis failed, are left out.
     """
     labels = labels_of(resolved)
     primary = rows_of(summary, hypotheses(summary)[0])
     paths = varied_paths(primary)
     names = ["line", "cell", "n", "power", "power_mcse", "power_low", "power_high"]
     rows = []
-    for row in records_of(primary[~primary["null"]]):
+    for row in records_of(primary[~primary["null"] & primary["power"].notna()]):
         setting = setting_words({path: row[path] for path in paths}, labels=labels)
         line = ": ".join(part for part in (title, setting) if part)
         told = {name: row[name] for name in names if name != "line"}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
+import pandas as pd
+
 from trialsim.report.operations import BUSY, Operated, usd
 from trialsim.report.words import fixed, joined
 
@@ -9,6 +13,24 @@ from trialsim.report.words import fixed, joined
 def answer_words(told: Operated) -> list[str]:
     """Return what a planner asks, answered, one paragraph for each number of patients."""
     return [_answer(told, n) for n in told.sizes]
+
+
+def run_words(operated: pd.DataFrame) -> str:
+    """Return what a table of power says of how trials were run.
+
+    Parameters
+    ----------
+    operated : DataFrame
+        Rows of operations_summary of all cells.
+    """
+    full = operated.loc[operated["measure"] == "recruited", "value"].min()
+    if full < 1.0:
+        return (
+            "N is the number asked for: in some cells recruitment ends before it is reached (in as many as "
+            f"{_shown(1.0 - float(full))} of trials), and power is that of the number reached. See Running the trial "
+            "in the report."
+        )
+    return "Every trial reached its number; how it was run stands under Running the trial in the report."
 
 
 def _answer(told: Operated, n: int) -> str:
@@ -31,10 +53,16 @@ def _answer(told: Operated, n: int) -> str:
             words.append(f"In trials that reach it, the last one is randomised in {month} them).")
     words.append(
         f"Recruitment is done in {told.target_months:g} months in {_shown(by_target['value'])} of trials (95 % "
-        f"interval {_shown(by_target['low'])} to {_shown(by_target['high'])}). The last visit is in month "
-        f"{fixed(months['value'], 1)} ± {fixed(months['mcse'], 1)}, and the trial costs USD {usd(cost['value'])} ± "
-        f"{usd(cost['mcse'])} ({usd(cost['q05'])} to {usd(cost['q95'])} in 90 % of trials)."
+        f"interval {_shown(by_target['low'])} to {_shown(by_target['high'])})."
     )
+    if not math.isnan(months["value"]):
+        words.append(f"The last visit is in month {fixed(months['value'], 1)} ± {fixed(months['mcse'], 1)}.")
+    words.append(
+        f"The trial costs USD {usd(cost['value'])} ± {usd(cost['mcse'])} ({usd(cost['q05'])} to {usd(cost['q95'])} in "
+        "90 % of trials)."
+    )
+    if math.isnan(months["value"]):
+        return " ".join(words)
     return " ".join([*words, *_jams(told, n)])
 
 

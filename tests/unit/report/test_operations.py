@@ -10,6 +10,7 @@ from trialsim.errors import InputError
 from trialsim.report.figures.power_by_means import draw_power_by_means
 from trialsim.report.operations import power_by_means, usd
 from trialsim.report.operations_tables import power_table
+from trialsim.report.operations_words import run_words
 
 SCENARIO = "scenarios/multisite_operations.yaml"
 
@@ -101,3 +102,11 @@ def test_a_trial_with_plenty_of_room_waits_for_nobody(request):
     with pytest.raises(InputError, match="nothing has a limit"):
         found.plot_capacity()
     assert "Sessions of therapy" not in set(found.figures.data["trial_costs"]["component_label"])
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(1.0, "Every trial reached its number"), (0.75, "in as many as 25.0 % of")]
+)
+def test_a_table_of_power_says_whether_its_numbers_were_reached(share, told):
+    rows = [{"measure": "recruited", "value": 1.0}, {"measure": "recruited", "value": share}]
+    assert told in run_words(pd.DataFrame(rows))

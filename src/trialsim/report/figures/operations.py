@@ -36,6 +36,6 @@ def operations_drawings(told: Operated, power: pd.DataFrame | None = None) -> di
     if not told.waits.empty:
         found["waiting"] = (waiting_data(told), draw_waiting)
     found["trial_costs"] = (trial_costs_data(told), draw_trial_costs)
-    if power is not None and not power.empty:
+    if power is not None and not power.empty and power["months"].notna().all():
         found["power_by_means"] = (power, draw_power_by_means)
     return found
