@@ -9,7 +9,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["FIGURE_WORDS", "NULL_FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
+__all__ = [
+    "FIGURE_WORDS",
+    "NULL_FIGURE_WORDS",
+    "OPERATIONS_FIGURE_WORDS",
+    "DrawnFigure",
+    "FigureWords",
+    "standard_figures",
+]
 
 
 class FigureWords(NamedTuple):
@@ -67,6 +74,9 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
         "estimate (bias ÷ empirical SE), with 95 % Monte Carlo intervals. Full marks are off by more than 4.9 Monte "
         "Carlo standard errors.",
     ),
+}
+
+OPERATIONS_FIGURE_WORDS: Mapping[str, FigureWords] = {
     "recruitment": FigureWords(
         "Recruitment",
         "Patients randomised by month, for each number asked for: median over simulated trials, the middle half and "
@@ -106,6 +116,7 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
         "visit and against cost; bars across are 90 % of simulated trials.",
     ),
 }
+"""The words of figures on how trials are run."""
 
 
 NULL_FIGURE_WORDS: Mapping[str, FigureWords] = {
