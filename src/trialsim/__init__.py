@@ -11,6 +11,7 @@ from trialsim._version import __version__
 
 if TYPE_CHECKING:
     from trialsim.api import MmrmResult as MmrmResult
+    from trialsim.api import OperationsResult as OperationsResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import RunDifference as RunDifference
@@ -36,11 +37,13 @@ if TYPE_CHECKING:
     from trialsim.api import required_sample_size as required_sample_size
     from trialsim.api import required_sample_sizes as required_sample_sizes
     from trialsim.api import run as run
+    from trialsim.api import simulate_operations as simulate_operations
     from trialsim.api import tipping_point as tipping_point
     from trialsim.api import trial as trial
 
 __all__ = [
     "MmrmResult",
+    "OperationsResult",
     "ReplayResult",
     "Run",
     "RunDifference",
@@ -67,6 +70,7 @@ __all__ = [
     "required_sample_size",
     "required_sample_sizes",
     "run",
+    "simulate_operations",
     "tipping_point",
     "trial",
 ]

@@ -38,6 +38,7 @@ PURPOSES = frozenset(
     | {"screening", "run_in", "screened", "characteristic"}
     | {"dissociation", "guess"}
     | {"items", "adverse_event"}
+    | {"arrival", "arrival_site", "site_rate", "site_opening", "funnel", "patience", "cancelled_session", "price"}
 )
 """Every purpose for which something is drawn, registered once."""
 

@@ -16,6 +16,11 @@ COMMANDS = (
     "explain",
     "run",
     "merge",
+    "runs",
+    "trial",
+    "reproduce",
+    "diff",
+    "operations",
     "size",
     "formula",
     "cohort",
@@ -25,7 +30,7 @@ COMMANDS = (
     "evidence",
     "schema",
 )
-HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml")
+HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml", "simpy")
 
 LOADED = """
 import sys

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from trialsim.api import formula
     from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
+    from trialsim.api.operating import OperationsResult, simulate_operations
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MmrmResult",
+    "OperationsResult",
     "ReplayResult",
     "Run",
     "RunDifference",
@@ -45,6 +47,7 @@ __all__ = [
     "required_sample_size",
     "required_sample_sizes",
     "run",
+    "simulate_operations",
     "tipping_point",
     "trial",
 ]
@@ -54,6 +57,8 @@ _HOME = {
     "clinical_effects": "clinic",
     "cohort": "cohorts",
     "plot_cohort": "cohorts",
+    "OperationsResult": "operating",
+    "simulate_operations": "operating",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",
     "ReplayResult": "replays",

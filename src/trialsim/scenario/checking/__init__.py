@@ -13,6 +13,7 @@ from trialsim.scenario.checking import (
     events,
     masking,
     mechanisms,
+    operations,
     questions,
     safety,
     truth,
@@ -31,6 +32,7 @@ _CHECKS = (
     *questions.CHECKS,
     *events.CHECKS,
     *safety.CHECKS,
+    *operations.CHECKS,
     *analyses.CHECKS,
 )
 
