@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from generators import dictionary_figures, dictionary_runs, dictionary_tables
+from generators import dictionary_figures, dictionary_operations, dictionary_runs, dictionary_tables
 from generators.dictionary_runs import Columns, Written
 
 INTRODUCTION = """\
@@ -22,6 +22,11 @@ CSV and null or NaN in Parquet.
 ## The run folder
 
 """
+
+ALL_DRAWN: Mapping[str, str] = {**dictionary_figures.DRAWN, **dictionary_operations.DRAWN}
+"""Figures of a run by name, and when each is drawn."""
+
+ALL_FIGURES: Mapping[str, Mapping[str, str]] = {**dictionary_figures.FIGURES, **dictionary_operations.FIGURES}
 
 FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "`report.html`": (
@@ -48,13 +53,24 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("blinding.csv", "blinding.parquet"),
         "With `unblinding`: one row per cell and arm that is asked.",
     ),
+    "[`operations.parquet`](#operations)": (
+        ("operations.parquet",),
+        "With `operations`: how each trial was run, one row per cell and replicate.",
+    ),
+    **{
+        f"[`operations_{name}.parquet`, `.csv`](#operations_{name})": (
+            (f"operations_{name}.csv", f"operations_{name}.parquet"),
+            f"With `operations`: one row per cell and {row}.",
+        )
+        for name, row in (("summary", "measure"), ("calendar", "series and month"), ("waits", "queue and days waited"))
+    },
     "[`estimates.parquet`](#estimates)": (("estimates.parquet",), "One row per cell, hypothesis and replicate."),
     "[`failures.csv`](#failurescsv)": (
         ("failures.csv",),
         "Where there is one: every fit that failed or fell back, one row each.",
     ),
     "[`figures/NAME.png`, `.svg`, `.csv`](#figures-of-a-run)": (
-        tuple(f"figures/{name}.{end}" for name in dictionary_figures.DRAWN for end in ("png", "svg", "csv")),
+        tuple(f"figures/{name}.{end}" for name in ALL_DRAWN for end in ("png", "svg", "csv")),
         "Each figure twice, with the data it shows.",
     ),
     "[`figures/twins.csv`](#figurestwinscsv)": (
@@ -78,6 +94,7 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
             "parts/estimates_variant0000_block000000_CHECKSUM.parquet",
             "parts/safety_variant0000_block000000_CHECKSUM.parquet",
             "parts/guesses_variant0000_block000000_CHECKSUM.npy",
+            "parts/operations_variant0000_block000000_CHECKSUM.npz",
             "parts/variant0000_truths.json",
         ),
         "Whole blocks, from which an interrupted or longer run goes on.",
@@ -103,6 +120,8 @@ digits of the SHA-256 of the content. Nothing else needs to read them.
 - `estimates_variant0000_block000000_CHECKSUM.parquet`: columns as in [estimates](#estimates), all 250 replicates.
 - `guesses_variant0000_block000000_CHECKSUM.npy`, with `unblinding`: how many of each arm guess what. A NumPy array of
   whole numbers with axes sample size (rising), replicate, arm, and guess (active, control).
+- `operations_variant0000_block000000_CHECKSUM.npz`, with `operations`: arrays by name, `N/numbers/MEASURE`
+  (replicates), `N/series/SERIES` (replicates, months) and `N/waits/QUEUE` (replicates, days), N the patients asked for.
 - `variant0000_truths.json`: the true value of each hypothesis and its Monte Carlo standard error, in the order of the
   estimands and their analyses, found once for a run folder.
 - `safety_variant0000_block000000_CHECKSUM.parquet`, with `safety`: one row per sample size and replicate. In the names
@@ -175,6 +194,7 @@ def _run(columns: Mapping[str, Columns]) -> Iterable[str]:
     for name, words in (("families", tables.FAMILIES), ("safety", tables.SAFETY), ("stopping", tables.STOPPING)):
         yield from (f"## {name}\n", _table(columns[f"run/{name}"], words))
     yield from ("## blinding\n", _table(columns["run/blinding"], tables.BLINDING))
+    yield from _operations(columns)
     yield from ("## estimates\n", _table(columns["run/estimates"], tables.ESTIMATES))
     yield from ("## parts\n", PARTS, _table(columns["run/parts/safety"], tables.SAFETY_PARTS))
     yield from ("## manifest.json\n", _table(columns["run/manifest"], tables.MANIFEST, "key"))
@@ -182,8 +202,8 @@ def _run(columns: Mapping[str, Columns]) -> Iterable[str]:
     yield _table(columns["run/session"], tables.SESSION, "key")
     yield from ("## failures.csv\n", _table(columns["run/failures"], tables.FAILURES))
     yield from ("## Figures of a run\n", _table_of_figures())
-    for name in figures.DRAWN:
-        words = figures.FIGURES[figures.SAME_COLUMNS.get(name, name)]
+    for name in ALL_DRAWN:
+        words = ALL_FIGURES[figures.SAME_COLUMNS.get(name, name)]
         table = _table(columns[f"run/figures/{name}"], words)
         if name not in figures.SAME_COLUMNS:
             yield from (f"### figures/{name}.csv\n", table)
@@ -207,6 +227,14 @@ def _comparison(found: Written) -> Iterable[str]:
     yield from ("### manifest.json of a comparison\n", manifest, "### Figures of a comparison\n")
     for name, words in dictionary_figures.COMPARISON_FIGURES.items():
         yield from (f"#### figures/{name}.csv\n", _table(columns[f"comparison/figures/{name}"], words))
+
+
+def _operations(columns: Mapping[str, Columns]) -> Iterable[str]:
+    """Yield the sections on how trials were run."""
+    told = dictionary_operations
+    yield from ("## operations\n", _table(columns["run/operations"], told.TRIALS), told.WITH_GROUPS, told.WRITTEN)
+    for name, words in (("summary", told.SUMMARY), ("calendar", told.CALENDAR), ("waits", told.WAITS)):
+        yield from (f"## operations_{name}\n", _table(columns[f"run/operations_{name}"], words))
 
 
 def _cohort(found: Written) -> Iterable[str]:
@@ -238,7 +266,7 @@ def _table_of_files(found: Iterable[str], described: Mapping[str, tuple[tuple[st
 
 def _table_of_figures() -> str:
     lines = ["| figure | when |", "|---|---|"]
-    return "\n".join([*lines, *(f"| `{name}` | {words} |" for name, words in dictionary_figures.DRAWN.items()), ""])
+    return "\n".join([*lines, *(f"| `{name}` | {words} |" for name, words in ALL_DRAWN.items()), ""])
 
 
 def _table(found: Columns, words: Mapping[str, str], heading: str = "column") -> str:

@@ -18,6 +18,8 @@ Columns = dict[str, str]
 PATH = "effects.ketamine.points.qids_sr16"
 PRIMARY = {"outcome": "qids_sr16", "visit": 14, "contrast": ["ketamine", "midazolam"]}
 TABLES = ("summary", "families", "estimates", "safety", "stopping", "blinding")
+OPERATIONS = ("operations", "operations_summary", "operations_calendar", "operations_waits")
+PARQUET_ONLY = {"estimates", "operations"}
 
 RUN = {
     "sample_size": [12],
@@ -28,6 +30,8 @@ RUN = {
     "multiplicity": {"method": "holm"},
     "unblinding": {},
     "safety": {"suicide_attempts": {}, "stopping_rule": {"event": "suicide_attempts", "look_every": 10}},
+    "course.infusion_model": {},
+    "operations": {"sites": {"number": 2, "rate_per_month": 8, "chairs": 1}},
 }
 """Settings of a run that writes every file there is."""
 
@@ -152,8 +156,8 @@ def _flow(value: Any) -> str:
 
 
 def _run_columns(run: Path) -> dict[str, Columns]:
-    found = {name: _general(_parquet(run / f"{name}.parquet")) for name in TABLES}
-    for name in set(TABLES) - {"estimates"}:
+    found = {name: _general(_parquet(run / f"{name}.parquet")) for name in (*TABLES, *OPERATIONS)}
+    for name in {*TABLES, *OPERATIONS} - PARQUET_ONLY:
         _require_same(found[name], _general(_csv(run / f"{name}.csv")), f"{name}.csv")
     found["failures"] = _csv(run / "failures.csv")
     part = next((run / "parts").glob("estimates_*.parquet"))
@@ -244,9 +248,19 @@ def _general(columns: Columns) -> Columns:
     for name, kind in columns.items():
         questionnaire = re.sub(r"^(qids_sr16|bsl23)_(item)_\d+$", r"(outcome)_\2_N", name)
         questionnaire = re.sub(r"^qids_sr16_domain_\w+$", "(outcome)_domain_NAME", questionnaire)
-        general = GENERAL.get(name, questionnaire)
+        general = GENERAL.get(name, _of_operations(questionnaire))
         found.setdefault(general, "as given" if general in AS_GIVEN else kind)
     return found
+
+
+def _of_operations(name: str) -> str:
+    """Return the name of a number of operations without that of its arm, resource or component."""
+    stages = "randomised|left_before_start|started|all_infusions|left_before_therapy|in_group|last_visit_held"
+    name = re.sub(rf"^({stages}|last_visit_not_held|missed_last_visit)_(midazolam|ketamine)$", r"\1_(arm)", name)
+    name = re.sub(r"^((?:peak_|busiest_site_)?use)_\w+$", r"\1_(resource)", name)
+    return re.sub(
+        r"^cost_(fixed|month|site|site_month|screen|infusion|session|visit)_usd$", "cost_(component)_usd", name
+    )
 
 
 def _numbered(columns: Columns) -> Columns:

@@ -42,6 +42,7 @@ ABOUT: Mapping[str, str] = {
     "Cluster": "[groups of patients](concepts/patients.md#groups-of-patients)",
     "Count": "[counted events](concepts/patients.md#counted-events)",
     "Safety": "[safety](concepts/safety.md)",
+    "Operations": "[running the trial](concepts/operations.md)",
     "Estimand": "[endpoints](concepts/endpoints.md) and [what is tested](concepts/hypotheses.md)",
     "IntercurrentEvents": "[strategies](concepts/events.md#strategies)",
     "Analysis": "[analyses](concepts/analyses.md)",

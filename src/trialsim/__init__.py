@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from trialsim.api import Assured as Assured
     from trialsim.api import Compared as Compared
     from trialsim.api import MmrmResult as MmrmResult
+    from trialsim.api import OperationsResult as OperationsResult
     from trialsim.api import ReplayResult as ReplayResult
     from trialsim.api import Run as Run
     from trialsim.api import RunDifference as RunDifference
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from trialsim.api import required_sample_sizes as required_sample_sizes
     from trialsim.api import run as run
     from trialsim.api import sensitivity as sensitivity
+    from trialsim.api import simulate_operations as simulate_operations
     from trialsim.api import tipping_point as tipping_point
     from trialsim.api import trial as trial
     from trialsim.api import worst_type_i_error as worst_type_i_error
@@ -53,6 +55,7 @@ __all__ = [
     "Assured",
     "Compared",
     "MmrmResult",
+    "OperationsResult",
     "ReplayResult",
     "Run",
     "RunDifference",
@@ -86,6 +89,7 @@ __all__ = [
     "required_sample_sizes",
     "run",
     "sensitivity",
+    "simulate_operations",
     "tipping_point",
     "trial",
     "worst_type_i_error",

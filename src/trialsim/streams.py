@@ -40,6 +40,7 @@ PURPOSES = frozenset(
     | {"items", "adverse_event"}
     | {"prior"}
     | {"latin_hypercube", "permutation"}
+    | {"arrival", "arrival_site", "site_rate", "site_opening", "funnel", "patience", "cancelled_session", "price"}
 )
 """Every purpose for which something is drawn, registered once."""
 

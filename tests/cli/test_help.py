@@ -20,6 +20,7 @@ COMMANDS = (
     "trial",
     "reproduce",
     "diff",
+    "operations",
     "size",
     "assurance",
     "compare",
@@ -32,7 +33,7 @@ COMMANDS = (
     "evidence",
     "schema",
 )
-HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml")
+HEAVY = ("numpy", "pandas", "scipy", "matplotlib", "pyarrow", "joblib", "jinja2", "yaml", "simpy")
 
 LOADED = """
 import sys

@@ -19,6 +19,7 @@ OTHERS = {
     "scenarios/bpd_modifier.yaml": "3 variants x 4 sample sizes = 12 cells, 500 simulated trials each",
     "scenarios/ketamine_dbt_factorial.yaml": "3 sample sizes, 500 simulated trials each",
     "scenarios/compare_designs.yaml": "1 sample size, 2,000 simulated trials each; 6 designs to compare",
+    "scenarios/multisite_operations.yaml": "3 sample sizes, 500 simulated trials each",
     "scenarios/unblinding.yaml": "3 variants x 3 sample sizes = 9 cells, 500 simulated trials each",
 }
 

@@ -153,7 +153,7 @@ class _read_only:  # noqa: N801
 def test_memory_that_does_not_suffice(scenario, tmp_path, plain_bytes, monkeypatch, record):
     from trialsim.engine import work
 
-    resolved, folder, compute, calls = resolve(load(scenario)), tmp_path / "run", work.compute_block, []
+    resolved, folder, compute, calls = resolve(load(scenario)), tmp_path / "run", work.analyse_block, []
 
     def greedy(*arguments, **options):
         calls.append(1)
@@ -161,7 +161,7 @@ def test_memory_that_does_not_suffice(scenario, tmp_path, plain_bytes, monkeypat
             raise MemoryError("Unable to allocate 64 GiB")
         return compute(*arguments, **options)
 
-    monkeypatch.setattr(work, "compute_block", greedy)
+    monkeypatch.setattr(work, "analyse_block", greedy)
     with pytest.raises(RunError, match=f"memory does not suffice.*{GOES_ON}"):
         execute(resolved, folder, replicates=1000, workers=1)
     monkeypatch.undo()

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.comparisons import Compared, compare
+    from trialsim.api.operating import OperationsResult, simulate_operations
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
@@ -32,6 +33,7 @@ __all__ = [
     "Assured",
     "Compared",
     "MmrmResult",
+    "OperationsResult",
     "ReplayResult",
     "Run",
     "RunDifference",
@@ -64,6 +66,7 @@ __all__ = [
     "required_sample_sizes",
     "run",
     "sensitivity",
+    "simulate_operations",
     "tipping_point",
     "trial",
     "worst_type_i_error",
@@ -78,6 +81,8 @@ _HOME = {
     "plot_cohort": "cohorts",
     "Compared": "comparisons",
     "compare": "comparisons",
+    "OperationsResult": "operating",
+    "simulate_operations": "operating",
     "MmrmResult": "repeated_measures",
     "mmrm": "repeated_measures",
     "ReplayResult": "replays",

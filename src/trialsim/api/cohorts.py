@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trialsim.errors import Fault, InputError
@@ -62,7 +63,7 @@ def cohort(
     import pandas as pd
 
     from trialsim.api.items import with_items
-    from trialsim.engine.block import patient_source
+    from trialsim.engine.block import draw_block, patient_source
     from trialsim.streams import BLOCK_SIZE, Streams
 
     resolved, size = _asked(scenario, n)
@@ -73,7 +74,7 @@ def cohort(
         return with_items(frame, resolved, replicate) if items else frame
     block, row = divmod(replicate, BLOCK_SIZE)
     source, streams = patient_source(variant, resolved.hash), Streams(resolved.seed, block)
-    stratum = source.enrol(streams, size)
+    stratum, size = draw_block(variant, resolved.hash, streams, size).stratum, trial.arm.shape[1]
     worlds = []
     for arm in range(len(variant.arms)):
         world = source.follow(streams, stratum, np.full_like(stratum, arm)).trial(row, size)
@@ -102,7 +103,9 @@ def plot_cohort(scenario: Scenario, *, n: int = DRAWN_PATIENTS, replicate: int =
     from trialsim.report.figures.cohort import cohort_figures
 
     resolved, size = _asked(scenario, n)
-    trial = _trial(resolved, size, replicate)
+    # So many patients no clinic would have room for: all are treated as planned.
+    planned = replace(resolved.variants[0], operations=None)
+    trial = _trial(replace(resolved, variants=(planned,), hash=f"{resolved.hash}/planned"), size, replicate)
     return CohortFigures(cohort_figures(resolved.variants[0], trial, title=resolved.title))
 
 

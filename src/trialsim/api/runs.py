@@ -87,6 +87,14 @@ class Run:
         return families_of(self.folder)
 
     @cached_property
+    def operations(self) -> pd.DataFrame | None:
+        """How the trials were run, one row per cell and measure; None where the scenario has no `operations`."""
+        import pandas as pd
+
+        path = self.folder / "operations_summary.parquet"
+        return pd.read_parquet(path) if path.exists() else None
+
+    @cached_property
     def twins(self) -> pd.DataFrame | None:
         """Closed forms beside simulated power, one row per cell and hypothesis; None where none applies."""
         from trialsim.report.twins import twins_of

@@ -21,6 +21,7 @@ from trialsim.cli.formula import SETTINGS as FORMULA_SETTINGS
 from trialsim.cli.formula import formula
 from trialsim.cli.merge import merge
 from trialsim.cli.new import new
+from trialsim.cli.operations import operations
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
 from trialsim.cli.reproduce import reproduce
@@ -119,6 +120,7 @@ _COMMANDS = (
     trial,
     reproduce,
     diff,
+    operations,
     size,
     assurance,
     compare,

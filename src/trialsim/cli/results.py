@@ -52,7 +52,8 @@ def _as_json(result: Run) -> dict[str, Any]:
     told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
     if not result.whole:
         return told
-    for name, frame in (("summary", result.summary), ("families", result.families), ("twins", result.twins)):
+    frames = {"families": result.families, "twins": result.twins, "operations": result.operations}
+    for name, frame in {"summary": result.summary, **frames}.items():
         if frame is not None:
             told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
     return told

@@ -27,6 +27,10 @@ def print_run(result: Run) -> None:
     console.print(f"\n[bold]{escape(str(result.manifest['title']))}[/bold]", highlight=False)
     _print_uncut(console, _power_grid(power))
     console.print(escape(power.caption), highlight=False)
+    if result.operations is not None:
+        from trialsim.report.operations_words import run_words
+
+        console.print(escape(run_words(result.operations)), highlight=False)
     if result.families is not None:
         _print_families(console, result.family_tables())
     warning = result.twin_warning

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from trialsim.patients.cohort import Cohort, PatientSource
 from trialsim.patients.mechanisms.unblinding import GUESS
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
+
+if TYPE_CHECKING:
+    from trialsim.operations.outcome import Outcome
 
 Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
@@ -79,6 +83,51 @@ def patient_source(variant: Variant, key: str) -> PatientSource:
     return _source(_ByContent(variant, f"{key}/{variant.index}"))
 
 
+class Drawn(NamedTuple):
+    """A block of trials at some of a variant's sizes.
+
+    Attributes
+    ----------
+    variant : Variant
+        With these sizes.
+    cohort : Cohort
+        Of the largest of them.
+    outcomes : tuple of Outcome
+        How the trials were run at each of these sizes; empty where the variant does not say.
+    """
+
+    variant: Variant
+    cohort: Cohort
+    outcomes: tuple[Outcome, ...]
+
+
+def draw_blocks(variant: Variant, key: str, streams: Streams, *, only_needed: bool = False) -> Iterator[Drawn]:
+    """Yield the cohorts of a block: one for all sizes, or one for each where not all went as planned.
+
+    Parameters
+    ----------
+    variant : Variant
+    key : str
+        Hash of the scenario.
+    streams : Streams
+    only_needed : bool
+        As of `draw_block`.
+
+    Notes
+    -----
+    Those who come late take up room that others were to have, so that a smaller trial is not the beginning of a larger
+    one. Where everybody is enrolled and treated as planned, patients are those of the scenario without operations.
+    """
+    sizes = tuple(sorted(variant.sample_sizes))
+    outcomes = _run(variant, streams, sizes)
+    if _as_planned_throughout(variant, outcomes):
+        yield Drawn(variant, _plain(variant, key, streams, sizes[-1], only_needed=only_needed), outcomes)
+        return
+    for n, outcome in zip(sizes, outcomes, strict=True):
+        cohort = _followed(variant, key, streams, outcome, only_needed=only_needed)
+        yield Drawn(replace(variant, sample_sizes=(n,)), cohort, (outcome,))
+
+
 def draw_block(
     variant: Variant, key: str, streams: Streams, n_participants: int, *, only_needed: bool = False
 ) -> Cohort:
@@ -94,10 +143,42 @@ def draw_block(
     only_needed : bool
         Make only what the scenario's questions need; other scores are NaN.
     """
+    alone = replace(variant, sample_sizes=(n_participants,))
+    return next(draw_blocks(alone, key, streams, only_needed=only_needed)).cohort
+
+
+def _run(variant: Variant, streams: Streams, sizes: tuple[int, ...]) -> tuple[Outcome, ...]:
+    if variant.operations is None:
+        return ()
+    from trialsim.engine.operations import operate
+
+    return tuple(operate(variant, streams, n) for n in sizes)
+
+
+def _as_planned_throughout(variant: Variant, outcomes: tuple[Outcome, ...]) -> bool:
+    if not outcomes:
+        return True
+    from trialsim.engine.operations import is_as_planned
+
+    chosen = any(cluster.made_by for cluster in variant.clusters) or any(
+        quota is not None for outcome in outcomes for quota in outcome.operations.recruitment.quotas
+    )
+    return not chosen and all(map(is_as_planned, outcomes))
+
+
+def _plain(variant: Variant, key: str, streams: Streams, n_participants: int, *, only_needed: bool) -> Cohort:
     source = patient_source(variant, key)
     stratum = source.enrol(streams, n_participants)
     arm = allocate(variant.allocation, stratum, variant.strata, streams)
     return source.follow(streams, stratum, arm, only_needed=only_needed)
+
+
+def _followed(variant: Variant, key: str, streams: Streams, outcome: Outcome, *, only_needed: bool) -> Cohort:
+    from trialsim.engine.operations import delivery_of
+
+    source, delivery = patient_source(variant, key), delivery_of(variant, outcome)
+    stratum, arm = outcome.enrolment.stratum, outcome.arm
+    return source.follow(streams, stratum, arm, delivery=delivery, only_needed=only_needed)
 
 
 def blinded(variant: Variant, cohort: Cohort) -> Observed:
@@ -112,6 +193,7 @@ def blinded(variant: Variant, cohort: Cohort) -> Observed:
         cohort.baseline,
         cohort.observed,
         np.asarray(variant.visits_days),
+        included=None if cohort.enrolled is None or cohort.enrolled.all() else cohort.enrolled,
         counts=cohort.observed_counts,
         groups=cohort.groups,
         event_visit=event_visit,
@@ -143,9 +225,7 @@ def _as_planned(
     return treated, adherent
 
 
-def compute_block(
-    variant: Variant, key: str, seed: int, block: int, *, cohort: Cohort | None = None
-) -> list[CellBlock]:
+def compute_block(variant: Variant, key: str, seed: int, block: int) -> list[CellBlock]:
     """Return all estimates of one block, ordered by sample size, then hypothesis.
 
     Parameters
@@ -154,12 +234,24 @@ def compute_block(
     key : str
         Hash of the scenario.
     seed, block : int
-    cohort : Cohort, optional
-        That of the block, where it has been drawn.
+    """
+    return [
+        cell
+        for drawn in draw_blocks(variant, key, Streams(seed, block), only_needed=True)
+        for cell in analyse_block(drawn.variant, drawn.cohort)
+    ]
+
+
+def analyse_block(variant: Variant, cohort: Cohort) -> list[CellBlock]:
+    """Return all estimates of a block that has been drawn, ordered by sample size, then hypothesis.
+
+    Parameters
+    ----------
+    variant : Variant
+    cohort : Cohort
+        Of its largest sample size.
     """
     sizes = tuple(sorted(variant.sample_sizes))
-    if cohort is None:
-        cohort = draw_block(variant, key, Streams(seed, block), sizes[-1], only_needed=True)
     observed = blinded(variant, cohort)
     by_hypothesis = {}
     for hypothesis in hypotheses(variant):
@@ -172,9 +264,17 @@ def compute_block(
         guesses = guess_tables(variant, cohort, n)
         for hypothesis, estimates in of_size.items():
             visit = variant.estimands[hypothesis.estimand].visit
-            missing = 1.0 - cohort.present[:, :n, visit].mean(axis=1)
+            missing = 1.0 - _share_of_enrolled(cohort.present[:, :n, visit], cohort)
             cells.append(CellBlock(n, hypothesis, estimates, missing, adjusted[hypothesis], guesses))
     return cells
+
+
+def _share_of_enrolled(seen: Flags, cohort: Cohort) -> NDArray[np.float64]:
+    """Return the share of flags (R, n) that are set among the first n who were enrolled, shape (R,)."""
+    if cohort.enrolled is None:
+        return np.asarray(seen.mean(axis=1))
+    enrolled = cohort.enrolled[:, : seen.shape[1]].sum(axis=1)
+    return np.asarray(seen.sum(axis=1) / np.maximum(enrolled, 1))
 
 
 def guess_tables(variant: Variant, cohort: Cohort, n: int) -> NDArray[np.int32] | None:
@@ -195,5 +295,7 @@ def guess_tables(variant: Variant, cohort: Cohort, n: int) -> NDArray[np.int32] 
         return None
     guess, arm = cohort.records[GUESS][:, :n], cohort.arm[:, :n]
     inside = arm[..., None] == np.arange(len(variant.arms))
+    if cohort.enrolled is not None:
+        inside &= cohort.enrolled[:, :n, None]
     says = [np.sum(inside & (guess == value)[..., None], axis=1) for value in (1.0, 0.0)]
     return np.stack(says, axis=-1).astype(np.int32)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from trialsim.engine.block import compute_block, draw_block
+from trialsim.engine.block import CellBlock, analyse_block, draw_blocks
 from trialsim.engine.estimates import estimates_content
 from trialsim.engine.opening import RunFolder
 from trialsim.engine.parts import find_parts, is_whole
@@ -86,13 +86,18 @@ def inspect(run: RunFolder, *, replicate: int, cell: int) -> Inspected:
     chosen = listed[cell]
     variant, (block, row) = run.resolved.variants[chosen.variant], divmod(replicate, BLOCK_SIZE)
     unit = Unit(variant.index, block)
-    cohort = draw_block(variant, run.resolved.hash, Streams(run.resolved.seed, block), max(variant.sample_sizes))
-    blocks = compute_block(variant, run.resolved.hash, run.resolved.seed, block, cohort=cohort)
+    blocks: list[CellBlock] = []
+    trials: list[Cohort] = []
+    for drawn in draw_blocks(variant, run.resolved.hash, Streams(run.resolved.seed, block)):
+        blocks += analyse_block(drawn.variant, drawn.cohort)
+        if chosen.n in drawn.variant.sample_sizes:
+            trials.append(drawn.cohort.trial(row, chosen.n))
+    [trial] = trials
     index = {one.n: one.index for one in listed if one.variant == variant.index}
     analyses = _rows(estimates_content(variant, run.resolved.hash, unit, index, blocks), cell, replicate)
     path = find_parts(run.path).get(unit, {}).get("estimates")
     stored = _rows(path.read_bytes(), cell, replicate) if path is not None and is_whole(path) else None
-    return Inspected(chosen, variant, replicate, cohort.trial(row, chosen.n), analyses, stored)
+    return Inspected(chosen, variant, replicate, trial, analyses, stored)
 
 
 def _rows(content: bytes, cell: int, replicate: int) -> list[dict[str, Any]]:
@@ -118,7 +123,7 @@ def flow(trial: Inspected) -> list[FlowRow]:
     trial : Inspected
     """
     cohort, variant = trial.cohort, trial.variant
-    found = [*_entered(cohort), FlowRow("randomised", EVERYBODY, trial.cell.n)]
+    found = [*_entered(cohort), FlowRow("randomised", EVERYBODY, cohort.arm.shape[1])]
     for a, arm in enumerate(variant.arms):
         found.extend(FlowRow(stage, arm, count) for stage, count in _through(cohort, variant, a))
     for row in trial.analyses:

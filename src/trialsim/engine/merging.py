@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from trialsim.engine.estimates import environments_of, merge_parts
 from trialsim.engine.failures import FailureFiles
 from trialsim.engine.families import summarise_family
 from trialsim.engine.hypotheses import hypotheses
+from trialsim.engine.operations_files import merge_operations
 from trialsim.engine.parts import PARTS, Parts
 from trialsim.engine.plan import Unit, cells, n_blocks
 from trialsim.engine.reading import read_json
@@ -86,8 +88,10 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> M
             own = [cell for cell in listed if cell.variant == variant.index]
             guesses = summarise_blinding(paths(variant, "guesses"), variant, own, varied, replicates)
             tables.setdefault("blinding", []).extend(guesses)
+    ran = merge_operations(folder, partial(paths, kind="operations"), resolved.variants, listed, varied, replicates)
+    tables |= ran.tables
     written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
-    return Merged([folder / "estimates.parquet", *written, *failures.paths], environments)
+    return Merged([folder / "estimates.parquet", *ran.files, *written, *failures.paths], environments)
 
 
 def _truths(folder: Path, variant: Variant, key: str) -> Truths:

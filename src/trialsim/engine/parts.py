@@ -3,6 +3,7 @@
     parts/estimates_variant0000_block000000_0123456789abcdef.parquet
     parts/safety_variant0000_block000000_....parquet      where the scenario watches safety
     parts/guesses_variant0000_block000000_....npy         where patients guess their arm
+    parts/operations_variant0000_block000000_....npz      where the running of the trial is simulated
 
 One rename publishes content and checksum at once, so that no moment to be killed at lies between them. A unit is done
 if, and only if, it has one whole file of each kind.
@@ -24,8 +25,8 @@ PARTS = "parts"
 DIGITS = 16
 """Hexadecimal digits of the SHA-256 that stand in a name; the manifest holds all 64."""
 
-_ENDINGS = {"estimates": "parquet", "safety": "parquet", "guesses": "npy"}
-_NAME = re.compile(r"([a-z]+)_variant([0-9]{4,})_block([0-9]{6,})_([0-9a-f]{16})\.(parquet|npy)")
+_ENDINGS = {"estimates": "parquet", "safety": "parquet", "guesses": "npy", "operations": "npz"}
+_NAME = re.compile(r"([a-z]+)_variant([0-9]{4,})_block([0-9]{6,})_([0-9a-f]{16})\.(parquet|npy|npz)")
 
 Parts = dict[Unit, dict[str, Path]]
 """Files by unit and kind."""
@@ -35,7 +36,8 @@ def kinds(variant: Variant) -> tuple[str, ...]:
     """Return the kinds of files that a unit of a variant consists of."""
     guesses = ("guesses",) if variant.unblinding is not None else ()
     safety = ("safety",) if variant.safety is not None else ()
-    return ("estimates", *safety, *guesses)
+    operations = ("operations",) if variant.operations is not None else ()
+    return ("estimates", *safety, *guesses, *operations)
 
 
 def store_unit(folder: Path, unit: Unit, files: Mapping[str, bytes]) -> None:

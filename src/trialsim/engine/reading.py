@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,4 +174,35 @@ def read_counts(path: Path, shape: tuple[int, ...]) -> NDArray[np.int32]:
         raise strange(path, error) from error
     if not isinstance(found, np.ndarray) or found.dtype != np.int32 or found.shape != shape or (found < 0).any():
         raise strange(path, "another array")
+    return found
+
+
+def read_arrays(path: Path, *, begin: str, most: int) -> dict[str, NDArray[np.float64]]:
+    """Return some arrays of numbers of a file of several, by name.
+
+    Parameters
+    ----------
+    path : Path
+    begin : str
+        Of the names that are wanted.
+    most : int
+        Bytes that all arrays of the file may have; one that claims more is not unpacked.
+
+    Raises
+    ------
+    RefusedError
+    """
+    require_file(path)
+    try:
+        with zipfile.ZipFile(path) as packed:
+            claimed = sum(member.file_size for member in packed.infolist())
+        if claimed > most:
+            raise strange(path, f"{claimed:,} bytes")
+        with np.load(path, allow_pickle=False) as stored:
+            found = {name: stored[name] for name in stored.files if name.startswith(begin)}
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise strange(path, error) from error
+    for name, values in found.items():
+        if not isinstance(values, np.ndarray) or values.dtype != np.float64:
+            raise strange(path, f"array {name}")
     return found

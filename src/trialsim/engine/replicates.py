@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,27 @@ def read_replicates(folder: Path, cell: int, estimand: Estimand, analysis: Analy
     return Replicates(
         np.asarray(found), usable, columns["estimate"], np.where(known, inside, np.nan), columns["share_missing"]
     )
+
+
+def read_running(folder: Path, cell: int, columns: Sequence[str]) -> dict[str, Array]:
+    """Return how the trials of one cell of a run folder were run, shape (R,) each, in replicate order.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a scenario with operations.
+    cell : int
+    columns : sequence of str
+        Of `operations.parquet`.
+    """
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(
+        folder / "operations.parquet", columns=["replicate", *columns], filters=[("cell", "==", cell)]
+    )
+    if (np.asarray(table["replicate"]) != np.arange(table.num_rows)).any():
+        raise ValueError(f"{folder}: replicates of cell {cell} are not in order")
+    return {name: np.asarray(table[name], dtype=np.float64) for name in columns}
 
 
 def read_summary(folder: Path) -> list[dict[str, Any]]:

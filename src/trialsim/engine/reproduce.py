@@ -159,6 +159,9 @@ def _columns(kind: str, content: bytes) -> Columns:
     """Return the columns of a part as arrays; words as they are."""
     if kind == "guesses":
         return {"guesses": np.load(BytesIO(content), allow_pickle=False)}
+    if kind == "operations":
+        with np.load(BytesIO(content), allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
     import pyarrow.parquet as pq
 
     table = pq.read_table(BytesIO(content))

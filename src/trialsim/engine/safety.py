@@ -87,6 +87,8 @@ def safety_block(variant: Variant, cohort: Cohort) -> list[SafetyBlock]:
         raise ValueError("the scenario says nothing of safety: nothing is watched")
     seen = _seen(variant, safety, cohort)
     member = (cohort.arm[..., None] == np.arange(len(variant.arms))).astype(np.float64)
+    if cohort.enrolled is not None:
+        member *= cohort.enrolled[..., None]
     rule, sizes = safety.stopping_rule, sorted(variant.sample_sizes)
     cuts = sorted({*sizes, *(() if rule is None else rule.looks)})
     events, patients = (_by_arm(part, member, cuts) for part in (seen.events, (seen.events > 0.0).astype(np.float64)))
@@ -97,13 +99,14 @@ def safety_block(variant: Variant, cohort: Cohort) -> list[SafetyBlock]:
         stopped = np.zeros(len(member), dtype=np.intp)
         if rule is not None:
             exposure = of_arm[:, :, 0 if safety.watched[rule.watched].per_infusion else 1]
-            stopped = stopping(rule, cuts, events[:, :, rule.watched], exposure, n)
+            enrolled = n if cohort.enrolled is None else cohort.enrolled[:, :n].sum(axis=1)
+            stopped = stopping(rule, cuts, events[:, :, rule.watched], exposure, enrolled)
         infusions, days, randomised = of_arm[:, at].transpose(1, 0, 2)
         found.append(SafetyBlock(n, events[:, at], patients[:, at], infusions, days, randomised, stopped))
     return found
 
 
-def stopping(rule: StoppingRule, cuts: Sequence[int], events: Array, exposure: Array, n: int) -> Index:
+def stopping(rule: StoppingRule, cuts: Sequence[int], events: Array, exposure: Array, n: int | Index) -> Index:
     """Return how many patients had completed when each trial was stopped, shape (R,); 0 where it was not.
 
     Parameters
@@ -113,16 +116,17 @@ def stopping(rule: StoppingRule, cuts: Sequence[int], events: Array, exposure: A
         Numbers of patients, the looks among them.
     events, exposure : ndarray, shape (R, len(cuts), A)
         Of that many patients, by arm.
-    n : int
+    n : int or ndarray of int, shape (R,)
         Number randomised: a look at the last of them stops nothing any more.
     """
     stopped = np.zeros(len(events), dtype=np.intp)
     for look in rule.looks:
-        if look >= n:
+        before_end = np.asarray(n) > look
+        if not before_end.any():
             break
         at = cuts.index(look)
         p = excess_p(events[:, at], exposure[:, at], rule.active, rule.control)
-        stopped = np.where((stopped == 0) & (p <= rule.alpha), look, stopped)
+        stopped = np.where((stopped == 0) & before_end & (p <= rule.alpha), look, stopped)
     return stopped
 
 

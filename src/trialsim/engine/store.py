@@ -6,6 +6,8 @@ summary.parquet, summary.csv            one row per cell and hypothesis
 families.parquet, families.csv          one row per cell, where hypotheses are tested together
 safety.parquet, safety.csv              one row per cell, event and arm, where safety is simulated
 stopping.parquet, stopping.csv          one row per cell and hypothesis, where a rule may stop the trial
+operations.parquet                      one row per cell and replicate, where the running of the trial is simulated
+operations_NAME.parquet, .csv           summary, calendar and waits of the same
 failures.csv                            one row per fit that failed or fell back, where there is one
 manifest.json                           what was run: resolved scenario, versions, seed, checksums
 run.json                                when, where and how long; nothing else depends on it

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from trialsim.engine.blinding import guesses_content
-from trialsim.engine.block import compute_block, draw_block
+from trialsim.engine.block import CellBlock, analyse_block, draw_blocks
 from trialsim.engine.estimates import estimates_content
+from trialsim.engine.operations_block import OperationsBlock, operations_block
+from trialsim.engine.operations_files import operations_content
 from trialsim.engine.plan import Unit, cells
-from trialsim.engine.safety import safety_block
+from trialsim.engine.safety import SafetyBlock, safety_block
 from trialsim.engine.safety_files import safety_content
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
@@ -78,13 +80,20 @@ def compute_unit(job: Job, unit: Unit) -> Done:
     """
     wall, cpu = time.perf_counter(), time.process_time()
     variant = next(one for one in job.variants if one.index == unit.variant)
-    streams = Streams(job.seed, unit.block)
-    cohort = draw_block(variant, job.key, streams, max(variant.sample_sizes), only_needed=True)
-    blocks = compute_block(variant, job.key, job.seed, unit.block, cohort=cohort)
+    blocks: list[CellBlock] = []
+    watched: list[SafetyBlock] = []
+    ran: list[OperationsBlock] = []
+    for drawn in draw_blocks(variant, job.key, Streams(job.seed, unit.block), only_needed=True):
+        blocks += analyse_block(drawn.variant, drawn.cohort)
+        if variant.safety is not None:
+            watched += safety_block(drawn.variant, drawn.cohort)
+        ran += [operations_block(variant, outcome) for outcome in drawn.outcomes]
     index = {cell.n: job.first_cell + cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
     files = {"estimates": estimates_content(variant, job.key, unit, index, blocks)}
     if variant.safety is not None:
-        files["safety"] = safety_content(safety_block(variant, cohort))
+        files["safety"] = safety_content(watched)
     if variant.unblinding is not None:
         files["guesses"] = guesses_content(blocks)
+    if variant.operations is not None:
+        files["operations"] = operations_content(ran)
     return Done(unit, files, time.perf_counter() - wall, time.process_time() - cpu)

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+_NEVER = 1e9
+"""Stands for the day of an infusion that was not given, in differences of days."""
+
 
 def infusion_level(
     days: Sequence[float] | Array,
@@ -61,11 +64,45 @@ def infusion_level(
     return np.stack(level, axis=-1) if level else np.zeros((*received.shape[:-1], 0))
 
 
+def own_infusion_level(
+    day: float, infusion_days: Array, *, gain: float, half_life_days: float, onset_days: float
+) -> Array:
+    """Return the level x on a day for people who were given infusions on days of their own.
+
+    Parameters
+    ----------
+    day : float
+        An infusion on this day comes after it.
+    infusion_days : ndarray, shape (n, I)
+        In any order; infinite for an infusion that was not given.
+    gain, half_life_days, onset_days : float
+        As of `infusion_level`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Between 0 and 1.
+    """
+    doses = np.sort(infusion_days, axis=1)
+    given = np.isfinite(doses)
+    doses = np.where(given, doses, _NEVER)
+    added = np.zeros(doses.shape)
+    for i in range(doses.shape[1]):
+        before = _share(doses[:, i : i + 1] - doses[:, :i], half_life_days, onset_days)
+        added[:, i] = np.where(given[:, i], gain * (1.0 - (added[:, :i] * before).sum(axis=1)), 0.0)
+    return np.asarray((added * _share(day - doses, half_life_days, onset_days)).sum(axis=1))
+
+
 def _sum(added: Array, elapsed: Array, half_life: float, onset: float) -> Array:
     """Return what infusions add up to after so many days each; those still to come add nothing."""
+    return np.asarray(added @ _share(elapsed, half_life, onset))
+
+
+def _share(elapsed: Array, half_life: float, onset: float) -> Array:
+    """Return the share of what an infusion added that is there after so many days; 0 before it."""
     risen = np.where(elapsed > 0, 1.0 if onset == 0 else np.clip(elapsed / max(onset, 1e-300), 0.0, 1.0), 0.0)
     faded = np.exp2(-np.maximum(elapsed, 0.0) / half_life)
-    return np.asarray(added @ (risen * faded))
+    return np.asarray(risen * faded)
 
 
 def approach(days: Sequence[float] | Array, half_time_days: float) -> Array:

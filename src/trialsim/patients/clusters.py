@@ -2,14 +2,16 @@ r"""Groups of patients: who is in which, and what the members share.
 
 Therapy groups of a given size, or of sizes drawn from a range, are filled in order of enrolment within an arm, or have
 their places taken again by newcomers; a given number of groups, such as sites, is joined in turn; a therapist leads
-several groups. A group adds to the scores after baseline of its members what they share, one effect for each outcome,
-the same at all visits or growing with the therapy (`trialsim.kernels.group_effects`); several kinds of groups add up.
+several groups; and where the running of the trial is simulated, sites and therapy groups may be those that came about.
+A group adds to the scores after baseline of its members what they share, one effect for each outcome, the same at all
+visits or growing with the therapy (`trialsim.kernels.group_effects`); several kinds of groups add up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.random import Generator
@@ -77,7 +79,9 @@ def build_group_effects(
     return GroupEffects(np.sqrt(share), *factors)
 
 
-def memberships(variant: Variant, arm: Index, streams: Streams) -> dict[str, Index]:
+def memberships(
+    variant: Variant, arm: Index, streams: Streams, came_about: Mapping[str, Index] = MappingProxyType({})
+) -> dict[str, Index]:
     """Return the group of every participant by name of the clusters; −1 for none.
 
     Parameters
@@ -87,6 +91,8 @@ def memberships(variant: Variant, arm: Index, streams: Streams) -> dict[str, Ind
         In order of enrolment.
     streams : Streams
         Of the sizes of groups, where they differ.
+    came_about : mapping of str to ndarray of int, shape (R, N)
+        Groups that came about otherwise; they stand instead of those made here.
 
     Returns
     -------
@@ -94,7 +100,13 @@ def memberships(variant: Variant, arm: Index, streams: Streams) -> dict[str, Ind
         Groups within an arm are numbered in turn over the arms that have them, so that no two arms share one; the last
         group that is filled may have fewer members. Of a larger trial the first participants keep their groups.
     """
-    found = {cluster.name: _groups(cluster, variant, arm, streams) for cluster in variant.clusters if not cluster.of}
+    found = {
+        cluster.name: came_about[cluster.name]
+        if cluster.name in came_about
+        else _groups(cluster, variant, arm, streams)
+        for cluster in variant.clusters
+        if not cluster.of
+    }
     for cluster in variant.clusters:
         if cluster.of:
             found[cluster.name] = _leaders(cluster, _named(variant, cluster.of), found[cluster.of])
@@ -107,7 +119,7 @@ def _named(variant: Variant, name: str) -> Cluster:
 
 def _groups(cluster: Cluster, variant: Variant, arm: Index, streams: Streams) -> Index:
     groups = np.full(arm.shape, -1, dtype=np.intp)
-    if not cluster.within_arms:
+    if not cluster.size:
         inside = np.isin(arm, cluster.arms)
         groups[inside] = ((np.cumsum(inside, axis=1) - 1) % cluster.number)[inside]
         return groups
@@ -181,7 +193,7 @@ def draw_shared(
         for arms in [(one,) for one in cluster.arms] if within else [cluster.arms]:
             # Groups that lie within an arm are drawn arm by arm; those across arms belong to none.
             name = variant.arms[arms[0]] if within else ""
-            n, r = np.nonzero(np.isin(arm, arms).T)
+            n, r = np.nonzero((np.isin(arm, arms) & (groups[cluster.name] >= 0)).T)
             member = groups[cluster.name][r, n] // (len(cluster.arms) if within else 1)
             for k, outcome in enumerate(variant.outcomes):
                 generator = streams.generator("group", f"{cluster.name}/{name}/{outcome}")

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.patients.counts import draw_counts
+from trialsim.patients.delivery import Delivery
 from trialsim.patients.missing import baseline_hazards, draw_presence
 from trialsim.patients.model import build_patient_model
 from trialsim.patients.population import draw_strata
@@ -50,6 +51,8 @@ class Cohort:
         How many were given; None in a cohort made by hand.
     started : ndarray of bool, shape (R, N), or None
         Who started treatment.
+    enrolled : ndarray of bool, shape (R, N), or None
+        Who was randomised before recruitment ended; None is everybody.
     """
 
     stratum: Index
@@ -64,6 +67,7 @@ class Cohort:
     records: Mapping[str, Array] = field(default_factory=dict)
     infusions: Index | None = None
     started: Flags | None = None
+    enrolled: Flags | None = None
 
     @property
     def observed_counts(self) -> Array | None:
@@ -76,7 +80,9 @@ class Cohort:
         return np.where(self.present[..., None], self.scores, np.nan)
 
     def trial(self, replicate: int, n_participants: int) -> Cohort:
-        """Return the first participants of one replicate, a cohort with R = 1."""
+        """Return the first participants of one replicate, as far as they were enrolled: a cohort with R = 1."""
+        if self.enrolled is not None:
+            n_participants = min(n_participants, int(self.enrolled[replicate].sum()))
         part = slice(replicate, replicate + 1), slice(n_participants)
         return Cohort(
             self.stratum[part],
@@ -91,6 +97,7 @@ class Cohort:
             _of(self.records, part),
             None if self.infusions is None else self.infusions[part],
             None if self.started is None else self.started[part],
+            None if self.enrolled is None else self.enrolled[part],
         )
 
 
@@ -122,6 +129,7 @@ class PatientSource:
         *,
         alone: bool = False,
         without: Iterable[str] = (),
+        delivery: Delivery | None = None,
         only_needed: bool = False,
     ) -> Cohort:
         """Return the cohort once everybody's arm is known.
@@ -134,12 +142,19 @@ class PatientSource:
             Leave out what the members of a group share: each patient taken alone is the same in law.
         without : iterable of str
             Events that do not happen.
+        delivery : Delivery, optional
+            What was delivered; all of it on time by default.
         only_needed : bool
             Make only what the scenario's questions need, the same to the bit as among all; other scores are NaN.
         """
         model = self.model
-        state = run_course(model, streams, stratum, arm, alone=alone, without=without, only_needed=only_needed)
-        present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams)
+        state = run_course(
+            model, streams, stratum, arm, alone=alone, without=without, delivery=delivery, only_needed=only_needed
+        )
+        held = None if delivery is None else delivery.visited
+        present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams, held=held)
+        if delivery is not None:
+            present &= delivery.enrolled[..., None]
         return Cohort(
             stratum,
             arm,
@@ -152,7 +167,8 @@ class PatientSource:
             state.event_day,
             state.records,
             infusions_given(state, present & state.followed),
-            started(state),
+            started(state) if delivery is None else started(state) & (delivery.left_day > 0.0),
+            None if delivery is None else delivery.enrolled,
         )
 
 

@@ -99,6 +99,8 @@ def draw_presence(
     strata: Index,
     arms: Index,
     streams: Streams,
+    *,
+    held: Flags | None = None,
 ) -> Flags:
     """Return whether each participant is seen at each visit.
 
@@ -111,6 +113,8 @@ def draw_presence(
     scores : ndarray, shape (R, N, V, K), points
     strata, arms : ndarray of int, shape (R, N)
     streams : Streams
+    held : ndarray of bool, shape (R, N, V), optional
+        Whether a visit takes place for those who would come; all do by default.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def draw_presence(
     dropout, intermittent = variant.dropout, variant.intermittent
     present = np.ones(scores.shape[:3], dtype=bool)
     if dropout is None and intermittent is None:
-        return present
+        return present if held is None else present & held
     shape = strata.shape
     there = np.ones(shape, dtype=bool)
     if dropout is not None:
@@ -135,6 +139,8 @@ def draw_presence(
         if intermittent is not None and hazards.missing is not None:
             misses = -np.expm1(-hazards.missing[v] * seen.missing_ratio(intermittent, v))
             missed = _uniform(streams, "missed", day, shape) < misses
+        if held is not None:
+            missed = ~held[:, :, v] if missed is None else missed | ~held[:, :, v]
         present[:, :, v] = there if missed is None else there & ~missed
         seen.visit(v, missed)
     return present

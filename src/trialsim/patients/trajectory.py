@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from trialsim.patients.characteristics import draw_characteristic
 from trialsim.patients.clusters import draw_shared, memberships
+from trialsim.patients.delivery import Delivery
 from trialsim.patients.entry import admit, record_baseline
 from trialsim.patients.mechanisms import Mechanism, State, mechanisms_of
 from trialsim.patients.model import PatientModel
@@ -28,6 +29,7 @@ def run_course(
     purpose: str = "score",
     alone: bool = False,
     without: Iterable[str] = (),
+    delivery: Delivery | None = None,
     only_needed: bool = False,
 ) -> State:
     """Return what happened to a block's participants, had nobody left.
@@ -43,13 +45,15 @@ def run_course(
         Leave out what the members of a group share: each patient taken alone is the same in law.
     without : iterable of str
         Events that do not happen.
+    delivery : Delivery, optional
+        What was delivered; all of it on time by default.
     only_needed : bool
         Make only what the scenario's questions need: no characteristics, no numbers of those screened, and NaN for the
         scores of outcomes that nothing depends on. What is made is the same to the bit.
     """
     n_replicates, n_participants = stratum.shape
     latent = draw_latent(model, n_participants, n_replicates, streams, purpose)
-    groups = memberships(model.variant, arm, streams)
+    groups = memberships(model.variant, arm, streams, {} if delivery is None else delivery.groups)
     shared = None
     if model.groups is not None and not alone:
         shared = draw_shared(model.variant, model.groups, groups, arm, streams)
@@ -65,11 +69,15 @@ def run_course(
     if admission is not None:
         baseline = record_baseline(model.variant, baseline, admission.inflated)
     state = _start(model, streams, stratum, arm, groups, baseline)
+    if delivery is not None:
+        state.delivery = delivery
+        state.received &= np.isfinite(delivery.infusion_day)
+        state.followed &= delivery.left_day[..., None] > np.asarray(model.variant.visits_days)
     state.records.update({} if admission is None else admission.records)
     for one in () if only_needed else model.characteristics:
         severity = course.latent_baseline(one.given.outcome)
         state.records[one.given.name] = draw_characteristic(one, severity, streams, stratum)
-    mechanisms = mechanisms_of(model.variant, without=without)
+    mechanisms = mechanisms_of(model.variant, without=without, delivered=delivery is not None)
     for mechanism in mechanisms:
         mechanism.begin(state)
     for mechanism in mechanisms:

@@ -64,6 +64,8 @@ def _of_patients(variant: Variant, estimand: Estimand, analysis: Analysis) -> li
         told.append("It takes scores as normal; here they are steps on a bounded scale.")
     if score and len(variant.strata) > 1 and np.ptp(variant.sd[:, estimand.visit, estimand.outcome]) > 0.0:
         told.append("It has one spread for all strata.")
+    if variant.operations is not None:
+        told.append("It takes everybody as enrolled, and treated and seen as planned.")
     if any(analysis.method != "nested" or cluster.name != analysis.group for cluster in variant.clusters):
         told.append("It takes patients as independent; here groups of them hang together.")
     if score and variant.heterogeneity is not None:

@@ -19,6 +19,7 @@ from trialsim.report.questions import (
 )
 from trialsim.report.summary import records_of, varied_paths
 from trialsim.report.words import joined, number, path_words, percent, value_words
+from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
 
 _MOST_SHOWN = 4
 """How many forms of one thing that is varied are written out."""
@@ -51,6 +52,7 @@ def design_facts(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[tup
         ("Counted events", _counts_words),
         ("Groups of patients", _clusters_words),
         ("Leaving the trial", _dropout_words),
+        ("Running the trial", _operations_words),
     ]
     facts = [(term, either([text for text in across_variants(resolved, words) if text])) for term, words in told]
     facts = [(term, text) for term, text in facts if text]
@@ -154,6 +156,9 @@ def _cluster_words(variant: Mapping[str, Any], cluster: Mapping[str, Any]) -> st
     labels = [variant["arm_labels"][arm] for arm in cluster["arms"]]
     where = "all arms" if len(labels) == len(variant["arm_labels"]) else joined(labels)
     size = _group_size_words(cluster)
+    if cluster.get("made_by"):
+        planned = f"of up to {cluster['size']} patients" if cluster["size"] else size
+        size = f"{planned}, as they come about when the trial is run"
     icc = list(dict.fromkeys(number(float(value)) for value in cluster["icc"]))
     grows = ", growing with the therapy" if any(float(share) != 1.0 for share in cluster["growth"]) else ""
     return f"{cluster['label']} in {where}, {size}, intraclass correlation {joined(icc, word='or')}{grows}"
@@ -169,6 +174,15 @@ def _group_size_words(cluster: Mapping[str, Any]) -> str:
     if cluster["largest"] > cluster["size"]:
         return f"{cluster['size']} to {cluster['largest']} patients each"
     return f"{cluster['size']} patients each"
+
+
+def _operations_words(variant: Mapping[str, Any]) -> str:
+    running = variant.get("operations")
+    if running is None:
+        return ""
+    sites = len(running["sites"])
+    until = number(float(running["recruitment"]["horizon_days"]) / DAYS_PER_MONTH)
+    return f"{sites} site{'s' if sites > 1 else ''}; recruitment ends in month {until} at the latest"
 
 
 def _step_words(step: float) -> str:

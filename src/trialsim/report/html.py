@@ -23,7 +23,13 @@ from trialsim.report.claims import is_margin
 from trialsim.report.design import design_facts, dropout_models, labels_of
 from trialsim.report.estimands import estimand_words
 from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
-from trialsim.report.figures import COMPARISON_WORDS, FIGURE_WORDS, NULL_FIGURE_WORDS, FigureWords
+from trialsim.report.figures import (
+    COMPARISON_WORDS,
+    FIGURE_WORDS,
+    NULL_FIGURE_WORDS,
+    OPERATIONS_FIGURE_WORDS,
+    FigureWords,
+)
 from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
@@ -201,7 +207,8 @@ def _nothing_to_find(name: str, summary: pd.DataFrame, table: PowerTable) -> boo
 
 def shown_figure(name: str, svg: str, *, null: bool = False) -> tuple[str, FigureWords, Markup]:
     """Return a figure as the templates take it: name, words and the SVG, checked for active content."""
-    known = {**FIGURE_WORDS, **COMPARISON_WORDS, **(NULL_FIGURE_WORDS if null else {})}
+    own = NULL_FIGURE_WORDS if null else {}
+    known = {**FIGURE_WORDS, **OPERATIONS_FIGURE_WORDS, **COMPARISON_WORDS, **own}
     words = known.get(name, FigureWords(name_words(name).capitalize(), ""))
     # Safe: the document was checked for active content, and title and caption are escaped where they are put in.
     inlined = inline_svg(svg, name=f"figure-{name}", title=words.title, description=words.caption or words.title)

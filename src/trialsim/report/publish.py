@@ -12,12 +12,13 @@ from trialsim.engine.store import write_bytes, write_text
 from trialsim.kernels.operating_characteristics import CONVERGED
 from trialsim.report.csv_files import csv_text
 from trialsim.report.design import labels_of
-from trialsim.report.figures import standard_figures
+from trialsim.report.figures import DrawnFigure, standard_figures
 from trialsim.report.figures.trajectories import trajectory_data
 from trialsim.report.fonts import drawable, drawable_columns, names_note
 from trialsim.report.html import render_report
 from trialsim.report.ledger import count_rungs
 from trialsim.report.matrix import is_matrix_asked
+from trialsim.report.operations_section import operations_drawings_of
 from trialsim.report.sections import sections_of
 from trialsim.report.style import png_bytes, svg_text
 
@@ -62,6 +63,11 @@ def publish(
             families=together,
             matrix=matrix,
         )
+    ran = operations_drawings_of(folder, summary, resolved, labels)
+    drawn |= {name: DrawnFigure(draw(data), data) for name, (data, draw) in ran.items()}
+    if without_font:
+        ran = {name: (drawable_columns(data), draw) for name, (data, draw) in ran.items()}
+        pictures |= {name: DrawnFigure(draw(data), data) for name, (data, draw) in ran.items()}
     texts: dict[str, str] = {}
     written = [folder / REPORT]
     for name, shown in drawn.items():

@@ -12,6 +12,7 @@ import pandas as pd
 from trialsim.report.blinding import blinding_of, blinding_section
 from trialsim.report.clinic import CAPTION as CLINIC_CAPTION
 from trialsim.report.clinic import clinic_of, clinic_words
+from trialsim.report.operations_section import operations_told
 from trialsim.report.safety import SAFETY_CAPTION, STOPPING_CAPTION, safety_tables, stopping_tables, stopping_words
 from trialsim.report.twins import TWINS_CAPTION, twin_rows, twins_of
 from trialsim.report.words import estimand_label
@@ -56,6 +57,7 @@ def sections_of(
         _twins(folder, summary, labels),
         _blinding(folder, summary, resolved, labels),
         _safety(folder, resolved, labels),
+        _operations(folder, summary, resolved, labels),
     )
     return [section for section in found if section is not None]
 
@@ -129,6 +131,16 @@ def _safety(folder: Path, resolved: Mapping[str, Any], labels: Mapping[str, str]
         header = ("Patients randomised", *(str(size) for size in stop.sizes))
         tables.append(TextTable(f"{_setting(stop.setting)}{STOPPING_CAPTION}", header, tuple(rows)))
     return Section("safety", "Safety", tuple(stopping_words(resolved, labels)), tuple(tables))
+
+
+def _operations(
+    folder: Path, summary: pd.DataFrame, resolved: Mapping[str, Any], labels: Mapping[str, str]
+) -> Section | None:
+    told = operations_told(folder, summary, resolved, labels)
+    if told is None:
+        return None
+    words, tables = told
+    return Section("operations", "Running the trial", words, tuple(TextTable(*table) for table in tables))
 
 
 def _setting(words: str) -> str:

@@ -17,6 +17,20 @@ _CHOICES = (
 """Keys whose values are fixed names, to be shown with spaces for underscores."""
 
 _PATH_WORDS: tuple[tuple[str, str], ...] = (
+    (r"operations\.recruitment\.until_month", "Recruitment ends by month"),
+    (r"operations\.recruitment\.quotas(?:\.(.+))?", "Most patients of a stratum"),
+    (r"operations\.sites\.number", "Number of sites"),
+    (r"operations\.sites\.rate_per_month", "Patients a month and site"),
+    (r"operations\.sites\.opens_every_months", "Months from one opening to the next"),
+    (r"operations\.sites\.(chairs|nurses|psychiatrists|therapists)", "{0} of a site"),
+    (r"operations\.clinic\.hours", "Opening hours of the clinic"),
+    (r"operations\.clinic\.weekdays", "Open days of the clinic"),
+    (r"operations\.therapy\.therapists", "Therapists of all sites"),
+    (r"operations\.therapy\.size", "Places in a therapy group"),
+    (r"operations\.therapy\.start_size", "Patients with whom a group starts"),
+    (r"operations\.therapy\.mode", "How therapy groups are filled"),
+    (r"operations\.costs\.(.+)", "Price, {0}"),
+    (r"operations", "How the trial is run"),
     (r"population\.eligibility\.(?:at_least|at_most)", "Cut-off for eligibility"),
     (r"population\.eligibility\.inflation", "Inflation of scores at entry, points"),
     (r"events\.([^.]+)\.per_day(?:\.(.+))?", "Hazard of {0} per day"),

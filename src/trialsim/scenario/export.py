@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,7 @@ def resolved_dict(resolved: Resolved) -> dict[str, Any]:
 
 def variant_dict(variant: Variant) -> dict[str, Any]:
     """Return a variant as JSON's types."""
-    return {field.name: _plain(getattr(variant, field.name)) for field in fields(variant)}
+    return _fields(variant)
 
 
 def content_hash(variants: Sequence[Variant], seed: int) -> str:
@@ -81,7 +82,9 @@ def _rounded(content: Any) -> Any:
 def _plain(value: Any) -> Any:
     """Return a value made of dataclasses, tuples and arrays as JSON's types."""
     if hasattr(value, "__dataclass_fields__"):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return _fields(value)
+    if isinstance(value, float) and math.isinf(value):
+        return "infinite"  # JSON has no such number
     if hasattr(value, "tolist"):
         return value.tolist()
     if isinstance(value, dict):
@@ -89,3 +92,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return value
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass as JSON's types, some of them only where they are not at their default."""
+    return {
+        field.name: _plain(getattr(value, field.name))
+        for field in fields(value)
+        if not (field.metadata.get("unless_default") and getattr(value, field.name) == field.default)
+    }

@@ -9,6 +9,7 @@ import numpy as np
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case
 from trialsim.scenario.dynamics import therapy_progress
+from trialsim.scenario.operations import group_number, group_places, group_therapy
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -26,7 +27,7 @@ def clusters(case: Case) -> tuple[resolved.Cluster, ...]:
     found = []
     for name, given in case.content.clusters.items():
         arms = cluster_arms(case.content, name)
-        smallest, largest = given.size if isinstance(given.size, tuple) else (given.size or 0, given.size or 0)
+        smallest, largest = _sizes(case, given)
         led = case.content.clusters[given.of] if given.of else None
         therapy = given.therapy or (led.therapy if led is not None else None)
         icc = [given.icc[k] if isinstance(given.icc, dict) else given.icc for k in case.outcomes]
@@ -37,16 +38,27 @@ def clusters(case: Case) -> tuple[resolved.Cluster, ...]:
                 label=given.label or name.replace("_", " "),
                 arms=tuple(case.arms.index(arm) for arm in arms),
                 size=smallest,
-                number=given.number or 0,
+                number=group_number(case, given),
                 icc=_frozen(icc),
                 growth=_frozen(np.ones(len(case.visits))) if therapy is None else therapy_progress(case, therapy),
                 largest=largest,
                 rolling=given.entry == "rolling",
                 of=given.of or "",
                 groups_each=given.groups_each or 0,
+                made_by=given.made_by or "",
             )
         )
     return tuple(found)
+
+
+def _sizes(case: Case, given: schema.Cluster) -> tuple[int, int]:
+    """Return how many patients a group has at least and at most, by plan; 0 where groups are joined in turn."""
+    if given.made_by == "therapy_groups":
+        places = group_places(case)
+        return places, places
+    if isinstance(given.size, tuple):
+        return given.size[0], given.size[1]
+    return given.size or 0, given.size or 0
 
 
 def cluster_arms(content: schema.Content, name: str) -> tuple[str, ...]:
@@ -56,8 +68,9 @@ def cluster_arms(content: schema.Content, name: str) -> tuple[str, ...]:
         return given.arms
     if given.of is not None:
         return cluster_arms(content, given.of)
-    if given.therapy is not None:
-        return tuple(a for a, arm in content.arms.items() if arm is not None and arm.therapy == given.therapy)
+    therapy = given.therapy if given.made_by != "therapy_groups" else group_therapy(content)
+    if therapy is not None:
+        return tuple(a for a, arm in content.arms.items() if arm is not None and arm.therapy == therapy)
     return tuple(content.arms)
 
 

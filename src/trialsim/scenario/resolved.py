@@ -8,7 +8,8 @@ one participant, the baselines of all outcomes first, then visit 1 of all outcom
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from trialsim.scenario.resolved_questions import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from trialsim.scenario.resolved_entry import Entry
     from trialsim.scenario.resolved_events import Event
     from trialsim.scenario.resolved_masking import Dissociation, Unblinding
+    from trialsim.scenario.resolved_operations import Operations
     from trialsim.scenario.resolved_safety import Safety
     from trialsim.scenario.resolved_variation import Attendance, Heterogeneity, Intermittent, Raters
 
@@ -51,6 +53,9 @@ __all__ = [
     "Therapy",
     "Variant",
 ]
+
+UNLESS_DEFAULT = MappingProxyType({"unless_default": True})
+"""Marks a field that is told, and enters the hash of a scenario, only where it differs from its default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,8 @@ class Cluster:
         Groups that these lead, by name; empty where they lead none.
     groups_each : int
         How many groups each of them leads.
+    made_by : {'', 'sites', 'therapy_groups'}
+        What of the simulated operations they are; `size` or `number` then are those planned.
     """
 
     name: str
@@ -238,11 +245,12 @@ class Cluster:
     rolling: bool = False
     of: str = ""
     groups_each: int = 0
+    made_by: Literal["", "sites", "therapy_groups"] = field(default="", metadata=UNLESS_DEFAULT)
 
     @property
     def within_arms(self) -> bool:
         """Whether no two arms share a group."""
-        return self.size > 0
+        return self.size > 0 and not self.made_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +334,8 @@ class Variant:
         None where everybody enters and nothing is known of them but their scores.
     safety : Safety or None
         None where nothing is watched.
+    operations : Operations or None
+        None where everybody is enrolled and treated as planned, at no cost.
     """
 
     index: int
@@ -364,6 +374,7 @@ class Variant:
     unblinding: Unblinding | None = None
     entry: Entry | None = None
     safety: Safety | None = None
+    operations: Operations | None = field(default=None, metadata=UNLESS_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

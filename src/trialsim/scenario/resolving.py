@@ -23,6 +23,7 @@ from trialsim.scenario.loading import Places, Point, Scenario, unique
 from trialsim.scenario.masking import unblinding
 from trialsim.scenario.mechanisms import clusters, counts
 from trialsim.scenario.moments import baseline_moments, spread
+from trialsim.scenario.operations import operations
 from trialsim.scenario.questions import estimands, multiplicity
 from trialsim.scenario.resolved import Provenance, Resolved, Variant
 from trialsim.scenario.safety import safety, suicide_attempts
@@ -119,6 +120,7 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
     counted = (*counts(case), *suicide_attempts(case))
     watched = safety(case, counted, happening)
     groups = clusters(case)
+    running = operations(case, truth.course.therapies)
     if not ledger.faults and truth.correlation is not None:
         check_groups(case, margins, truth[:4], truth.correlation, groups)
     if ledger.faults or truth.correlation is None:
@@ -146,6 +148,7 @@ def _variant(point: Point, index: int, margins: Margins) -> tuple[Ledger, Varian
         raters=severity,
         dissociation=felt,
         unblinding=believed,
+        operations=running,
         heterogeneity=heterogeneity(case, truth.mean, truth.sd, share, truth.course.infusions),
     )
     return ledger, variant

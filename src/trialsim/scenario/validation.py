@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, get_args, get_origin
@@ -105,6 +107,8 @@ def _sound_parts(data: dict[str, Any]) -> dict[str, Any]:
                 parts[name] = info.get_default(call_default_factory=True)
             continue
         value = _sound_entries(name, data[key]) if isinstance(data[key], dict) else data[key]
+        if name == "operations":
+            value = _without_faulty(adapter, value)
         try:
             parts[name] = adapter.validate_python(value)
         except ValidationError:
@@ -136,6 +140,28 @@ def _sound_entries(name: str, entries: dict[str, Any]) -> dict[str, Any]:
             if name in ("arms", "outcomes"):
                 sound[key] = None
     return sound
+
+
+_DECISIVE = frozenset({"number", "named", "until_month", "therapy"})
+"""Keys of operations whose absence means something else: a fault at one of them hides the others."""
+
+
+def _without_faulty(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """Return a part without its faulty values, so that the sound ones are checked; as it is where one is decisive."""
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        paths = {_real(detail["loc"]) for detail in error.errors(include_url=False)}
+        if any(not path or _DECISIVE.intersection(path) for path in paths):
+            return value
+        sound = copy.deepcopy(value)
+        for path in sorted(paths, key=len):
+            # A list without one of its entries would be another list.
+            upto = next((i for i, part in enumerate(path) if isinstance(part, int)), len(path))
+            with suppress(KeyError):
+                _leave_out(sound, path[:upto])
+        return sound
+    return value
 
 
 @cache

@@ -19,6 +19,7 @@ from trialsim.scenario.dynamics import DAYS_PER_WEEK, infusion_days
 from trialsim.scenario.events import driving_outcome
 from trialsim.scenario.known_events import known_event
 from trialsim.scenario.ledger import known_quantity
+from trialsim.scenario.operations import group_number
 from trialsim.scenario.resolved_variation import Attendance, GroupHeterogeneity, Heterogeneity, Intermittent, Raters
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _between_groups(case: Case, sd: FloatArray) -> tuple[GroupHeterogeneity, ...
         if given is None:
             continue
         points = [given.get(k, 0.0) for k in case.outcomes] if isinstance(given, dict) else given * sd
-        found.append(GroupHeterogeneity(name, cluster.number or 0, _frozen(points)))
+        found.append(GroupHeterogeneity(name, group_number(case, cluster), _frozen(points)))
     return tuple(found)
 
 

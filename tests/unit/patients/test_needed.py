@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trialsim.engine.block import blinded, compute_block, draw_block
+from trialsim.engine.block import analyse_block, blinded, compute_block, draw_block
 from trialsim.patients.needed import needed_outcomes
 from trialsim.scenario import load, resolve
 from trialsim.streams import Streams
@@ -38,7 +38,7 @@ def test_estimates_are_those_of_the_whole_cohort() -> None:
     whole = draw_block(variant, resolved.hash, Streams(resolved.seed, 0), 60)
     assert not np.isnan(blinded(variant, whole).baseline).any()
     lean = compute_block(variant, resolved.hash, resolved.seed, 0)
-    full = compute_block(variant, resolved.hash, resolved.seed, 0, cohort=whole)
+    full = analyse_block(variant, whole)
     for one, other in zip(lean, full, strict=True):
         np.testing.assert_array_equal(one.estimates.estimate, other.estimates.estimate)
         np.testing.assert_array_equal(one.estimates.se, other.estimates.se)

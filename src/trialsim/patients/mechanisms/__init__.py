@@ -20,7 +20,7 @@ from trialsim.scenario.resolved import Variant
 __all__ = ["Mechanism", "State", "mechanisms_of"]
 
 
-def mechanisms_of(variant: Variant, *, without: Iterable[str] = ()) -> tuple[Mechanism, ...]:
+def mechanisms_of(variant: Variant, *, without: Iterable[str] = (), delivered: bool = False) -> tuple[Mechanism, ...]:
     """Return the mechanisms of a variant, in the order in which they act.
 
     Parameters
@@ -29,15 +29,17 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = ()) -> tuple[Mec
     without : iterable of str
         Names of events that do not happen: the world of a hypothetical strategy; and `expectancy`, where beliefs are
         worth nothing.
+    delivered : bool
+        Whether infusions and therapies may come late or not at all for reasons outside the patients.
     """
     off = frozenset(without)
     events = tuple(event for event in variant.events if event.name not in off)
     found: list[Mechanism] = []
     if events:
         found.append(Events(events))
-    if variant.infusion_model is not None and events:
+    if variant.infusion_model is not None and (events or delivered):
         found.append(InfusionsNotGiven(variant.infusion_model))
-    if any(event.stops_therapy for event in events):
+    if variant.therapies and (delivered or any(event.stops_therapy for event in events)):
         found.append(TherapyStopped([therapy for therapy in variant.therapies if therapy.attendance is None]))
     if any(therapy.attendance is not None for therapy in variant.therapies):
         found.append(SessionsAttended(variant.therapies))

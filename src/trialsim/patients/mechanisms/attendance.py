@@ -20,6 +20,7 @@ from scipy.special import betaincinv
 
 from trialsim.patients.mechanisms.base import State
 from trialsim.patients.mechanisms.events import THERAPY_UNTIL
+from trialsim.patients.mechanisms.therapy import own_progress
 from trialsim.scenario.resolved import Therapy
 from trialsim.scenario.resolved_variation import Attendance
 
@@ -59,10 +60,14 @@ class SessionsAttended:
         for (therapy, attendance), came in zip(self._therapies, self._came, strict=True):
             planned = _planned(attendance, state.day(visit))
             if not planned or therapy.progress[visit] == 0.0:
-                continue
+                continue  # nothing is gained yet by anybody, late or not
             share = _attended(state, attendance, came, planned) / planned
             excess = share / average_attendance(attendance, planned) - 1.0
-            part = (therapy.progress[visit] * excess)[..., None] * therapy.effect[state.arm, state.stratum]
+            gained = therapy.progress[visit] * excess
+            if state.delivery is not None:
+                own = own_progress(state, therapy, visit, stops=False)
+                gained = gained + (own - therapy.progress[visit]) * (1.0 + excess)
+            part = gained[..., None] * therapy.effect[state.arm, state.stratum]
             total = part if total is None else total + part
         return total
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.patients.delivery import Delivery
 from trialsim.patients.model import PatientModel
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
@@ -42,6 +43,8 @@ class State:
         When an event happened; infinite where it did not.
     records : dict of str to ndarray
         What mechanisms keep for reports: guesses, CADSS by infusion, sessions attended.
+    delivery : Delivery or None
+        What was delivered; None where all of it was, on time.
     """
 
     model: PatientModel
@@ -56,6 +59,7 @@ class State:
     followed: Flags
     event_day: dict[str, Array] = field(default_factory=dict)
     records: dict[str, Array] = field(default_factory=dict)
+    delivery: Delivery | None = None
 
     @property
     def variant(self) -> Variant:

@@ -235,14 +235,17 @@ def factors(state: State, event: Event, risk: Flags) -> list[Factor]:
             until = state.records[THERAPY_UNTIL][risk] if THERAPY_UNTIL in state.records else np.array(np.inf)
             found.append(Factor(np.array(therapy.start_day), until, np.where(np.isin(arm, therapy.arms), ratio, 1.0)))
     if (event.infusion_hazard_ratio != 1.0).any() and state.received.shape[2]:
-        last = np.where(state.received[risk], planned_days(state)[arm], -np.inf).max(axis=1)
+        last = np.where(state.received[risk], infusion_days(state)[risk], -np.inf).max(axis=1)
         found.append(Factor(np.array(-np.inf), last, event.infusion_hazard_ratio[arm]))
     return found
 
 
 def infusion_days(state: State) -> Array:
-    """Return the days of each participant's planned infusions, shape (R, N, I); infinite where an arm has fewer."""
-    return planned_days(state)[state.arm]
+    """Return the days of each participant's infusions, shape (R, N, I): those planned unless known to be others.
+
+    Infinite where an arm has fewer, and where one was not given.
+    """
+    return planned_days(state)[state.arm] if state.delivery is None else state.delivery.infusion_day
 
 
 def planned_days(state: State) -> Array:

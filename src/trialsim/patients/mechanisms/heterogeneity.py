@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.kernels.infusion_course import infusion_level
 from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.infusions import level_of, not_as_planned
 from trialsim.scenario.resolved_variation import GroupHeterogeneity, Heterogeneity
 
 Array = NDArray[np.float64]
@@ -59,18 +59,10 @@ class VaryingEffect:
         if model is None:
             return np.asarray(share)
         for a, days in enumerate(state.variant.infusion_days):
-            received = state.received[..., : len(days)]
-            fewer = (state.arm == a) & ~received.all(axis=2)
+            fewer = (state.arm == a) & not_as_planned(state, days)
             if self._given.course[a].any() and fewer.any():
-                level = infusion_level(
-                    [state.day(visit)],
-                    days,
-                    gain=model.gain,
-                    half_life_days=model.half_life_days,
-                    onset_days=model.onset_days,
-                    given=received[fewer],
-                )
-                share[fewer] = level / model.reference_level
+                level = level_of(state, model, fewer, days, state.day(visit))
+                share[fewer] = (level / model.reference_level)[:, None]
         return np.asarray(share)
 
 

@@ -1,4 +1,4 @@
-"""Therapy that a patient stops: what it has brought by then stays, and nothing is added."""
+"""Therapy that a patient stops, or gets late or in part: what it has brought by then stays, and no more is added."""
 
 from __future__ import annotations
 
@@ -34,14 +34,40 @@ class TherapyStopped:
 
     def shift(self, state: State, visit: int) -> Array | None:
         """Return what is missing at a visit, shape (R, N, K), points: progress stays at that of the day of stopping."""
-        until = state.records[THERAPY_UNTIL]
         total = None
         for therapy in self._therapies:
             progress = therapy.progress[visit]
-            reached = linear_progress(until, therapy.onset_day, therapy.end_day)
-            short = np.minimum(reached, progress) - progress
+            short = own_progress(state, therapy, visit, stops=True) - progress
             if not (short < 0.0).any():
                 continue
             part = short[..., None] * therapy.effect[state.arm, state.stratum]
             total = part if total is None else total + part
         return total
+
+
+def own_progress(state: State, therapy: Therapy, visit: int, *, stops: bool) -> Array:
+    """Return how much of a therapy's effect its patients have at a visit, shape (R, N).
+
+    Parameters
+    ----------
+    state : State
+    therapy : Therapy
+    visit : int
+    stops : bool
+        Whether progress ends on the day a patient stops; where sessions are counted it shows in these.
+
+    Notes
+    -----
+    A therapy that begins d days late has on day t what it would have had on day t - d, times the share of its sessions
+    that are held.
+    """
+    progress: Array = np.full(state.shape, therapy.progress[visit])
+    until = state.records.get(THERAPY_UNTIL) if stops else None
+    if until is not None:
+        progress = np.minimum(linear_progress(until, therapy.onset_day, therapy.end_day), progress)
+    if state.delivery is None:
+        return progress
+    delay, held = state.delivery.therapy_delay_days, state.delivery.sessions_held
+    day = np.full(state.shape, state.day(visit)) if until is None else np.minimum(until, state.day(visit))
+    late = linear_progress(np.where(np.isinf(delay), -np.inf, day - delay), therapy.onset_day, therapy.end_day)
+    return np.where((delay == 0.0) & (held == 1.0), progress, held * late)

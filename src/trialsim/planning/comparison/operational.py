@@ -8,28 +8,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.engine.replicates import read_running
 from trialsim.scenario.resolved import Variant
 
 WITHOUT = "the scenario has no operations, which say how patients are recruited and what a trial costs"
 
+COLUMNS = {"months": "months_to_last_visit", "cost_usd": "cost_total_usd"}
+"""Of `operations.parquet`, by measure."""
+
 
 def has_operations(variant: Variant) -> bool:
-    """Return whether a design says how it is run, so that months and cost will be known."""
-    return getattr(variant, "operations", None) is not None
+    """Return whether a design says how it is run, so that months and cost are known."""
+    return variant.operations is not None
 
 
-def operational_metrics(
-    folder: Path, variant: Variant, n: int, replicates: int
-) -> Mapping[str, NDArray[np.float64]] | None:
+def operational_metrics(folder: Path, variant: Variant, cell: int) -> Mapping[str, NDArray[np.float64]] | None:
     """Return what each simulated trial of a cell takes, read back from its finished run folder.
 
     Parameters
     ----------
     folder : Path
     variant : Variant
-    n : int
-        Number randomised.
-    replicates : int
+    cell : int
 
     Returns
     -------
@@ -37,4 +37,7 @@ def operational_metrics(
         `months` from the first site to the last visit and `cost_usd`, replicates in order, NaN where a trial has none;
         None where nothing is said of operations.
     """
-    return None
+    if not has_operations(variant):
+        return None
+    found = read_running(folder, cell, tuple(COLUMNS.values()))
+    return {measure: found[column] for measure, column in COLUMNS.items()}

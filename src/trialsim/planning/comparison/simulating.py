@@ -82,7 +82,7 @@ def simulated(designs: Sequence[Design], asked: Sequence[Question], folder: Path
         trials = read_replicates(
             place, design.cell.index, question.estimand, question.analysis, float(row["true_value"])
         )
-        taken = operational_metrics(place, design.variant, design.cell.n, replicates)
+        taken = operational_metrics(place, design.variant, design.cell.index)
         found.append(Simulated(design, question, row, trials, taken, _drug_alone(design, question, row, folder)))
     return found
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import betainc, gammainc, gammaincinv
+import numpy as np
+from scipy.special import gammaincinv
 
+from trialsim.kernels.recruitment import at_least
 from trialsim.planning.formulas.checks import inside, positive, refuse
 
 
@@ -62,12 +64,7 @@ class Recruitment:
 
     def at_least(self, count: int) -> float:
         """Return the probability that at least `count` participants come."""
-        if count <= 0:
-            return 1.0
-        if math.isinf(self.shape):
-            return float(gammainc(count, self.mean))
-        size = self.sites * self.shape
-        return float(betainc(count, size, self.mean / (self.mean + size)))
+        return float(at_least(count, np.asarray(self.mean), np.asarray(self.sites * self.shape)))
 
     def quantile(self, probability: float) -> int:
         """Return the smallest number that is not exceeded with at least a probability in (0, 1)."""

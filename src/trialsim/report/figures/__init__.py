@@ -9,7 +9,15 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["COMPARISON_WORDS", "FIGURE_WORDS", "NULL_FIGURE_WORDS", "DrawnFigure", "FigureWords", "standard_figures"]
+__all__ = [
+    "COMPARISON_WORDS",
+    "FIGURE_WORDS",
+    "NULL_FIGURE_WORDS",
+    "OPERATIONS_FIGURE_WORDS",
+    "DrawnFigure",
+    "FigureWords",
+    "standard_figures",
+]
 
 
 class FigureWords(NamedTuple):
@@ -68,6 +76,48 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
         "Carlo standard errors.",
     ),
 }
+
+OPERATIONS_FIGURE_WORDS: Mapping[str, FigureWords] = {
+    "recruitment": FigureWords(
+        "Recruitment",
+        "Patients randomised by month, for each number asked for: median over simulated trials, the middle half and "
+        "90 % of them. The dotted line is the number asked for; the dashed one the month in which recruitment is hoped "
+        "to be done, with the share of trials that are.",
+    ),
+    "site_rampup": FigureWords(
+        "Sites that are open",
+        "Sites that recruit, by month: mean over simulated trials, and 90 % of them.",
+    ),
+    "pipeline": FigureWords(
+        "Who is in the trial when",
+        "Patients randomised, under way and followed to the end, by month: medians over simulated trials, and 90 % of "
+        "them. A look at a date finds the outcomes of those followed so far.",
+    ),
+    "trial_flow": FigureWords(
+        "The flow of patients",
+        "From those assessed for eligibility to the last visit: mean numbers over simulated trials, with the range of "
+        "90 % of them. Leaving that follows from scores is not counted here.",
+    ),
+    "capacity_use": FigureWords(
+        "Where it jams",
+        "Share of chairs, staff, therapists and raters in use, by month: mean over simulated trials, and 90 % of them.",
+    ),
+    "waiting": FigureWords(
+        "How long patients wait",
+        "Share of patients who have had their first infusion, or have a therapy group, after so many days of waiting: "
+        "mean over simulated trials, and 90 % of them.",
+    ),
+    "trial_costs": FigureWords(
+        "What the money goes to",
+        "Cost in USD by what it is for, and in all: mean over simulated trials, and 90 % of them.",
+    ),
+    "power_by_means": FigureWords(
+        "Power against months and money",
+        "Power of the primary analysis, with its 95 % Monte Carlo (Wilson) interval, against the months to the last "
+        "visit and against cost; bars across are 90 % of simulated trials.",
+    ),
+}
+"""The words of figures on how trials are run."""
 
 
 NULL_FIGURE_WORDS: Mapping[str, FigureWords] = {

@@ -13,6 +13,7 @@ from trialsim.scenario.checking import (
     events,
     masking,
     mechanisms,
+    operations,
     priors,
     questions,
     safety,
@@ -32,6 +33,7 @@ _CHECKS = (
     *questions.CHECKS,
     *events.CHECKS,
     *safety.CHECKS,
+    *operations.CHECKS,
     *analyses.CHECKS,
     *priors.CHECKS,
 )

@@ -74,7 +74,8 @@ def _check_group(bench: Bench, path: Path, analysis: schema.Analysis, name: str)
     if analysis.group is not None:
         bench.known((*path, "group"), analysis.group, bench.named("clusters"), "cluster")
     group = bench.clusters.get(analysis.group or next(iter(bench.clusters), ""))
-    if analysis.residual_variance == "by_arm" and group is not None and group.number is not None:
+    across_arms = group is not None and (group.number is not None or group.made_by == "sites")
+    if analysis.residual_variance == "by_arm" and across_arms:
         message = "groups that hold patients of several arms have one residual variance: leave this out"
         bench.report((*path, "residual_variance"), message)
     if analysis.df not in (None, "satterthwaite", "kenward-roger"):

@@ -9,6 +9,7 @@ from trialsim.errors import Fault
 from trialsim.scenario import schema
 from trialsim.scenario.document import Node
 from trialsim.scenario.paths import fault_at
+from trialsim.scenario.schema.operations import Operations
 from trialsim.scenario.words import count, did_you_mean, listed, plural
 
 
@@ -45,6 +46,7 @@ class Bench:
         self.dissociation: schema.Dissociation | None = parts.get("dissociation")
         self.unblinding: schema.Unblinding | None = parts.get("unblinding")
         self.safety: schema.Safety | None = parts.get("safety")
+        self.operations: Operations | None = parts.get("operations")
         self.multiplicity: schema.Multiplicity | None = parts.get("multiplicity")
         self.sample_size: Any = parts.get("sample_size")
         self.priors: dict[str, schema.Prior | str] | None = parts.get("priors")

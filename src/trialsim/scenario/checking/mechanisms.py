@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
@@ -39,14 +39,29 @@ def _check_size(bench: Bench, name: str, cluster: schema.Cluster) -> None:
     path = ("clusters", name)
     if isinstance(cluster.size, tuple) and cluster.size[0] > cluster.size[1]:
         bench.report((*path, "size"), "the smallest size comes first, then the largest")
-    if cluster.of is not None or cluster.groups_each is not None:
+    if cluster.made_by is not None:
+        follow = f"follows from operations, whose {cluster.made_by.replace('_', ' ')} these are"
+        _check_left_out(bench, name, cluster, ("size", "number", "of", "groups_each"), follow)
+    elif cluster.of is not None or cluster.groups_each is not None:
         _check_leaders(bench, name, cluster)
     elif cluster.entry == "rolling":
         if not isinstance(cluster.size, int) or cluster.number is None:
             message = "rolling needs size (members at a time, one number) and number (of groups side by side in an arm)"
             bench.report((*path, "entry"), message)
     elif (cluster.size is None) == (cluster.number is None):
-        bench.report(path, "give either size (patients in a group) or number (of groups)", key=True)
+        message = "give either size (patients in a group) or number (of groups)"
+        if bench.operations is not None:
+            message = "give one of size (patients in a group), number (of groups) and made_by (by operations)"
+        bench.report(path, message, key=True)
+
+
+def _check_left_out(bench: Bench, name: str, cluster: schema.Cluster, keys: Sequence[str], follow: str) -> None:
+    """Check that nothing is told of groups that follows from elsewhere; `entry` never is."""
+    for key in keys:
+        if getattr(cluster, key) is not None:
+            bench.report(("clusters", name, key), f"{follow}: leave it out", key=True)
+    if cluster.entry == "rolling":
+        bench.report(("clusters", name, "entry"), f"{follow}: leave it out", key=True)
 
 
 def check_groups_of_one(bench: Bench) -> None:
@@ -98,11 +113,8 @@ def _check_leaders(bench: Bench, name: str, cluster: schema.Cluster) -> None:
     led = (bench.clusters or {}).get(cluster.of)
     if led is not None and led.of is not None:
         bench.report((*path, "of"), f"{cluster.of} lead groups themselves: name the groups that patients sit in")
-    for key in ("arms", "size", "number", "therapy", "effect_sd"):
-        if getattr(cluster, key) is not None:
-            bench.report((*path, key), f"follows from the groups led, {cluster.of}: leave it out", key=True)
-    if cluster.entry == "rolling":
-        bench.report((*path, "entry"), f"follows from the groups led, {cluster.of}: leave it out", key=True)
+    keys = ("arms", "size", "number", "therapy", "effect_sd")
+    _check_left_out(bench, name, cluster, keys, f"follows from the groups led, {cluster.of}")
 
 
 def check_counts(bench: Bench) -> None:

@@ -25,6 +25,7 @@ from trialsim.scenario.schema.content import Content
 from trialsim.scenario.schema.entry import Characteristics, Eligibility, RunIn
 from trialsim.scenario.schema.events import Event, IntercurrentEvents
 from trialsim.scenario.schema.masking import Dissociation, GuessAtVisit, InfusionDissociation, RaterBelief, Unblinding
+from trialsim.scenario.schema.operations import Operations
 from trialsim.scenario.schema.priors import MixturePart, Prior, PriorCorrelation, Shape
 from trialsim.scenario.schema.questions import (
     Criterion,
@@ -85,6 +86,7 @@ __all__ = [
     "Moments",
     "Multiplicity",
     "OneOrMoreAnalyses",
+    "Operations",
     "Outcome",
     "OutcomePair",
     "Population",

@@ -19,6 +19,7 @@ from trialsim.scenario.schema.choices import (
 )
 from trialsim.scenario.schema.events import Event
 from trialsim.scenario.schema.masking import Dissociation, Unblinding
+from trialsim.scenario.schema.operations import Operations
 from trialsim.scenario.schema.priors import PriorCorrelation, PriorEntry
 from trialsim.scenario.schema.questions import (
     Estimand,
@@ -94,6 +95,9 @@ class Content(Section):
     counts: dict[Name, Count] = Field(default_factory=dict, max_length=10, description="Events that are counted.")
     safety: Safety | None = Field(
         None, description="Adverse events, suicide attempts, and a rule that stops the trial; without it, none of them."
+    )
+    operations: Operations | None = Field(
+        None, description="How the trial is run; without it everybody is enrolled and treated as planned, at no cost."
     )
     estimands: dict[Name, Estimand] = Field(min_length=1, max_length=50, description="Questions; one is named primary.")
     analysis: dict[Name, OneOrMoreAnalyses] = Field(default_factory=dict, description="Analyses, by estimand.")

@@ -287,6 +287,9 @@ class Cluster(Section):
     groups_each: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = Field(
         None, description="Groups that one therapist leads, in order of their beginning."
     )
+    made_by: Literal["sites", "therapy_groups"] | None = Field(
+        None, description="Groups that come about in `operations`: its sites, or its therapy groups; instead of size."
+    )
     icc: IccByOutcome = Field(
         description="Intraclass correlation of scores after baseline, for all outcomes or by outcome."
     )

@@ -1,0 +1,66 @@
+"""Power against what it takes: months until the last patient's last visit, and money."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from trialsim.report import style
+from trialsim.report.operations import usd
+
+PANELS = {"months": "Months until the last visit", "usd": "Cost, USD"}
+
+
+def draw_power_by_means(frame: pd.DataFrame) -> Figure:
+    """Return the figure of a frame that `operations.power_by_means` makes.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per line and number of patients.
+    """
+    lines = list(dict.fromkeys(frame["line"]))
+    with style.styled():
+        figure = Figure(figsize=(8.6, 4.4 + 0.2 * (len(lines) > 1) * len(lines)), layout="constrained")
+        grid = figure.subplots(1, 2, sharey=True)
+        bottom = max(0.1 * math.floor(10.0 * float(frame["power_low"].min())) - 0.02, -0.02)
+        for axes, (name, words) in zip(grid, PANELS.items(), strict=True):
+            for line, mark in zip(lines, style.categorical_marks(len(lines)), strict=True):
+                part = frame[frame["line"] == line].sort_values("n")
+                axes.hlines(
+                    part["power"], part[f"{name}_q05"], part[f"{name}_q95"], color=mark.colour, alpha=0.3, linewidth=3
+                )
+                axes.vlines(part[name], part["power_low"], part["power_high"], color=mark.colour, linewidth=1.1)
+                axes.plot(
+                    part[name], part["power"], color=mark.colour, marker=mark.marker, linestyle=mark.dash, label=line
+                )
+                if len(lines) == 1:
+                    _name_sizes(axes, part, name)
+            axes.set_xlabel(words)
+            style.percent_axis(axes, low=bottom, high=1.03)
+            axes.axhline(0.8, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
+        grid[0].set_ylabel("Power, %")
+        grid[1].xaxis.set_major_locator(MaxNLocator(5))
+        grid[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))
+        if len(lines) > 1:
+            handles, words_of = grid[0].get_legend_handles_labels()
+            shown = [style.wrapped(word, 84) for word in words_of]
+            figure.legend(handles, shown, loc="outside upper left", fontsize=8.5)
+        style.add_note(
+            figure,
+            "A point is a number of patients to be randomised, at its mean over simulated trials. Upright: 95 % Monte "
+            "Carlo (Wilson) interval of the power. Across: 90 % of simulated trials.",
+        )
+    return figure
+
+
+def _name_sizes(axes: Axes, part: pd.DataFrame, name: str) -> None:
+    for row in part.to_dict("records"):
+        axes.annotate(
+            f"{row['n']}", xy=(row[name], row["power"]), xytext=(6, -11), textcoords="offset points", fontsize=8.5,
+            color=style.MUTED,
+        )  # fmt: skip

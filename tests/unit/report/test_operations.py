@@ -1,0 +1,112 @@
+"""Money in words, power beside what it takes, and figures that draw what they are given."""
+
+import math
+
+import pandas as pd
+import pytest
+
+import trialsim as ts
+from trialsim.errors import InputError
+from trialsim.report.figures.power_by_means import draw_power_by_means
+from trialsim.report.operations import power_by_means, usd
+from trialsim.report.operations_tables import power_table
+from trialsim.report.operations_words import run_words
+
+SCENARIO = "scenarios/multisite_operations.yaml"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.0, "0"),
+        (950.4, "950"),
+        (1250.0, "1.25 k"),
+        (40_600.0, "40.6 k"),
+        (186_400.0, "186 k"),
+        (2_571_000.0, "2.57 M"),
+    ],
+)
+def test_money_is_short(value, words):
+    assert usd(value) == words
+
+
+def test_power_by_means_by_hand():
+    power = pd.DataFrame(
+        [{"cell": 3, "line": "a", "n": 50, "power": 0.8, "power_mcse": 0.02, "power_low": 0.7, "power_high": 0.9}]
+    )
+    row = {"cell": 3, "low": 0.0, "high": 9.0, "q05": 20.0, "q95": 40.0}
+    summary = pd.DataFrame(
+        [
+            {**row, "measure": "months_to_last_visit", "value": 30.0, "mcse": 1.0},
+            {**row, "measure": "cost_total_usd", "value": 2e6, "mcse": 3e4},
+            {**row, "measure": "randomised", "value": 47.0, "mcse": 0.5},
+        ]
+    )
+    frame = power_by_means(power, summary)
+    one = frame.iloc[0]
+    assert (one["months"], one["usd"], one["randomised"]) == (30.0, 2e6, 47.0)
+    assert one["usd_per_percent"] == 25_000.0
+    # Relative errors of 1.5 % and 2.5 % together.
+    assert one["usd_per_percent_mcse"] == pytest.approx(25_000.0 * math.hypot(0.015, 0.025))
+    _, header, rows = power_table(frame)
+    assert len(header) == len(rows[0])
+    assert rows[0][-1] == "25 k ± 729"
+    figure = draw_power_by_means(frame)
+    assert [axes.get_xlabel() for axes in figure.axes] == ["Months until the last visit", "Cost, USD"]
+
+
+@pytest.fixture(scope="module")
+def operated(request):
+    path = request.config.rootpath / SCENARIO
+    return ts.simulate_operations(path, replicates=10, workers=1, settings={"sample_size": [20]})
+
+
+def test_every_figure_is_a_method_and_draws_its_data(operated):
+    figures = {
+        "recruitment": operated.plot_recruitment,
+        "site_rampup": operated.plot_sites,
+        "pipeline": operated.plot_pipeline,
+        "trial_flow": operated.plot_flow,
+        "capacity_use": operated.plot_capacity,
+        "waiting": operated.plot_waiting,
+        "trial_costs": operated.plot_costs,
+    }
+    assert list(operated.figures) == list(figures)
+    for name, draw in figures.items():
+        assert draw().axes, name
+        assert not operated.figures.data[name].empty
+    with pytest.raises(InputError, match="power comes from finished runs"):
+        operated.plot_power()
+
+
+def test_the_flow_adds_up(operated):
+    flow = operated.figures.data["trial_flow"].set_index("step")["mean"]
+    arms = ("midazolam", "ketamine_dbt")
+    assert flow["randomised"] == sum(flow[f"randomised_{arm}"] for arm in arms)
+    costs = operated.figures.data["trial_costs"].set_index("component")
+    assert costs.loc["total", "mean"] == pytest.approx(costs["mean"].drop("total").sum())
+    assert costs["share"].drop("total").sum() == pytest.approx(1.0)
+
+
+def test_a_trial_with_plenty_of_room_waits_for_nobody(request):
+    settings = {
+        "operations": {"sites": {"number": 3, "rate_per_month": 9}, "costs": {"screen": 5}},
+        "sample_size": [20],
+    }
+    path = request.config.rootpath / "scenarios" / "quick_start.yaml"
+    found = ts.simulate_operations(path, replicates=10, workers=1, settings=settings)
+    told = dict(enumerate(line[0] for line in found.tables[0][2]))
+    assert told[1] == "by the closed form"
+    assert "differs" not in " ".join(found.tables[0][2][1])
+    assert "Nobody waits: recruitment alone decides how long it takes." in found.text
+    with pytest.raises(InputError, match="nothing has a limit"):
+        found.plot_capacity()
+    assert "Sessions of therapy" not in set(found.figures.data["trial_costs"]["component_label"])
+
+
+@pytest.mark.parametrize(
+    ("share", "told"), [(1.0, "Every trial reached its number"), (0.75, "in as many as 25.0 % of")]
+)
+def test_a_table_of_power_says_whether_its_numbers_were_reached(share, told):
+    rows = [{"measure": "recruited", "value": 1.0}, {"measure": "recruited", "value": share}]
+    assert told in run_words(pd.DataFrame(rows))
