@@ -139,9 +139,10 @@ def test_a_budget_that_no_design_keeps_to_is_an_answer(five):
 def test_operations_join_where_they_are_known(five, monkeypatch):
     luck = np.random.default_rng(3).normal(size=500)
 
-    def known(folder, variant, n, replicates):
+    def known(folder, variant, cell):
         assert (folder / "estimates.parquet").exists()
-        return {"months": n / 10 + luck, "cost_usd": np.full(replicates, 1000.0 * n)} if n > 80 else None
+        n = variant.sample_sizes[cell]
+        return {"months": n / 10 + luck, "cost_usd": np.full(500, 1000.0 * n)} if n > 80 else None
 
     monkeypatch.setattr(module, "has_operations", lambda variant: True)
     monkeypatch.setattr(simulating, "operational_metrics", known)
@@ -154,7 +155,7 @@ def test_operations_join_where_they_are_known(five, monkeypatch):
     assert "not known" in rows["base"]["over_budget"]
     assert any("left out of the Pareto front" in note for note in found.notes)
     # With the same luck in all designs months are told apart without error.
-    monkeypatch.setattr(simulating, "operational_metrics", lambda folder, variant, n, replicates: {"months": n + luck})
+    monkeypatch.setattr(simulating, "operational_metrics", lambda _, variant, cell: {"months": variant.sample_sizes[cell] + luck})
     found, _ = compare(five[0], five[2], Request(metric="months"), replicates=500)
     assert [d["rank"]["worst"] for d in found.designs] == [4, 4, 5, 4, 4]
     assert "months" in found.front_metrics

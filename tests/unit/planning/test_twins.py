@@ -187,7 +187,7 @@ def test_groups_across_arms_are_taken_out():
 
 def test_a_last_group_and_losses_tell_less():
     whole = of({**GROUPS, **nested()}).power
-    assert of({**GROUPS, "sample_size": [182], **nested()}).power > whole
+    assert of({**GROUPS, "sample_size": [184], **nested()}).power > whole
     losing = {"dropout": {"model": "mcar", "missing_by": {14: 0.3}}}
     lost = of({**GROUPS, **losing, **nested()}).power
     # Between that of 70 % of the patients in as many groups, and in groups of the same size but fewer.
