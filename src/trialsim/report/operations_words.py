@@ -46,8 +46,8 @@ def quota_words(operated: pd.DataFrame) -> list[str]:
     if not (turned_away > 0.0).any():
         return []
     return [
-        "Quotas turn patients away, so that those randomised have other shares of the strata than population.strata "
-        "says; true values, and bias against them, are those of the shares as written."
+        "Quotas turn patients away, so that those randomised need not have the shares of the strata that "
+        "population.strata says; true values, and bias against them, are those of the shares as written."
     ]
 
 
