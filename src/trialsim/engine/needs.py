@@ -25,6 +25,7 @@ _PROCESS_BYTES = 200_000_000
 _BYTES_PER_SCORE = 27
 _BYTES_PER_VISIT = 60
 _BYTES_PER_ROW = 130  # in a part and in estimates.parquet
+_BYTES_PER_TRIAL_RUN = 1000  # in a part and in operations.parquet
 _REPORT_BYTES = 5_000_000
 
 _WORTH_SAYING = {"units": 400, "disk": 100_000_000, "memory": 1_000_000_000}
@@ -89,13 +90,14 @@ def needs(variants: Sequence[Variant], replicates: int) -> Needs:
     blocks = n_blocks(replicates)
     computed = blocks * BLOCK_SIZE
     rows = sum(len(variant.sample_sizes) * len(hypotheses(variant)) for variant in variants) * computed
+    run = sum(len(variant.sample_sizes) for variant in variants if variant.operations is not None) * computed
     return Needs(
         cells=sum(len(variant.sample_sizes) for variant in variants),
         units=blocks * len(variants),
         replicates=replicates,
         patients=computed * sum(max(variant.sample_sizes) for variant in variants),
         memory_bytes=max(unit_memory(variant) for variant in variants),
-        disk_bytes=_REPORT_BYTES + rows * _BYTES_PER_ROW,
+        disk_bytes=_REPORT_BYTES + rows * _BYTES_PER_ROW + run * _BYTES_PER_TRIAL_RUN,
     )
 
 

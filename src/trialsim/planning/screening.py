@@ -12,6 +12,7 @@ from trialsim.scenario.resolved import Variant
 
 ELIGIBLE = "defaults.accrual.eligible_of_screened"
 CONSENTING = "defaults.accrual.consenting_of_eligible"
+FUNNEL = "operations.recruitment.funnel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,13 @@ def screening_of(variant: Variant, key: str) -> Screening:
     -----
     The eligible share is the scenario's where it has a cut-off or a run-in: that of stratum s is p_s, everybody who is
     randomised into s stands for 1 / p_s screened, so it is 1 / Σ_s share_s / p_s. Otherwise, and for consent, it is the
-    evidence catalogue's.
+    evidence catalogue's. Where the scenario says how the trial is run, both are those of its funnel: who fails the
+    screening visit or the run-in is not eligible.
     """
+    if variant.operations is not None:
+        funnel = variant.operations.recruitment.funnel
+        eligible = funnel.eligible * funnel.passing_screening * funnel.passing_run_in
+        return Screening(Share(eligible, FUNNEL), Share(funnel.consenting, FUNNEL))
     consenting = _from_evidence(CONSENTING)
     selection = patient_source(variant, key).model.selection
     if selection is None:

@@ -11,7 +11,7 @@ import pandas as pd
 from trialsim.report.figure_files import Draw
 from trialsim.report.operations import CAVEAT, Operated, operated_of, power_of_run
 from trialsim.report.operations_tables import Table, power_table, tables
-from trialsim.report.operations_words import answer_words
+from trialsim.report.operations_words import answer_words, quota_words
 from trialsim.report.questions import variants_of
 from trialsim.report.summary import records_of, setting_words, varied_paths
 
@@ -52,7 +52,8 @@ def operations_told(
     power = _power(folder, summary, resolved)
     if not power.empty:
         shown.insert(0, power_table(power))
-    return (*words, CONSEQUENCES, CAVEAT), shown
+    quotas = quota_words(pd.read_parquet(folder / f"{FILES[0]}.parquet"))
+    return (*words, *quotas, CONSEQUENCES, CAVEAT), shown
 
 
 def operations_drawings_of(

@@ -24,13 +24,31 @@ def run_words(operated: pd.DataFrame) -> str:
         Rows of operations_summary of all cells.
     """
     full = operated.loc[operated["measure"] == "recruited", "value"].min()
+    words = "Every trial reached its number; how it was run stands under Running the trial in the report."
     if full < 1.0:
-        return (
+        words = (
             "N is the number asked for: in some cells recruitment ends before it is reached (in as many as "
             f"{_shown(1.0 - float(full))} of trials), and power is that of the number reached. See Running the trial "
             "in the report."
         )
-    return "Every trial reached its number; how it was run stands under Running the trial in the report."
+    return " ".join([words, *quota_words(operated)])
+
+
+def quota_words(operated: pd.DataFrame) -> list[str]:
+    """Return what follows where quotas turn patients away, one sentence; none where they turn away nobody.
+
+    Parameters
+    ----------
+    operated : DataFrame
+        Rows of operations_summary of all cells.
+    """
+    turned_away = operated.loc[operated["measure"] == "turned_away", "value"]
+    if not (turned_away > 0.0).any():
+        return []
+    return [
+        "Quotas turn patients away, so that those randomised need not have the shares of the strata that "
+        "population.strata says; true values, and bias against them, are those of the shares as written."
+    ]
 
 
 def _answer(told: Operated, n: int) -> str:

@@ -13,11 +13,15 @@ from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.analysis.contract import FAILED
 from trialsim.engine.block import analyse_block, blinded, compute_block, draw_block, draw_blocks
 from trialsim.engine.execute import execute
+from trialsim.engine.inspection import flow, inspect
+from trialsim.engine.opening import open_folder
 from trialsim.engine.operations import delivery_of, operate
 from trialsim.engine.operations_block import operations_block
-from trialsim.engine.operations_files import closed_forms
+from trialsim.engine.operations_files import closed_forms, read_operations
 from trialsim.engine.operations_runs import operational_summary, run_operations
+from trialsim.engine.reproduce import reproduce
 from trialsim.engine.safety import safety_block
+from trialsim.errors import RefusedError
 from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
 from trialsim.streams import Streams
 
@@ -265,3 +269,36 @@ def test_variants_with_and_without_limits_or_operations_share_their_files(tmp_pa
     assert json.loads(trials["operations"][5]) == crowd
     summary = pd.read_parquet(tmp_path / "run" / "operations_summary.parquet")
     assert sorted(summary["variant"].unique()) == [0, 1]
+
+
+def test_a_run_with_operations_is_looked_into_mended_and_had_again(tmp_path):
+    running = CROWDED | {"recruitment": {"until_month": 0.8}}
+    resolved, folder = resolve(BOUNDED, QIDS | {"operations": running, "sample_size": [6, 10]}), tmp_path / "run"
+    execute(resolved, folder, replicates=251, workers=1)
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("run.")]
+    written = {path: path.read_bytes() for path in files}
+    one = pd.read_parquet(folder / "operations.parquet").query("n == 10 and randomised < 10").iloc[0]
+    trial, n_reached = inspect(open_folder(folder), replicate=int(one["replicate"]), cell=1), int(one["randomised"])
+    assert trial.as_stored is True
+    assert [row.patients for row in flow(trial) if row.stage == "randomised"] == [n_reached]
+    assert len(trial.cohort.arm[0]) == n_reached
+    assert reproduce(open_folder(folder)).same
+    # As after a kill between two files of a block.
+    (part,) = (folder / "parts").glob("operations_*_block000001_*")
+    part.unlink()
+    (folder / "operations.parquet").unlink()
+    assert execute(resolved, folder, replicates=251, workers=1).units_computed == 1
+    assert {path: path.read_bytes() for path in written} == written
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", "other", "huge"])
+def test_a_strange_part_of_operations_is_refused(tmp_path, content):
+    variant = resolve(BOUNDED, QIDS | {"operations": CROWDED}).variants[0]
+    path = tmp_path / "operations_variant0000_block000000_x.npz"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        size = 10_000_000 if content == "huge" else 3
+        np.savez_compressed(path, **{"12/numbers/randomised": np.zeros((size, 3))})
+    with pytest.raises(RefusedError, match="is not what trialsim writes there"):
+        read_operations([path], variant, 12, 10)

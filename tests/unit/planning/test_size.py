@@ -14,6 +14,7 @@ from trialsim.errors import InputError
 from trialsim.planning.curve import Trials, Tried, fit_curve
 from trialsim.planning.detectable import detectable_effect
 from trialsim.planning.formulas.means import two_sample_t
+from trialsim.planning.screening import screening_of
 from trialsim.planning.search import Aim, Axis, search
 from trialsim.planning.size import required_size
 from trialsim.scenario import load, resolve
@@ -327,6 +328,15 @@ def test_eligibility_of_the_scenario_replaces_the_catalogue(t_test):
     # Half of a normal lies above its mean.
     assert answer.screening.eligible.value == pytest.approx(0.5, abs=0.01)
     assert answer.to_screen == math.ceil(answer.n_total / (answer.screening.eligible.value * 0.2))
+
+
+def test_the_funnel_of_the_operations_replaces_the_catalogue(t_test):
+    funnel = {"eligible": 0.5, "consenting": 0.4, "passing_screening": 0.8, "passing_run_in": 0.9}
+    given = {"sites": {"number": 3}, "recruitment": {"funnel": funnel}}
+    resolved = resolve(scenario_of(t_test, operations=given))
+    found = screening_of(resolved.variants[0], resolved.hash)
+    assert found.eligible.source == found.consenting.source == "operations.recruitment.funnel"
+    assert found.number(72) == math.ceil(72 / (0.5 * 0.4 * 0.8 * 0.9))
 
 
 SECOND = {"outcome": "qids_sr16", "visit": 7, "contrast": ["ketamine", "saline"], "non_inferiority_margin": 2}

@@ -10,7 +10,7 @@ from trialsim.errors import InputError
 from trialsim.report.figures.power_by_means import draw_power_by_means
 from trialsim.report.operations import power_by_means, usd
 from trialsim.report.operations_tables import power_table
-from trialsim.report.operations_words import run_words
+from trialsim.report.operations_words import quota_words, run_words
 
 SCENARIO = "scenarios/multisite_operations.yaml"
 
@@ -110,3 +110,10 @@ def test_a_trial_with_plenty_of_room_waits_for_nobody(request):
 def test_a_table_of_power_says_whether_its_numbers_were_reached(share, told):
     rows = [{"measure": "recruited", "value": 1.0}, {"measure": "recruited", "value": share}]
     assert told in run_words(pd.DataFrame(rows))
+
+
+def test_quotas_that_turn_patients_away_are_told_with_what_follows():
+    rows = [{"measure": "recruited", "value": 1.0}, {"measure": "turned_away", "value": 0.0}]
+    assert quota_words(pd.DataFrame(rows)) == []
+    rows.append({"measure": "turned_away", "value": 0.2})
+    assert "true values, and bias against them, are those of the shares as written" in run_words(pd.DataFrame(rows))

@@ -108,6 +108,40 @@ def test_clusters_may_be_what_comes_about(resolved):
     assert (group.made_by, group.number, group.size, group.arms) == ("therapy_groups", 0, 6, (1,))
 
 
+def test_therapists_may_lead_the_groups_that_come_about(resolved):
+    clusters = (
+        "clusters: {group: {made_by: therapy_groups, therapy: dbt, icc: 0.05}, "
+        "therapist: {of: group, groups_each: 2, icc: 0.02}}\n"
+        "operations: {sites: {number: 4}, therapy: {size: 6}}\n"
+    )
+    group, therapist = resolved((END, clusters + END), *DBT).variants[0].clusters
+    assert group.arms == therapist.arms == (1,)
+    assert not group.within_arms
+    assert (therapist.of, therapist.size, therapist.number) == ("group", 0, 0)
+    assert list(group.growth) == list(therapist.growth)
+    assert group.growth[-1] < 1.0  # the last visit is before the therapy's end
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [("size: 8", "size"), ("number: 3", "number"), ("of: x, groups_each: 2", "of"), ("entry: rolling", "entry")],
+)
+def test_nothing_is_told_twice_of_groups_that_come_about(faults, more, key):
+    text = f"clusters: {{g: {{made_by: sites, icc: 0.02, {more}}}}}\noperations: {{sites: {{number: 2}}}}\n{END}"
+    told = [line for line in faults((END, text)) if f"clusters.g.{key}:" in line]
+    assert told
+    assert all("follows from operations, whose sites these are: leave it out" in line for line in told)
+
+
+def test_groups_that_come_about_sit_in_the_therapy_that_is_run(faults):
+    text = (
+        "clusters: {g: {made_by: therapy_groups, therapy: other, icc: 0.02}}\n"
+        f"operations: {{sites: {{number: 2}}, therapy: {{therapy: dbt}}}}\n{END}"
+    )
+    other = ("therapies: {dbt: {}}", "therapies: {dbt: {}, other: {}}")
+    assert any("these groups sit in dbt" in line for line in faults((END, text), *DBT, other))
+
+
 @pytest.mark.parametrize(
     ("text", "path", "told"),
     [
