@@ -34,6 +34,7 @@ _PATH_WORDS: tuple[tuple[str, str], ...] = (
     (r"events\.([^.]+)\.hazard_ratio\.([^.]+)", "Hazard ratio of {0}, {1}"),
     (r"events\.([^.]+)\.infusion_hazard_ratio", "Hazard ratio of {0} with infusions"),
     (r"therapies\.([^.]+)\.synergy", "Synergy of {0} with ketamine"),
+    (r"therapies\.([^.]+)\.synergy_window_days", "Days after an infusion in which {0} brings more"),
     (r"therapies\.([^.]+)\.attendance\.mean", "Sessions of {0} attended, share"),
     (r"counts\.([^.]+)\.rate_per_year(?:\.(.+))?", "{0} a year"),
     (r"counts\.([^.]+)\.rate_ratio\.([^.]+)", "Rate ratio of {0}, {1}"),

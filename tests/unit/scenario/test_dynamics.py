@@ -74,12 +74,13 @@ def test_main_effects_interaction_and_simple_effects_of_a_factorial(resolved, co
 def test_faults_of_therapies_and_contrasts_are_told(faults):
     told = faults(
         ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dtb}"),
-        ("simulation:", "therapies: {dbt: {effects: {qids_sr16: {}}}}\nsimulation:"),
+        ("simulation:", "therapies: {dbt: {synergy_window_days: 7, effects: {qids_sr16: {}}}}\nsimulation:"),
         (CONTRAST, "contrast: {ketamine: 1, midazolam: -0.5}"),
     )
     expected = (
         "arms.ketamine.therapy: there is no therapy 'dtb'; did you mean 'dbt'?",
         "therapies.dbt: no arm has it",
+        "therapies.dbt.synergy_window_days: give synergy too",
         "therapies.dbt.effects.qids_sr16: give either points or standardised",
         "estimands.primary.contrast: weights must add to 0, not 0.5",
     )

@@ -193,6 +193,10 @@ class Therapy(Section):
     synergy: Number | None = Field(
         None, description="Share by which the effect is larger in arms with ketamine (0: effects add up)."
     )
+    synergy_window_days: Positive | None = Field(
+        None,
+        description="Days after an infusion in which sessions bring that much more; default: they always do.",
+    )
 
 
 class VisitCorrelation(Section):
