@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
 from trialsim.patients.model import PatientModel
 from trialsim.patients.trajectory import run_course
+from trialsim.patients.unseen import Gaps
 from trialsim.scenario.resolved import Dropout
 from trialsim.scenario.resolved_variation import Intermittent
 from trialsim.streams import Streams
@@ -91,7 +92,7 @@ def baseline_hazards(model: PatientModel) -> Hazards:
     return Hazards(leaving if dropout is not None else None, missing if intermittent is not None else None)
 
 
-def draw_presence(
+def draw_gaps(
     model: PatientModel,
     hazards: Hazards,
     baseline: Array,
@@ -99,8 +100,8 @@ def draw_presence(
     strata: Index,
     arms: Index,
     streams: Streams,
-) -> Flags:
-    """Return whether each participant is seen at each visit.
+) -> Gaps:
+    """Return who is not seen at each visit.
 
     Parameters
     ----------
@@ -114,14 +115,13 @@ def draw_presence(
 
     Returns
     -------
-    ndarray of bool, shape (R, N, V)
-        False from leaving on, and at single visits that are missed before.
+    Gaps
     """
     variant = model.variant
     dropout, intermittent = variant.dropout, variant.intermittent
-    present = np.ones(scores.shape[:3], dtype=bool)
+    gaps = Gaps(np.zeros(scores.shape[:3], dtype=bool), np.zeros(scores.shape[:3], dtype=bool))
     if dropout is None and intermittent is None:
-        return present
+        return gaps
     shape = strata.shape
     there = np.ones(shape, dtype=bool)
     if dropout is not None:
@@ -135,9 +135,10 @@ def draw_presence(
         if intermittent is not None and hazards.missing is not None:
             misses = -np.expm1(-hazards.missing[v] * seen.missing_ratio(intermittent, v))
             missed = _uniform(streams, "missed", day, shape) < misses
-        present[:, :, v] = there if missed is None else there & ~missed
+            gaps.missed[:, :, v] = missed & there
+        gaps.left[:, :, v] = ~there
         seen.visit(v, missed)
-    return present
+    return gaps
 
 
 class _Course(NamedTuple):

@@ -24,6 +24,7 @@ _PATH_WORDS: tuple[tuple[str, str], ...] = (
     (r"events\.([^.]+)\.depends_on", "Score that {0} depends on"),
     (r"estimands\.([^.]+)\.analysis_set", "Analysis set, {0}"),
     (r"missing\.intermittent\.share(?:\.(.+))?", "Share of single visits missed"),
+    (r"(?:missing\.intermittent|dropout)\.delta\.([^.]+)(?:\.(.+))?", "Unseen scores differ by, {0}, points"),
     (r"missing\.intermittent\.model", "How single visits are missed"),
     (r"heterogeneity\.effect_sd\.([^.]+)", "SD of the effect between patients, {0}"),
     (r"lability\.([^.]+)", "Lability factor, {0}"),

@@ -137,6 +137,8 @@ class Dropout:
         Hazard ratio for a score one standard deviation worse; 1 for `mcar`.
     arm_hazard_ratio : ndarray, shape (A,)
     stratum_hazard_ratio : ndarray, shape (S,)
+    delta : ndarray, shape (A, K), points
+        Added to the scores of who has left.
     """
 
     model: Literal["mcar", "mar", "mnar"]
@@ -147,6 +149,7 @@ class Dropout:
     score_hazard_ratio_per_sd: float
     arm_hazard_ratio: FloatArray
     stratum_hazard_ratio: FloatArray
+    delta: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class State:
         When an event happened; infinite where it did not.
     records : dict of str to ndarray
         What mechanisms keep for reports: guesses, CADSS by infusion, sessions attended.
+    unseen : dict of str to ndarray, shape (R, N, V, K), points
+        Scores if they are not seen, by why, where they then differ.
     """
 
     model: PatientModel
@@ -56,6 +58,7 @@ class State:
     followed: Flags
     event_day: dict[str, Array] = field(default_factory=dict)
     records: dict[str, Array] = field(default_factory=dict)
+    unseen: dict[str, Array] = field(default_factory=dict)
 
     @property
     def variant(self) -> Variant:
