@@ -12,6 +12,7 @@ from trialsim import evidence
 from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress, progress_in_windows
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case
+from trialsim.scenario.timetable import days_of_infusions
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -43,14 +44,12 @@ class Parts(NamedTuple):
 
 def infusion_days(case: Case) -> tuple[tuple[float, ...], ...]:
     """Return the days of infusions of each arm."""
-    common = case.content.schedule.infusions
-    found = []
     for a, name in enumerate(case.arms):
         own = case.arm(a).infusions
         if own is not None:
             case.ledger.note(("arms", name, "infusions"), list(own))
-        found.append(tuple(common if own is None else own))
-    return tuple(found)
+    common = case.content.schedule.infusions
+    return tuple(days_of_infusions(common, case.arm(a)) for a in range(len(case.arms)))
 
 
 def infusion_model(case: Case, specific: FloatArray) -> resolved.InfusionModel | None:

@@ -88,6 +88,11 @@ def test_faults_of_therapies_and_contrasts_are_told(faults):
         assert any(words in line for line in told), (words, told)
 
 
+def test_an_effect_of_infusions_that_are_not_given_is_told(faults):
+    told = faults(MODEL, ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: none}"))
+    assert any("effects.ketamine: with course.infusion_model an effect comes with infusions" in t for t in told), told
+
+
 def test_two_arm_methods_do_not_take_contrasts_of_several(faults):
     told = faults(
         *FACTORIAL,
