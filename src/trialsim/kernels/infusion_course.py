@@ -113,3 +113,43 @@ def approach(days: Sequence[float] | Array, half_time_days: float) -> Array:
 def linear_progress(days: Sequence[float] | Array, start_day: float, end_day: float) -> Array:
     """Return the share of a change that is linear between two days, 0 before and 1 after, (V,)."""
     return np.clip((np.asarray(days, dtype=np.float64) - start_day) / (end_day - start_day), 0.0, 1.0)
+
+
+def progress_in_windows(
+    until: Sequence[float] | Array,
+    start_day: float,
+    end_day: float,
+    infusion_days: Sequence[float] | Array,
+    window_days: float,
+    given: Flags | None = None,
+) -> Array:
+    """Return the share of a linear change that is made within so many days after an infusion.
+
+    Parameters
+    ----------
+    until : sequence of float, shape (...)
+        What is made by this day is counted.
+    start_day, end_day : float
+        Of the linear change.
+    infusion_days : sequence of float, length I, or ndarray, shape (..., I)
+        Rising, of those given; windows that overlap count once.
+    window_days : float
+        Above 0; infinite where a window never closes.
+    given : ndarray of bool, shape (..., I), optional
+        Which infusions were given; all by default.
+
+    Returns
+    -------
+    ndarray, shape (...)
+        Between 0 and `linear_progress`.
+    """
+    last, infusions = np.asarray(until, dtype=np.float64), np.asarray(infusion_days, dtype=np.float64)
+    total, following = np.zeros(last.shape), np.full(last.shape, np.inf)
+    for i in range(infusions.shape[-1] - 1, -1, -1):
+        opens = infusions[..., i]
+        closes = np.minimum(opens + window_days, following)
+        made, before = (linear_progress(np.minimum(day, last), start_day, end_day) for day in (closes, opens))
+        received = np.ones(last.shape, dtype=bool) if given is None else given[..., i]
+        total = total + np.where(received, made - before, 0.0)
+        following = np.where(received, opens, following)
+    return total

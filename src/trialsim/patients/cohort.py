@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from trialsim.patients.counts import draw_counts
 from trialsim.patients.delivery import Delivery
-from trialsim.patients.missing import baseline_hazards, draw_presence
+from trialsim.patients.missing import baseline_hazards, draw_gaps
 from trialsim.patients.model import build_patient_model
 from trialsim.patients.population import draw_strata
 from trialsim.patients.trajectory import run_course
 from trialsim.patients.treatment import infusions_given, started
+from trialsim.patients.unseen import with_unseen
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import BLOCK_SIZE, Streams
 
@@ -34,7 +35,7 @@ class Cohort:
     stratum, arm : ndarray of int, shape (R, N)
     baseline : ndarray, shape (R, N, K), points
     scores : ndarray, shape (R, N, V, K), points
-        Had nobody left.
+        Of all, seen or not.
     present : ndarray of bool, shape (R, N, V)
         Whether the participant is seen at the visit: still there, and not missing it.
     counts : ndarray, shape (R, N, V, C), or None
@@ -152,21 +153,22 @@ class PatientSource:
             model, streams, stratum, arm, alone=alone, without=without, delivery=delivery, only_needed=only_needed
         )
         held = None if delivery is None else delivery.visited
-        present = draw_presence(model, self._hazards, state.baseline, state.scores, stratum, arm, streams, held=held)
+        gaps = draw_gaps(model, self._hazards, state.baseline, state.scores, stratum, arm, streams, held=held)
+        present = gaps.present & state.followed
         if delivery is not None:
-            present &= delivery.enrolled[..., None]
+            present &= delivery.visited & delivery.enrolled[..., None]
         return Cohort(
             stratum,
             arm,
             state.baseline,
-            state.scores,
-            present & state.followed,
+            with_unseen(state.scores, state.unseen, gaps),
+            present,
             draw_counts(model.variant, stratum, arm, streams),
             state.groups,
             {name: _first_visit_after(day, model.variant) for name, day in state.event_day.items()},
             state.event_day,
             state.records,
-            infusions_given(state, present & state.followed),
+            infusions_given(state, present),
             started(state) if delivery is None else started(state) & (delivery.left_day > 0.0),
             None if delivery is None else delivery.enrolled,
         )

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
 from trialsim.patients.model import PatientModel
 from trialsim.patients.trajectory import run_course
+from trialsim.patients.unseen import Gaps
 from trialsim.scenario.resolved import Dropout
 from trialsim.scenario.resolved_variation import Intermittent
 from trialsim.streams import Streams
@@ -91,7 +92,7 @@ def baseline_hazards(model: PatientModel) -> Hazards:
     return Hazards(leaving if dropout is not None else None, missing if intermittent is not None else None)
 
 
-def draw_presence(
+def draw_gaps(
     model: PatientModel,
     hazards: Hazards,
     baseline: Array,
@@ -101,8 +102,8 @@ def draw_presence(
     streams: Streams,
     *,
     held: Flags | None = None,
-) -> Flags:
-    """Return whether each participant is seen at each visit.
+) -> Gaps:
+    """Return who is not seen at each visit, for reasons of their own.
 
     Parameters
     ----------
@@ -118,14 +119,13 @@ def draw_presence(
 
     Returns
     -------
-    ndarray of bool, shape (R, N, V)
-        False from leaving on, and at single visits that are missed before.
+    Gaps
     """
     variant = model.variant
     dropout, intermittent = variant.dropout, variant.intermittent
-    present = np.ones(scores.shape[:3], dtype=bool)
+    gaps = Gaps(np.zeros(scores.shape[:3], dtype=bool), np.zeros(scores.shape[:3], dtype=bool))
     if dropout is None and intermittent is None:
-        return present if held is None else present & held
+        return gaps
     shape = strata.shape
     there = np.ones(shape, dtype=bool)
     if dropout is not None:
@@ -139,11 +139,12 @@ def draw_presence(
         if intermittent is not None and hazards.missing is not None:
             misses = -np.expm1(-hazards.missing[v] * seen.missing_ratio(intermittent, v))
             missed = _uniform(streams, "missed", day, shape) < misses
+            gaps.missed[:, :, v] = missed & there
+        gaps.left[:, :, v] = ~there
         if held is not None:
             missed = ~held[:, :, v] if missed is None else missed | ~held[:, :, v]
-        present[:, :, v] = there if missed is None else there & ~missed
         seen.visit(v, missed)
-    return present
+    return gaps
 
 
 class _Course(NamedTuple):

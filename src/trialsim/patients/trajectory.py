@@ -14,6 +14,7 @@ from trialsim.patients.entry import admit, record_baseline
 from trialsim.patients.mechanisms import Mechanism, State, mechanisms_of
 from trialsim.patients.model import PatientModel
 from trialsim.patients.scores import LatentCourse, draw_latent
+from trialsim.patients.unseen import deltas_of
 from trialsim.streams import Streams
 
 Array = NDArray[np.float64]
@@ -82,8 +83,13 @@ def run_course(
         mechanism.begin(state)
     for mechanism in mechanisms:
         mechanism.after(state, -1)
+    deltas = {why: points[arm] for why, points in deltas_of(model.variant).items()}
+    state.unseen.update({why: np.empty_like(state.scores) for why in deltas})
     for visit in range(state.scores.shape[2]):
-        state.scores[:, :, visit] = course.scores(visit, _shift(mechanisms, state, visit))
+        shift = _shift(mechanisms, state, visit)
+        state.scores[:, :, visit] = course.scores(visit, shift)
+        for why, delta in deltas.items():
+            state.unseen[why][:, :, visit] = course.scores(visit, delta if shift is None else shift + delta)
         for mechanism in mechanisms:
             mechanism.after(state, visit)
     return state

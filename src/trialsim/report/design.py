@@ -53,6 +53,7 @@ def design_facts(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[tup
         ("Groups of patients", _clusters_words),
         ("Leaving the trial", _dropout_words),
         ("Running the trial", _operations_words),
+        ("Missed visits", _missed_words),
     ]
     facts = [(term, either([text for text in across_variants(resolved, words) if text])) for term, words in told]
     facts = [(term, text) for term, text in facts if text]
@@ -72,9 +73,15 @@ def either(texts: Sequence[str]) -> str:
 
 
 def dropout_models(resolved: Mapping[str, Any]) -> list[str | None]:
-    """Return how patients leave, each way once: `mcar`, `mar`, or None for complete data."""
+    """Return how patients leave, each way once: `mcar`, `mar`, `mnar`, `delta`, or None for complete data."""
     dropouts = [variant["dropout"] for variant in variants_of(resolved)]
-    return list(dict.fromkeys(None if dropout is None else str(dropout["model"]) for dropout in dropouts))
+    return list(dict.fromkeys(None if one is None else "delta" if _deltas(one) else one["model"] for one in dropouts))
+
+
+def _deltas(part: Mapping[str, Any]) -> list[list[float]]:
+    """Return points added to unseen scores, by arm and outcome; nothing where they differ from no others."""
+    found = part.get("delta") or []
+    return found if any(points for by_outcome in found for points in by_outcome) else []
 
 
 def _estimand_labels(resolved: Mapping[str, Any]) -> dict[str, str]:
@@ -195,6 +202,50 @@ def _dropout_words(variant: Mapping[str, Any]) -> str:
     dropout = variant["dropout"]
     if dropout is None:
         return "Nobody leaves: complete data"
+    return _leaving_words(variant, dropout) + _delta_words(variant, dropout, "who left")
+
+
+def _missed_words(variant: Mapping[str, Any]) -> str:
+    missed = variant.get("intermittent")
+    if missed is None:
+        return ""
+    shares = [
+        f"{percent(float(share))} on day {number(float(day))}"
+        for day, share in zip(variant["visits_days"], missed["share"], strict=True)
+        if share
+    ]
+    text = f"Of those still there {joined(shares)}" if shares else "None"
+    return f"{text}; {_by_score(variant, missed, 'missed')}{_delta_words(variant, missed, 'missed visits')}"
+
+
+def _delta_words(variant: Mapping[str, Any], part: Mapping[str, Any], of: str) -> str:
+    """Return by how much unseen scores differ from those of like patients who are seen; nothing where they do not."""
+    told = []
+    for k, label in enumerate(variant["outcome_labels"]):
+        points = [float(by_outcome[k]) for by_outcome in _deltas(part)]
+        if len(set(points)) == 1 and points[0]:
+            told.append(f"{label} {points[0]:+g}")
+        elif any(points):
+            arms = zip(variant["arm_labels"], points, strict=True)
+            told.append(f"{label} {joined([f'{value:+g} under {arm}' for arm, value in arms])}")
+    if not told:
+        return ""
+    return (
+        f"; scores of {of} differ from those of like patients by, in points, {'; '.join(told)} (not at random, delta)"
+    )
+
+
+def _by_score(variant: Mapping[str, Any], part: Mapping[str, Any], unseen: str) -> str:
+    if part["model"] == "mcar":
+        return "completely at random"
+    outcome = variant["outcome_labels"][part["outcome"]]
+    ratio = number(float(part["score_hazard_ratio_per_sd"]))
+    if part["model"] == "mnar":
+        return f"not at random, by the {outcome} score {unseen} (hazard ratio {ratio} per SD worse)"
+    return f"at random given the last {outcome} score (hazard ratio {ratio} per SD worse)"
+
+
+def _leaving_words(variant: Mapping[str, Any], dropout: Mapping[str, Any]) -> str:
     shares = [
         f"{percent(float(share))} by day {number(float(day))}"
         for day, share in zip(dropout["days"], dropout["missing"], strict=True)
@@ -202,10 +253,4 @@ def _dropout_words(variant: Mapping[str, Any]) -> str:
     text = f"Missing {joined(shares)}"
     if dropout["never_starts"]:
         text += f", of whom {percent(float(dropout['never_starts']))} of the randomised never start"
-    if dropout["model"] == "mcar":
-        return f"{text}; completely at random"
-    outcome = variant["outcome_labels"][dropout["outcome"]]
-    ratio = number(float(dropout["score_hazard_ratio_per_sd"]))
-    if dropout["model"] == "mnar":
-        return f"{text}; not at random, by the {outcome} score to come (hazard ratio {ratio} per SD worse)"
-    return f"{text}; at random given the last {outcome} score (hazard ratio {ratio} per SD worse)"
+    return f"{text}; {_by_score(variant, dropout, 'to come')}"

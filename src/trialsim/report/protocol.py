@@ -117,7 +117,7 @@ def limitations(
         The summary of the run.
     provenance : sequence of mapping
         One per value.
-    dropout : sequence of {'mcar', 'mar', None}
+    dropout : sequence of {'mcar', 'mar', 'mnar', 'delta', None}
         How patients leave, several ways where that is varied; None is complete data.
     bounded : bool
         Whether any score that an analysis takes as normal lives on a bounded grid.
@@ -137,6 +137,9 @@ def limitations(
         "which can bias the estimate as well as cost power.",
         "mnar": "Leaving depends on scores that are not seen (missing not at random): analyses of what is seen are "
         "biased by it, and part of the bias shown is this.",
+        "delta": "Scores of those who left differ from those of like patients who stayed by points that are put in "
+        "(missing not at random, delta): analyses that take them for alike are biased, and part of the bias shown is "
+        "this.",
         "mar": "Leaving depends on scores that were observed (missing at random). Leaving that depends on the score "
         "that would have followed (missing not at random) is not simulated; bias under it can be larger.",
     }  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ MECHANISMS = {
     "mcar": "missing completely at random (MCAR)",
     "mar": "missing at random (MAR) given the scores seen",
     "mnar": "missing not at random (MNAR): by scores that are not seen",
+    "delta": "missing not at random (MNAR, delta): unseen scores differ from those of like patients who are seen",
 }
 """What depends on what, in a word."""
 
@@ -64,7 +66,19 @@ def dropout(case: Case) -> resolved.Dropout | None:
         score_hazard_ratio_per_sd=_score_hazard_ratio(case, given),
         arm_hazard_ratio=_arm_hazard_ratio(case, given),
         stratum_hazard_ratio=_stratum_hazard_ratio(case, given),
+        delta=delta(case, ("dropout", "delta"), given.delta),
     )
+
+
+def delta(case: Case, path: tuple[str, ...], given: Mapping[str, Any] | None) -> FloatArray:
+    """Return by how much unseen scores differ from those of like patients who are seen, shape (A, K), points."""
+    points = np.zeros((len(case.arms), len(case.outcomes)))
+    for outcome, value in (given or {}).items():
+        by_arm = value if isinstance(value, Mapping) else dict.fromkeys(case.arms, value)
+        points[:, case.outcomes.index(outcome)] = [by_arm.get(arm, 0.0) for arm in case.arms]
+        case.ledger.note((*path, outcome), value, MECHANISMS["delta"])
+    points.flags.writeable = False
+    return points
 
 
 def _missing_by(case: Case, given: schema.Dropout) -> dict[float, float]:

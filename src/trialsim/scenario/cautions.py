@@ -5,7 +5,8 @@ from __future__ import annotations
 from trialsim.errors import Fault
 from trialsim.scenario.document import Node
 from trialsim.scenario.paths import fault_at
-from trialsim.scenario.schema import Arm, Content
+from trialsim.scenario.schema import Content
+from trialsim.scenario.timetable import days_of_infusions
 from trialsim.scenario.words import number
 
 
@@ -24,7 +25,8 @@ def cautions(content: Content, root: Node) -> list[Fault]:
 
 def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
     primary = content.estimands["primary"]
-    last = max((day for arm in content.arms.values() for day in _infusions(content, arm)), default=0.0)
+    common = content.schedule.infusions
+    last = max((day for arm in content.arms.values() for day in days_of_infusions(common, arm)), default=0.0)
     if primary.visit > last:  # a visit on the day of an infusion comes before it
         return []
     message = (
@@ -32,9 +34,3 @@ def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
         "what the later infusions add is not part of the answer"
     )
     return [fault_at(root, ("estimands", "primary", "visit"), message)]
-
-
-def _infusions(content: Content, arm: Arm | None) -> tuple[float, ...]:
-    if arm is not None and arm.infusion == "none":
-        return ()
-    return content.schedule.infusions if arm is None or arm.infusions is None else arm.infusions

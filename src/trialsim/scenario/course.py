@@ -77,7 +77,7 @@ def course(case: Case, baseline_mean: FloatArray, baseline_sd: FloatArray, sprea
         change = modelled_change(case, Parts(natural, specific), model)
     besides = therapies(case, spread.post_sd)
     for therapy in besides:
-        change = change + therapy.effect[:, :, None, :] * therapy.progress[:, None]
+        change = change + therapy.effect[:, :, None, :] * therapy.progress[:, None, :, None]
     mean = baseline_mean[:, None, :] + change
     _put_given_means(case, mean)
     return Course(mean, model, besides)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from trialsim import evidence
-from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress
+from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress, progress_in_windows
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case
+from trialsim.scenario.timetable import days_of_infusions
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -41,14 +44,12 @@ class Parts(NamedTuple):
 
 def infusion_days(case: Case) -> tuple[tuple[float, ...], ...]:
     """Return the days of infusions of each arm."""
-    common = case.content.schedule.infusions
-    found = []
     for a, name in enumerate(case.arms):
         own = case.arm(a).infusions
         if own is not None:
             case.ledger.note(("arms", name, "infusions"), list(own))
-        found.append(tuple(common if own is None else own))
-    return tuple(found)
+    common = case.content.schedule.infusions
+    return tuple(days_of_infusions(common, case.arm(a)) for a in range(len(case.arms)))
 
 
 def infusion_model(case: Case, specific: FloatArray) -> resolved.InfusionModel | None:
@@ -110,37 +111,64 @@ def therapies(case: Case, post_sd: FloatArray) -> tuple[resolved.Therapy, ...]:
     found = []
     for name, given in case.content.therapies.items():
         arms = tuple(a for a in range(len(case.arms)) if case.arm(a).therapy == name)
-        weeks = _of_therapy(case, name, given.weeks, "weeks", "defaults.dbt.sessions")
-        onset = _of_therapy(case, name, given.onset_weeks, "onset_weeks", "defaults.dbt.onset")
-        synergy = _of_therapy(case, name, given.synergy, "synergy", "defaults.dbt.synergy")
-        end = given.start_day + DAYS_PER_WEEK * weeks
+        onset_day, end_day = _growth(case, name)
+        window = _synergy_window(case, name)
         effect = np.zeros((len(case.arms), len(case.strata), len(case.measures)))
-        whole = _therapy_effect(case, name, given, post_sd)
-        for a in arms:
-            with_drug = case.arm(a).infusion == "ketamine"
-            effect[a] = whole * (1.0 + synergy * with_drug)
+        effect[list(arms)] = _therapy_effect(case, name, given, post_sd)
+        synergy = _synergy(case, name, arms)
         found.append(
             resolved.Therapy(
                 name=name,
                 label=given.label or name.replace("_", " "),
                 arms=arms,
                 effect=_frozen(effect),
-                progress=therapy_progress(case, name),
+                progress=_with_synergy(case, name, synergy, window),
                 start_day=given.start_day,
-                end_day=end,
-                onset_day=given.start_day + DAYS_PER_WEEK * onset,
+                end_day=end_day,
+                onset_day=onset_day,
+                synergy=synergy,
+                synergy_window_days=window,
             )
         )
     return tuple(found)
 
 
+def _synergy(case: Case, name: str, arms: Sequence[int]) -> FloatArray:
+    """Return the share by which what a therapy brings is more in each arm, shape (A,)."""
+    share = _of_therapy(case, name, case.content.therapies[name].synergy, "synergy", "defaults.dbt.synergy")
+    return _frozen(
+        np.array([share * (a in arms and case.arm(a).infusion == "ketamine") for a in range(len(case.arms))])
+    )
+
+
+def _synergy_window(case: Case, name: str) -> float:
+    """Return the days after an infusion in which a therapy brings more; infinite where it always does."""
+    given, path = case.content.therapies[name].synergy_window_days, ("therapies", name, "synergy_window_days")
+    case.ledger.note(path, given, "" if given is not None else "the whole therapy, whatever the days of infusions")
+    return math.inf if given is None else given
+
+
+def _with_synergy(case: Case, name: str, synergy: FloatArray, window: float) -> FloatArray:
+    """Return the share of a therapy's effect that there is in each arm at each visit, with synergy, shape (A, V)."""
+    progress = therapy_progress(case, name)
+    if math.isinf(window):
+        return _frozen(progress * (1.0 + synergy[:, None]))
+    begin, end = _growth(case, name)
+    in_windows = [progress_in_windows(case.visits, begin, end, days, window) for days in infusion_days(case)]
+    return _frozen(progress + synergy[:, None] * np.stack(in_windows))
+
+
 def therapy_progress(case: Case, name: str) -> FloatArray:
-    """Return the share of a therapy's effect that there is at each visit, shape (V,)."""
+    """Return the share of a therapy's effect that there is at each visit without synergy, shape (V,)."""
+    return _frozen(linear_progress(case.visits, *_growth(case, name)))
+
+
+def _growth(case: Case, name: str) -> tuple[float, float]:
+    """Return the days between which a therapy's effect grows."""
     given = case.content.therapies[name]
     weeks = _of_therapy(case, name, given.weeks, "weeks", "defaults.dbt.sessions")
     onset = _of_therapy(case, name, given.onset_weeks, "onset_weeks", "defaults.dbt.onset")
-    begin, end = (given.start_day + DAYS_PER_WEEK * after for after in (onset, weeks))
-    return _frozen(linear_progress(case.visits, begin, end))
+    return given.start_day + DAYS_PER_WEEK * onset, given.start_day + DAYS_PER_WEEK * weeks
 
 
 def _of_therapy(case: Case, name: str, value: float | None, key: str, source: str) -> float:

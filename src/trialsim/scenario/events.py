@@ -14,6 +14,7 @@ from trialsim.scenario.arrangement import MECHANISMS
 from trialsim.scenario.case import Case
 from trialsim.scenario.known_events import KnownEvent, known_event
 from trialsim.scenario.resolved_events import Event, Strategy
+from trialsim.scenario.timetable import days_of_infusions
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray, Therapy
@@ -91,18 +92,21 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
     )
     case.ledger.note((*path, "from_day"), given.from_day)
     case.ledger.note((*path, "only_after"), after)
-    until, per_day = _hazard(case, name, given, known, therapies)
+    pieces = _hazard(case, name, given, known, therapies)
     stops = {
         key: getattr(known, key) if getattr(given, key) is None else getattr(given, key)
         for key in ("stops_infusions", "stops_therapy", "ends_follow_up")
     }
     for key, value in stops.items():
         case.ledger.note((*path, key), value)
+    until_day = _until(case, name, given, stops, pieces[0])
+    if until_day is not None and given.until_day is None:
+        pieces = _while_infusions_last(case, given, *pieces)
     return Event(
         name=name,
         label=given.label or name.replace("_", " "),
-        hazard_until=until,
-        per_day=per_day,
+        hazard_until=pieces[0],
+        per_day=pieces[1],
         outcome=case.outcomes.index(outcome),
         score_hazard_ratio_per_sd=_number(
             case,
@@ -114,7 +118,7 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         ),
         depends_on=given.depends_on,
         from_day=given.from_day,
-        until_day=_until(case, name, given, stops, until),
+        until_day=until_day,
         only_after=after,
         response=_response(case, outcome),
         therapy_hazard_ratio=_by_therapy(case, name, given, known, therapies),
@@ -149,10 +153,26 @@ def _until(
     return last
 
 
+def _while_infusions_last(
+    case: Case, given: schema.Event, until: tuple[float, ...], per_day: FloatArray
+) -> tuple[tuple[float, ...], FloatArray]:
+    """Return hazards, in pieces, that are 0 in each arm after its last infusion, or after the last share given."""
+    shares: Mapping[str, Any] = given.share_by or {}
+    by_arm = {arm: one if isinstance(one := shares.get(arm), Mapping) else {} for arm in case.arms}
+    common = [float(day) for day, share in shares.items() if not isinstance(share, Mapping)]
+    last = [
+        max([_last_infusion(case, a), *common, *(float(day) for day in by_arm[arm])]) for a, arm in enumerate(case.arms)
+    ]
+    days = tuple(sorted({*until, *(day for day in last if day > 0.0)}))
+    starts = np.array([0.0, *days[:-1]])
+    piece = np.minimum(np.searchsorted(until, starts, side="right"), len(until) - 1)
+    over = starts >= np.array(last)[:, None]
+    return days, _frozen(np.where(over[:, None, :], 0.0, per_day[:, :, piece]))
+
+
 def _last_infusion(case: Case, arm: int) -> float:
     """Return the day of an arm's last infusion, 0 where it has none."""
-    own = case.arm(arm).infusions
-    return max(case.content.schedule.infusions if own is None else own, default=0.0)
+    return max(days_of_infusions(case.content.schedule.infusions, case.arm(arm)), default=0.0)
 
 
 def driving_outcome(case: Case) -> str:
@@ -226,6 +246,7 @@ def _shares(case: Case, name: str, given: schema.Event, therapies: Sequence[Ther
             by_arm = dict.fromkeys(case.arms, by_arm)
         return {arm: {float(day): share for day, share in one.items()} for arm, one in by_arm.items()}
     found = {}
+    last = [_last_infusion(case, a) for a in range(len(case.arms))]
     for a, arm in enumerate(case.arms):
         if name == "leave_therapy":
             quantity = evidence.get("defaults.dbt.treatment_dropout")
@@ -233,7 +254,8 @@ def _shares(case: Case, name: str, given: schema.Event, therapies: Sequence[Ther
         else:
             kind = "ketamine" if case.arm(a).infusion == "ketamine" else "control"
             quantity = evidence.get(f"defaults.safety.stops_for_adverse_event.{kind}")
-            day = min(_COURSE_DAYS, _last_infusion(case, a)) or _COURSE_DAYS
+            # Who has no infusions stops none.
+            day = min(_COURSE_DAYS, last[a]) or (None if any(last) else _COURSE_DAYS)
         if day is not None:
             found[arm] = {day: float(quantity.value or 0.0)}
             case.ledger.evidence((*path, arm, f"{day:g}"), quantity)

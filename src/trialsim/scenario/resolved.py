@@ -7,6 +7,7 @@ one participant, the baselines of all outcomes first, then visit 1 of all outcom
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -141,6 +142,8 @@ class Dropout:
         Hazard ratio for a score one standard deviation worse; 1 for `mcar`.
     arm_hazard_ratio : ndarray, shape (A,)
     stratum_hazard_ratio : ndarray, shape (S,)
+    delta : ndarray, shape (A, K), points
+        Added to the scores of who has left.
     """
 
     model: Literal["mcar", "mar", "mnar"]
@@ -151,6 +154,7 @@ class Dropout:
     score_hazard_ratio_per_sd: float
     arm_hazard_ratio: FloatArray
     stratum_hazard_ratio: FloatArray
+    delta: FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +187,18 @@ class Therapy:
     arms : tuple of int
         Arms that have it.
     effect : ndarray, shape (A, S, K), points
-        What it adds by its end, with any synergy; 0 in other arms.
-    progress : ndarray, shape (V,)
-        Share of that at each visit for a patient who goes on.
+        What it adds by its end without synergy; 0 in other arms.
+    progress : ndarray, shape (A, V)
+        Share of that at each visit, with synergy, for a patient who goes on and gets all infusions.
     start_day, end_day : float
     onset_day : float
         Day from which the effect grows, evenly up to `end_day`.
     attendance : Attendance or None
         None where everybody attends alike; otherwise `effect` is that of the average attendance.
+    synergy : ndarray, shape (A,)
+        Share by which what is gained is more in each arm.
+    synergy_window_days : float
+        Days after an infusion in which it is; infinite where it always is.
     """
 
     name: str
@@ -200,7 +208,9 @@ class Therapy:
     progress: FloatArray
     start_day: float
     end_day: float
-    onset_day: float = 0.0
+    onset_day: float
+    synergy: FloatArray
+    synergy_window_days: float = math.inf
     attendance: Attendance | None = None
 
 

@@ -26,12 +26,15 @@ class Intermittent:
         Index of the outcome whose score drives the hazard.
     score_hazard_ratio_per_sd : float
         Hazard ratio for a score one standard deviation worse; 1 for `mcar`.
+    delta : ndarray, shape (A, K), points
+        Added to the scores at missed visits.
     """
 
     model: Literal["mcar", "mar", "mnar"]
     share: FloatArray
     outcome: int
     score_hazard_ratio_per_sd: float
+    delta: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

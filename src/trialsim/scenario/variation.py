@@ -12,7 +12,7 @@ import numpy as np
 from trialsim import evidence
 from trialsim.kernels.infusion_course import infusion_level
 from trialsim.scenario import schema
-from trialsim.scenario.arrangement import MECHANISMS
+from trialsim.scenario.arrangement import MECHANISMS, delta
 from trialsim.scenario.case import Case
 from trialsim.scenario.course import visit_timing
 from trialsim.scenario.dynamics import DAYS_PER_WEEK, infusion_days
@@ -43,6 +43,7 @@ def intermittent(case: Case) -> Intermittent | None:
         share=_frozen(share),
         outcome=case.outcomes.index(outcome) if given.model != "mcar" else 0,
         score_hazard_ratio_per_sd=_hazard_ratio(case, given),
+        delta=delta(case, (*path, "delta"), given.delta),
     )
 
 
@@ -223,8 +224,8 @@ def raters(case: Case, sd: FloatArray, share: FloatArray) -> Raters | None:
 def with_known_truth(case: Case, estimands: Sequence[Estimand]) -> tuple[Estimand, ...]:
     """Return estimands without the true values that the means do not give exactly any more.
 
-    What differs between people has mean 0, but near a bound of a scale less of it arrives on one side than on the
-    other. Such true values are found from potential outcomes.
+    Unseen scores may differ from those that the means are of. What differs between people has mean 0, but near a bound
+    of a scale less of it arrives on one side than on the other. Such true values are found from potential outcomes.
     """
     return tuple(
         replace(one, true_value=None) if one.true_value is not None and _moves_means(case, one.outcome) else one
@@ -233,8 +234,11 @@ def with_known_truth(case: Case, estimands: Sequence[Estimand]) -> tuple[Estiman
 
 
 def _moves_means(case: Case, k: int) -> bool:
-    """Return whether what differs between people moves an outcome's mean scores."""
+    """Return whether what differs between people, or between those seen or not, moves an outcome's mean scores."""
     content, outcome = case.content, case.outcomes[k]
+    unseen = [part.delta for part in (content.dropout, content.missing and content.missing.intermittent) if part]
+    if any(outcome in (given or ()) for given in unseen):
+        return True
     if case.measures[k].scale is None:
         return False
     by_person = content.heterogeneity is not None and bool(content.heterogeneity.effect_sd.get(outcome))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress
+from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress, progress_in_windows
 
 SETTINGS = {"gain": 0.45, "half_life_days": 21.0, "onset_days": 1.0}
 
@@ -60,3 +60,25 @@ def test_four_infusions_rise_as_the_evidence_has_it():
 def test_shares_of_a_change_in_time():
     np.testing.assert_allclose(approach([0, 3, 6], 3.0), [0.0, 0.5, 0.75])
     np.testing.assert_allclose(linear_progress([0, 14, 77, 140, 200], 14, 140), [0, 0, 0.5, 1, 1])
+
+
+def test_progress_in_windows_is_what_days_in_them_add():
+    """Day by day: of a change of 1/20 a day from day 5 to 25, the days within 6 of an infusion that was given."""
+    infusions, until = [0.0, 3.0, 10.0, 24.0], np.array([0.0, 4.0, 8.0, 12.0, 18.0, 40.0])
+    for given in ([True] * 4, [True, False, True, True], [True, True, False, False], [False] * 4):
+        minutes = np.arange(0.0, 40.0, 0.01) + 0.005
+        opened = np.any(
+            [g & (d < minutes) & (minutes < d + 6.0) for d, g in zip(infusions, given, strict=True)], axis=0
+        )
+        growing = opened & (minutes > 5.0) & (minutes < 25.0)
+        expected = [0.01 / 20.0 * (growing & (minutes < day)).sum() for day in until]
+        received = np.broadcast_to(given, (6, 4))
+        found = progress_in_windows(until, 5.0, 25.0, infusions, 6.0, received)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+    np.testing.assert_array_equal(
+        progress_in_windows(until, 5.0, 25.0, infusions, 6.0, np.ones((6, 4), dtype=bool)),
+        progress_in_windows(until, 5.0, 25.0, infusions, 6.0),
+    )
+    np.testing.assert_allclose(
+        progress_in_windows(until, 5.0, 25.0, [0.0], np.inf), linear_progress(until, 5.0, 25.0), atol=1e-15
+    )

@@ -5,7 +5,7 @@ import pytest
 
 from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import blinded, compute_block, draw_block
-from trialsim.patients.missing import baseline_hazards, draw_presence
+from trialsim.patients.missing import baseline_hazards, draw_gaps
 from trialsim.patients.model import build_patient_model
 from trialsim.streams import Streams
 
@@ -64,7 +64,8 @@ def presence(scores, asked, *, baseline=20.0):
     everybody = np.zeros(shape, dtype=np.intp)
     course = np.broadcast_to(np.asarray(scores, dtype=float)[:, None], (*shape, 3, 1))
     hazards = baseline_hazards(model)
-    return draw_presence(model, hazards, np.full((*shape, 1), baseline), course, everybody, everybody, Streams(1, 0))
+    start = np.full((*shape, 1), baseline)
+    return draw_gaps(model, hazards, start, course, everybody, everybody, Streams(1, 0)).present
 
 
 STEEP = {"score_hazard_ratio_per_sd": 20.0}

@@ -155,7 +155,9 @@ def test_operations_join_where_they_are_known(five, monkeypatch):
     assert "not known" in rows["base"]["over_budget"]
     assert any("left out of the Pareto front" in note for note in found.notes)
     # With the same luck in all designs months are told apart without error.
-    monkeypatch.setattr(simulating, "operational_metrics", lambda _, variant, cell: {"months": variant.sample_sizes[cell] + luck})
+    monkeypatch.setattr(
+        simulating, "operational_metrics", lambda _, variant, cell: {"months": variant.sample_sizes[cell] + luck}
+    )
     found, _ = compare(five[0], five[2], Request(metric="months"), replicates=500)
     assert [d["rank"]["worst"] for d in found.designs] == [4, 4, 5, 4, 4]
     assert "months" in found.front_metrics

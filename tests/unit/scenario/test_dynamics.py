@@ -74,17 +74,23 @@ def test_main_effects_interaction_and_simple_effects_of_a_factorial(resolved, co
 def test_faults_of_therapies_and_contrasts_are_told(faults):
     told = faults(
         ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dtb}"),
-        ("simulation:", "therapies: {dbt: {effects: {qids_sr16: {}}}}\nsimulation:"),
+        ("simulation:", "therapies: {dbt: {synergy_window_days: 7, effects: {qids_sr16: {}}}}\nsimulation:"),
         (CONTRAST, "contrast: {ketamine: 1, midazolam: -0.5}"),
     )
     expected = (
         "arms.ketamine.therapy: there is no therapy 'dtb'; did you mean 'dbt'?",
         "therapies.dbt: no arm has it",
+        "therapies.dbt.synergy_window_days: give synergy too",
         "therapies.dbt.effects.qids_sr16: give either points or standardised",
         "estimands.primary.contrast: weights must add to 0, not 0.5",
     )
     for words in expected:
         assert any(words in line for line in told), (words, told)
+
+
+def test_an_effect_of_infusions_that_are_not_given_is_told(faults):
+    told = faults(MODEL, ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: none}"))
+    assert any("effects.ketamine: with course.infusion_model an effect comes with infusions" in t for t in told), told
 
 
 def test_two_arm_methods_do_not_take_contrasts_of_several(faults):

@@ -53,6 +53,31 @@ def test_known_events_have_numbers_from_the_catalogue(resolved):
     assert provenance(found, "events.rescue.effect").tag == "assumed"
 
 
+def test_infusions_are_stopped_in_an_arm_while_it_has_some_to_come(resolved):
+    """A fifth infusion on day 13, four infusions up to day 10, and none at all."""
+    arms = (
+        "  ketamine: {infusion: ketamine}",
+        "  ketamine: {infusion: ketamine, infusions: [0, 3, 7, 10, 13]}\n  usual: {infusion: none, therapy: dbt}",
+    )
+    ratio = ("ratio: [1, 1], block_sizes: [4, 6]", "ratio: [1, 1, 1]")
+    model = (MODEL[0], MODEL[1].replace("{}}\nth", "{}, control_change: {qids_sr16: -3, madrs: -5}}\nth"))
+    for given in ("{}", "{per_day: 0.01}"):
+        found = resolved(model, arms, ratio, events(f"stop_infusions: {given}")).variants[0]
+        (stop,) = found.events
+        assert found.infusion_days == ((0, 3, 7, 10), (0, 3, 7, 10, 13), ())
+        assert stop.until_day == 13.0
+        piece = np.searchsorted(stop.hazard_until[:-1], [0.0, 9.9, 10.1, 12.9], side="right")
+        happens = stop.per_day[:, 0, piece] > 0.0
+        np.testing.assert_array_equal(happens[:2], [[True, True, False, False], [True] * 4])
+        assert not happens[2].any()
+    shares = "stop_infusions: {arms: [midazolam, ketamine], share_by: {midazolam: {14: 0.05}, ketamine: {14: 0.1}}}"
+    (stop,) = resolved(model, arms, ratio, events(shares)).variants[0].events
+    # A share that is asked for by day 14 is reached, though the last infusion is before.
+    piece = np.searchsorted(stop.hazard_until[:-1], [9.9, 10.1, 13.1], side="right")
+    assert (stop.per_day[:2, 0, piece] > 0.0).all()
+    assert stop.until_day == 14.0
+
+
 def test_what_stops_treatment_comes_first_and_nothing_before_what_it_waits_for(resolved):
     text = (
         "c: {per_day: .1, only_after: b}\n  b: {per_day: .1, only_after: a}\n  a: {per_day: .1}\n  stop_infusions: {}"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 
 from trialsim.patients.mechanisms.attendance import SessionsAttended
 from trialsim.patients.mechanisms.base import Mechanism, State
@@ -16,6 +17,7 @@ from trialsim.patients.mechanisms.therapy import TherapyStopped
 from trialsim.patients.mechanisms.unblinding import Believing
 from trialsim.scenario.known_events import EXPECTANCY
 from trialsim.scenario.resolved import Variant
+from trialsim.scenario.resolved_events import Event
 
 __all__ = ["Mechanism", "State", "mechanisms_of"]
 
@@ -39,7 +41,7 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = (), delivered: b
         found.append(Events(events))
     if variant.infusion_model is not None and (events or delivered):
         found.append(InfusionsNotGiven(variant.infusion_model))
-    if variant.therapies and (delivered or any(event.stops_therapy for event in events)):
+    if variant.therapies and (delivered or _therapies_may_fall_short(variant, events)):
         found.append(TherapyStopped([therapy for therapy in variant.therapies if therapy.attendance is None]))
     if any(therapy.attendance is not None for therapy in variant.therapies):
         found.append(SessionsAttended(variant.therapies))
@@ -54,3 +56,9 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = (), delivered: b
     if variant.unblinding is not None:
         found.append(Believing(variant.unblinding, counted=EXPECTANCY not in off))
     return tuple(found)
+
+
+def _therapies_may_fall_short(variant: Variant, events: Sequence[Event]) -> bool:
+    """Return whether an event stops therapy, or infusions that a therapy's synergy waits for."""
+    windows = any(not math.isinf(one.synergy_window_days) and one.synergy.any() for one in variant.therapies)
+    return any(event.stops_therapy or (event.stops_infusions and windows) for event in events)

@@ -8,10 +8,12 @@ attended of those planned before t, as a share, the therapy's effect at t is
 
 where E π(t) is the effect that the scenario asks for. It is thus that of the average attendance, stopping of that kind
 included, as in trials that analyse everybody as randomised; what is added here has mean 0. Events come on top.
+Where sessions bring more within a window after an infusion, that part goes by the sessions in such windows.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,7 +22,7 @@ from scipy.special import betaincinv
 
 from trialsim.patients.mechanisms.base import State
 from trialsim.patients.mechanisms.events import THERAPY_UNTIL
-from trialsim.patients.mechanisms.therapy import own_progress
+from trialsim.patients.mechanisms.therapy import always_gained, own_progress
 from trialsim.scenario.resolved import Therapy
 from trialsim.scenario.resolved_variation import Attendance
 
@@ -59,14 +61,17 @@ class SessionsAttended:
         total = None
         for (therapy, attendance), came in zip(self._therapies, self._came, strict=True):
             planned = _planned(attendance, state.day(visit))
-            if not planned or therapy.progress[visit] == 0.0:
+            if not planned or not therapy.progress[:, visit].any():
                 continue  # nothing is gained yet by anybody, late or not
             share = _attended(state, attendance, came, planned) / planned
             excess = share / average_attendance(attendance, planned) - 1.0
-            gained = therapy.progress[visit] * excess
+            always = always_gained(state, therapy, visit)[state.arm]
+            gained = always * excess
+            if not math.isinf(therapy.synergy_window_days):
+                gained = gained + _gained_in_windows(state, therapy, attendance, came[..., :planned], visit)
             if state.delivery is not None:
-                own = own_progress(state, therapy, visit, stops=False)
-                gained = gained + (own - therapy.progress[visit]) * (1.0 + excess)
+                own = own_progress(state, therapy, visit, stops=False, windows=False)
+                gained = gained + (own - always) * (1.0 + excess)
             part = gained[..., None] * therapy.effect[state.arm, state.stratum]
             total = part if total is None else total + part
         return total
@@ -81,6 +86,23 @@ class SessionsAttended:
             state.records[SESSIONS] += _attended(state, attendance, came, _planned(attendance, state.day(last)))
 
 
+def _gained_in_windows(state: State, therapy: Therapy, attendance: Attendance, came: Flags, visit: int) -> Array:
+    """Return what sessions in windows after infusions add to or take from their average gain, shape (R, N)."""
+    gained, planned = np.zeros(state.shape), came.shape[2]
+    sessions = np.asarray(attendance.session_days[:planned])
+    for arm in np.flatnonzero(therapy.synergy):
+        inside, infused = state.arm == arm, np.asarray(state.variant.infusion_days[arm])[:, None]
+        opened = (infused <= sessions) & (sessions <= infused + therapy.synergy_window_days)
+        average = _expected(attendance, planned)[opened.any(axis=0)].sum()
+        if average == 0.0:
+            continue
+        within = state.received[inside][:, : len(infused)].astype(np.intp) @ opened.astype(np.intp) > 0
+        going = came[inside] & (sessions < state.records[THERAPY_UNTIL][inside][:, None])
+        whole = therapy.progress[arm, visit] - always_gained(state, therapy, visit)[arm]
+        gained[inside] = whole * ((going & within).sum(axis=1) / average - 1.0)
+    return gained
+
+
 def average_attendance(attendance: Attendance, planned: int) -> float:
     """Return the mean share attended of the first sessions planned, Ā.
 
@@ -90,8 +112,13 @@ def average_attendance(attendance: Attendance, planned: int) -> float:
     planned : int
         At least 1.
     """
+    return float(_expected(attendance, planned).mean())
+
+
+def _expected(attendance: Attendance, planned: int) -> Array:
+    """Return the mean share who attend each of the first sessions planned, shape (planned,)."""
     elapsed = np.asarray(attendance.session_days[:planned]) - attendance.session_days[0]
-    return float(attendance.mean * np.exp(-attendance.stop_hazard_per_day * elapsed).mean())
+    return np.asarray(attendance.mean * np.exp(-attendance.stop_hazard_per_day * elapsed))
 
 
 def _planned(attendance: Attendance, day: float) -> int:

@@ -43,6 +43,8 @@ class State:
         When an event happened; infinite where it did not.
     records : dict of str to ndarray
         What mechanisms keep for reports: guesses, CADSS by infusion, sessions attended.
+    unseen : dict of str to ndarray, shape (R, N, V, K), points
+        Scores if they are not seen, by why, where they then differ.
     delivery : Delivery or None
         What was delivered; None where all of it was, on time.
     """
@@ -59,6 +61,7 @@ class State:
     followed: Flags
     event_day: dict[str, Array] = field(default_factory=dict)
     records: dict[str, Array] = field(default_factory=dict)
+    unseen: dict[str, Array] = field(default_factory=dict)
     delivery: Delivery | None = None
 
     @property

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
@@ -62,8 +64,24 @@ def check_dropout(bench: Bench) -> None:
         )
     bench.keys((*path, "arm_hazard_ratio"), dropout.arm_hazard_ratio or {}, bench.arms, "arm")
     bench.keys((*path, "stratum_hazard_ratio"), dropout.stratum_hazard_ratio or {}, bench.strata, "stratum")
+    check_delta(bench, (*path, "delta"), dropout.delta)
     if dropout.missing_by is not None:
         _check_missing(bench, dropout, dropout.missing_by)
+
+
+def check_delta(bench: Bench, path: tuple[str, ...], given: Mapping[str, Any] | None) -> None:
+    """Check the outcomes and arms of points that are added to unseen scores.
+
+    Parameters
+    ----------
+    bench : Bench
+    path : tuple of str
+    given : mapping of outcome to points, for all arms or by arm
+    """
+    bench.keys(path, given or {}, bench.outcomes, "outcome")
+    for outcome, value in (given or {}).items():
+        if isinstance(value, Mapping):
+            bench.keys((*path, outcome), value, bench.arms, "arm")
 
 
 def _check_missing(bench: Bench, dropout: schema.Dropout, missing_by: dict[str, float]) -> None:

@@ -147,6 +147,8 @@ def check_therapies(bench: Bench) -> None:
                 bench.report((*path, "effects", outcome), "give either points or standardised", key=True)
             bench.by_stratum((*path, "effects", outcome, "points"), effect.points)
             bench.by_stratum((*path, "effects", outcome, "standardised"), effect.standardised)
+        if therapy.synergy_window_days is not None and therapy.synergy is None:
+            bench.report((*path, "synergy_window_days"), "give synergy too: how much more sessions bring in the window")
         if therapy.weeks is not None and therapy.onset_weeks is not None and therapy.onset_weeks >= therapy.weeks:
             bench.report((*path, "onset_weeks"), f"must be below weeks, {number(therapy.weeks)}")
 

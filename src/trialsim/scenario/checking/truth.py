@@ -6,6 +6,7 @@ from math import isclose
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
+from trialsim.scenario.timetable import days_of_infusions
 from trialsim.scenario.words import count, listed, number
 
 _NAMES_ALL = "name every outcome (0 for no effect)"
@@ -130,6 +131,7 @@ def check_effects(bench: Bench) -> None:
     for arm, effect in bench.effects.items():
         _check_kind(bench, arm, effect)
         _check_controls(bench, arm, effect)
+        _check_infused(bench, arm)
         for kind in ("open_label_change", "points", "standardised"):
             changes = getattr(effect, kind)
             if isinstance(changes, dict):
@@ -178,6 +180,18 @@ def _check_kind(bench: Bench, arm: str, effect: schema.Effect) -> None:
     if shared:
         message = "with open_label_change the control arm's course is given twice; keep one, or use points"
         bench.report(("course", "control_change"), message, key=True)
+
+
+def _check_infused(bench: Bench, arm: str) -> None:
+    """Check that an arm whose effect comes with infusions has some."""
+    if bench.course is None or bench.course.infusion_model is None or bench.schedule is None:
+        return
+    if not days_of_infusions(bench.schedule.infusions, (bench.arms or {}).get(arm)):
+        message = (
+            "with course.infusion_model an effect comes with infusions and this arm has none: give it infusions, or "
+            "describe what it has under therapies"
+        )
+        bench.report(("effects", arm), message, key=True)
 
 
 def _check_controls(bench: Bench, arm: str, effect: schema.Effect) -> None:

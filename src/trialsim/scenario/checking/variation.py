@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trialsim.scenario.checking.bench import Bench
+from trialsim.scenario.checking.design import check_delta
 from trialsim.scenario.words import listed, number
 
 
@@ -18,6 +19,7 @@ def check_missing(bench: Bench) -> None:
                 days = listed(f"{day:g}" for day in bench.visits)
                 message = f"there is no visit on day {float(key):g}; visits are on days {days}"
                 bench.report((*path, "share", key), message, key=True)
+    check_delta(bench, (*path, "delta"), given.delta)
     if given.outcome is not None:
         bench.known((*path, "outcome"), given.outcome, bench.outcomes, "outcome")
     for key in ("outcome", "score_hazard_ratio_per_sd"):

@@ -19,6 +19,7 @@ from trialsim.scenario.schema.values import (
     MeansByStratum,
     Name,
     Number,
+    NumberByArm,
     NumberByStratum,
     Positive,
     PositiveByStratum,
@@ -193,6 +194,10 @@ class Therapy(Section):
     synergy: Number | None = Field(
         None, description="Share by which the effect is larger in arms with ketamine (0: effects add up)."
     )
+    synergy_window_days: Positive | None = Field(
+        None,
+        description="Days after an infusion in which sessions bring that much more; default: they always do.",
+    )
 
 
 class VisitCorrelation(Section):
@@ -247,6 +252,12 @@ class Dropout(Section):
     )
     arm_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per arm; default 1.")
     stratum_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per stratum.")
+    delta: dict[Name, NumberByArm] | None = Field(
+        None,
+        min_length=1,
+        description="Points by which unseen scores of who left differ from those of like patients who stayed, by "
+        "outcome, for all arms or by arm (not at random).",
+    )
 
 
 GroupSize = Annotated[int, Field(strict=True, ge=2, le=10_000)]

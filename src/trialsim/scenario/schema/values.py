@@ -34,6 +34,7 @@ BY_KIND = Discriminator(kind_of)
 NumberByStratum = Annotated[
     Annotated[Number, Tag("as:number")] | Annotated[dict[Name, Number], Tag("as:mapping")], BY_KIND
 ]
+NumberByArm = NumberByStratum
 PositiveByStratum = Annotated[
     Annotated[Positive, Tag("as:number")] | Annotated[dict[Name, Positive], Tag("as:mapping")], BY_KIND
 ]

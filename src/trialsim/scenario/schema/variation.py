@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from trialsim.scenario.schema.values import BY_KIND, DayKey, Name, Number, Positive, Row, Section, kind_of
+from trialsim.scenario.schema.values import BY_KIND, DayKey, Name, Number, NumberByArm, Positive, Row, Section, kind_of
 
 ShareMissed = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, lt=1)]
 NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
@@ -32,6 +32,12 @@ class Intermittent(Section):
     outcome: Name | None = Field(None, description="Outcome whose score counts; default: the primary one.")
     score_hazard_ratio_per_sd: Positive | None = Field(
         None, description="Hazard ratio for a score one SD worse (mar, mnar)."
+    )
+    delta: dict[Name, NumberByArm] | None = Field(
+        None,
+        min_length=1,
+        description="Points by which scores at missed visits differ from those of like patients who came, by outcome, "
+        "for all arms or by arm (not at random).",
     )
 
 
