@@ -78,6 +78,21 @@ def dropout_models(resolved: Mapping[str, Any]) -> list[str | None]:
     return list(dict.fromkeys(None if one is None else "delta" if _deltas(one) else one["model"] for one in dropouts))
 
 
+_MECHANISMS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "guesses of the arm and what they make patients expect": lambda variant: variant.get("unblinding"),
+    "raters who differ": lambda variant: variant.get("raters"),
+    "sites and other groups of patients": lambda variant: variant.get("clusters"),
+    "events after randomisation, such as rescue treatment": lambda variant: variant.get("events"),
+    "effects that differ from patient to patient": lambda variant: variant.get("heterogeneity"),
+}
+
+
+def left_out(resolved: Mapping[str, Any]) -> list[str]:
+    """Return, in words, mechanisms of the patient model that no variant of a scenario has."""
+    variants = variants_of(resolved)
+    return [words for words, has in _MECHANISMS.items() if not any(has(variant) for variant in variants)]
+
+
 def _deltas(part: Mapping[str, Any]) -> list[list[float]]:
     """Return points added to unseen scores, by arm and outcome; nothing where they differ from no others."""
     found = part.get("delta") or []
@@ -226,8 +241,10 @@ def _delta_words(variant: Mapping[str, Any], part: Mapping[str, Any], of: str) -
         if len(set(points)) == 1 and points[0]:
             told.append(f"{label} {points[0]:+g}")
         elif any(points):
-            arms = zip(variant["arm_labels"], points, strict=True)
-            told.append(f"{label} {joined([f'{value:+g} under {arm}' for arm, value in arms])}")
+            arms = [
+                f"{value:+g} under {arm}" for arm, value in zip(variant["arm_labels"], points, strict=True) if value
+            ]
+            told.append(f"{label} {joined(arms)}")
     if not told:
         return ""
     return (

@@ -20,7 +20,7 @@ from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.claims import is_margin
-from trialsim.report.design import design_facts, dropout_models, labels_of
+from trialsim.report.design import design_facts, dropout_models, labels_of, left_out
 from trialsim.report.estimands import estimand_words
 from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
 from trialsim.report.figures import (
@@ -133,6 +133,7 @@ def render_report(
             summary,
             provenance,
             dropout=dropout_models(resolved),
+            left_out=left_out(resolved),
             bounded=any(map(takes_scores_as_normal, variants_of(resolved))),
             families=families,
         ),

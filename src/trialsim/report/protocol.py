@@ -14,7 +14,7 @@ from trialsim.report.claims import is_margin
 from trialsim.report.families import members_of, procedure_name
 from trialsim.report.questions import estimand_in, sides_of, strata_words, variable_words, variants_of
 from trialsim.report.summary import Hypothesis, hypotheses, rows_of
-from trialsim.report.words import NO_BREAK_SPACE, fixed, percent
+from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 from trialsim.scenario.methods import MEASURES, METHODS
 
 
@@ -107,6 +107,7 @@ def limitations(
     *,
     dropout: Sequence[str | None],
     bounded: bool,
+    left_out: Sequence[str] = (),
     families: pd.DataFrame | None = None,
 ) -> list[str]:
     """Return what a reader should know before relying on the result, one sentence or two each.
@@ -121,6 +122,8 @@ def limitations(
         How patients leave, several ways where that is varied; None is complete data.
     bounded : bool
         Whether any score that an analysis takes as normal lives on a bounded grid.
+    left_out : sequence of str
+        Mechanisms that the scenario does not have, in words.
     families : DataFrame, optional
         The summary of hypotheses tested together.
     """
@@ -153,9 +156,12 @@ def limitations(
             "small bias that this can bring is part of the bias shown."
         )
     error = percent(round(float(summary["power_mcse"].max()), 4))
+    if left_out:
+        points.append(
+            f"Not simulated: {joined(list(left_out))}. What these do counts only as far as the assumed means and "
+            "standard deviations hold it."
+        )
     points += [
-        "Patients guessing their arm from dissociation or its absence, expectations, raters and sites act on the "
-        "result only as far as the assumed means and standard deviations hold them.",
         "Sizes between those simulated are not interpolated. Monte Carlo errors are errors of this simulation, not of "
         f"the assumptions behind it; the largest error of a power here is {error}.",
     ]

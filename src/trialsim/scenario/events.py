@@ -87,9 +87,10 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
     after = known.only_after if given.only_after is None else given.only_after
     path = ("events", name)
     case.ledger.note((*path, "outcome"), outcome)
-    case.ledger.note(
-        (*path, "depends_on"), given.depends_on, MECHANISMS["mar" if given.depends_on == "last" else "mnar"]
+    ratio = _number(
+        case, name, given.score_hazard_ratio_per_sd, "score_hazard_ratio_per_sd", known.score_hazard_ratio_per_sd, 1.0
     )
+    case.ledger.note((*path, "depends_on"), given.depends_on, _kind_of_missing(case, given, ratio))
     case.ledger.note((*path, "from_day"), given.from_day)
     case.ledger.note((*path, "only_after"), after)
     pieces = _hazard(case, name, given, known, therapies)
@@ -108,14 +109,7 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         hazard_until=pieces[0],
         per_day=pieces[1],
         outcome=case.outcomes.index(outcome),
-        score_hazard_ratio_per_sd=_number(
-            case,
-            name,
-            given.score_hazard_ratio_per_sd,
-            "score_hazard_ratio_per_sd",
-            known.score_hazard_ratio_per_sd,
-            1.0,
-        ),
+        score_hazard_ratio_per_sd=ratio,
         depends_on=given.depends_on,
         from_day=given.from_day,
         until_day=until_day,
@@ -130,6 +124,15 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         ),
         **stops,
     )
+
+
+def _kind_of_missing(case: Case, given: schema.Event, ratio: float) -> str:
+    """Return whether an event is at random given what is seen, in words."""
+    if given.depends_on == "current":
+        return MECHANISMS["mnar"]
+    if case.content.missing is not None and ratio != 1.0:
+        return f"{MECHANISMS['mar']}; after a missed visit by its score, which is not seen (MNAR)"
+    return MECHANISMS["mar"]
 
 
 def _until(

@@ -127,6 +127,14 @@ def test_an_event_that_sees_the_current_score_is_labelled(resolved):
 # Strategies --------------------------------------------------------------------------------------------------
 
 
+def test_an_event_that_a_missed_score_may_drive_is_labelled(resolved):
+    gaps = ("effects:\n", "missing: {intermittent: {share: 0.1}}\neffects:\n")
+    with_gaps = resolved(gaps, events("rescue: {}\n  hospitalisation: {score_hazard_ratio_per_sd: 1}"))
+    assert "which is not seen (MNAR)" in provenance(with_gaps, "events.rescue.depends_on").note
+    assert "MNAR" not in provenance(with_gaps, "events.hospitalisation.depends_on").note
+    assert "MNAR" not in provenance(resolved(events("rescue: {}")), "events.rescue.depends_on").note
+
+
 def test_strategies_and_what_they_assume_are_in_the_provenance(resolved):
     found = resolved(
         events("rescue: {}\n  ect: {}"), asked("intercurrent_events: {rescue: principal_stratum}, analysis_set: mitt")
