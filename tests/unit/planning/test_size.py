@@ -10,10 +10,13 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import nctdtr, ndtr, stdtrit
 
+from trials import BOUNDED
+from trials import resolve as trial_resolve
 from trialsim.errors import InputError
 from trialsim.planning.curve import Trials, Tried, fit_curve
 from trialsim.planning.detectable import detectable_effect
 from trialsim.planning.formulas.means import two_sample_t
+from trialsim.planning.screening import screening_of
 from trialsim.planning.search import Aim, Axis, search
 from trialsim.planning.size import required_size
 from trialsim.scenario import load, resolve
@@ -497,3 +500,15 @@ def test_a_budget_that_is_spent_before_there_is_an_answer():
     found = search(TTests(1, 0.05), SIZES, Aim(0.9, 0.02, 1_000), 4)
     assert (found.status, found.curve) == ("spent", None)
     assert found.trials.number <= 1_000
+
+
+def test_with_operations_those_to_screen_go_through_the_scenario_s_funnel():
+    funnel = {"eligible": 0.5, "passing_screening": 0.8, "passing_run_in": 0.5}
+    operations = {"sites": {"number": 2}, "recruitment": {"funnel": funnel}}
+    found = trial_resolve(BOUNDED, {"operations": operations})
+    screening = screening_of(found.variants[0], found.hash)
+    assert screening.number(100) == math.ceil(100 / (0.5 * 0.2 * 0.8 * 0.5))
+    assert screening.eligible.source == "the scenario's funnel"
+    assert screening.consenting.source.startswith("defaults.accrual.consenting_of_eligible")
+    plain = trial_resolve(BOUNDED, {})
+    assert screening_of(plain.variants[0], plain.hash).number(100) == 6250
