@@ -54,8 +54,8 @@ def screening_of(variant: Variant, key: str) -> Screening:
     Notes
     -----
     With `operations` all shares are those of its funnel, which the trial is run with. Otherwise the eligible share is
-    the scenario's where it has a cut-off or a run-in: that of stratum s is p_s, everybody who is randomised into s stands
-    for 1 / p_s screened, so it is 1 / Σ_s share_s / p_s. Else, and for consent, it is the evidence catalogue's.
+    the scenario's where it has a cut-off or a run-in: that of stratum s is p_s, everybody who is randomised into s
+    stands for 1 / p_s screened, so it is 1 / Σ_s share_s / p_s. Else, and for consent, it is the evidence catalogue's.
     """
     if variant.operations is not None:
         funnel = variant.operations.recruitment.funnel
