@@ -110,3 +110,24 @@ def test_a_trial_with_plenty_of_room_waits_for_nobody(request):
 def test_a_table_of_power_says_whether_its_numbers_were_reached(share, told):
     rows = [{"measure": "recruited", "value": 1.0}, {"measure": "recruited", "value": share}]
     assert told in run_words(pd.DataFrame(rows))
+
+
+def test_quotas_that_turn_people_away_are_told_with_the_mix_they_make():
+    settings = {
+        "operations.recruitment.quotas": {"bpd": 100, "no_bpd": 10},
+        "operations.recruitment.until_month": 60,
+        "operations.therapy": None,
+        "clusters": {},
+        "sample_size": 30,
+    }
+    found = ts.simulate_operations(SCENARIO, settings=settings, replicates=20, workers=1)
+    counts = found.summary.set_index("measure")["value"]
+    assert counts["stratum_no_bpd_randomised"] <= 10.0 < counts["stratum_bpd_randomised"]
+    share = 100.0 * counts["stratum_bpd_randomised"] / counts["randomised"]
+    assert f"are TRD with BPD ({share:.1f} %; 50.0 % by the shares of the scenario)" in found.text
+    assert "True values over all strata are those of the shares in the scenario" in run_words(found.summary)
+    free = ts.simulate_operations(
+        SCENARIO, settings=settings | {"operations.recruitment.quotas": {}}, replicates=20, workers=1
+    )
+    assert "Quotas" not in free.text
+    assert "True values" not in run_words(free.summary)
