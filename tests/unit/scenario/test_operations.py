@@ -142,6 +142,11 @@ def test_clusters_may_be_what_comes_about(resolved):
             "numbers must rise (low, most likely, high): 1, 5 and 3",
         ),
         (
+            "{sites: {number: 2}, costs: {visit: {triangular: [§-1, 2, 3]}}}",
+            "costs.visit.triangular.0",
+            "must be at least 0, not -1",
+        ),
+        (
             "{sites: {number: 2}, costs: {visit: §{}}}",
             "costs.visit",
             "give one distribution, not no distributions: uniform, triangular, lognormal or gamma",
