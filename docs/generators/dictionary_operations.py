@@ -49,6 +49,7 @@ TRIALS: Mapping[str, str] = {
     "share_visits_missed": "Missed visits over held and missed ones.",
     "left_before_start": "Patients who gave up waiting for their first infusion.",
     "left_before_therapy": "Patients who gave up waiting for a therapy group.",
+    "stratum_(stratum)_randomised": "Patients of each stratum randomised, where there are several strata.",
     "randomised_(arm)": "Patients of each arm: randomised.",
     "left_before_start_(arm)": "Who gave up waiting for their first infusion.",
     "started_(arm)": "Who began.",

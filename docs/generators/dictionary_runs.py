@@ -257,6 +257,7 @@ def _of_operations(name: str) -> str:
     """Return the name of a number of operations without that of its arm, resource or component."""
     stages = "randomised|left_before_start|started|all_infusions|left_before_therapy|in_group|last_visit_held"
     name = re.sub(rf"^({stages}|last_visit_not_held|missed_last_visit)_(midazolam|ketamine)$", r"\1_(arm)", name)
+    name = re.sub(r"^stratum_(bpd|no_bpd)_randomised$", "stratum_(stratum)_randomised", name)
     name = re.sub(r"^((?:peak_|busiest_site_)?use)_\w+$", r"\1_(resource)", name)
     return re.sub(
         r"^cost_(fixed|month|site|site_month|screen|infusion|session|visit)_usd$", "cost_(component)_usd", name

@@ -58,6 +58,9 @@ def test_recruitment_that_cannot_be_done_is_an_answer_with_the_number_reached(co
 def test_a_scenario_without_operations_is_told_what_is_missing(command):
     done = command("operations", "scenarios/quick_start.yaml", code=2)
     assert "operations: is missing: how the trial is run, at least sites: {number: ...}" in done.stderr
+    assert "To try it: --set 'operations={sites: {number: 6}}'" in done.stderr
+    told = command("operations", "scenarios/quick_start.yaml", *SMALL, "--set", "operations={sites: {number: 6}}")
+    assert "by the closed form" in told.stdout
 
 
 def test_what_is_varied_is_left_aside_and_said_so(command):

@@ -245,7 +245,10 @@ def simulate_operations(
     resolved = resolve(loaded.at_base())
     variant = resolved.variants[0]
     if variant.operations is None:
-        message = "is missing: how the trial is run, at least sites: {number: ...}"
+        message = (
+            "is missing: how the trial is run, at least sites: {number: ...}; the rest has defaults, accrual, funnel "
+            "and prices from the evidence catalogue. To try it: --set 'operations={sites: {number: 6}}'"
+        )
         raise InputError([Fault(f"{loaded.file}: operations", message)])
     power = _power(runs)
     wholes = run_operations(

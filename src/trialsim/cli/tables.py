@@ -28,9 +28,7 @@ def print_run(result: Run) -> None:
     _print_uncut(console, _power_grid(power))
     console.print(escape(power.caption), highlight=False)
     if result.operations is not None:
-        from trialsim.report.operations_words import run_words
-
-        console.print(escape(run_words(result.operations)), highlight=False)
+        _print_running(console, result)
     if result.families is not None:
         _print_families(console, result.family_tables())
     warning = result.twin_warning
@@ -43,6 +41,18 @@ def print_run(result: Run) -> None:
     _print_failures(console, result)
     console.print(f"\n{done}. Results: {escape(str(result.folder))}{os.sep}", soft_wrap=True, highlight=False)
     console.print(f"Report: {escape(str(result.report))}", soft_wrap=True, highlight=False)
+
+
+def _print_running(console: Console, result: Run) -> None:
+    """Say how the trials were run: how long, how likely in time, how dear, where it jams."""
+    from rich.markup import escape
+
+    from trialsim.report.operations_section import running_words
+    from trialsim.report.operations_words import run_words
+
+    console.print(escape(run_words(result.operations)), highlight=False)
+    for words in running_words(result.folder, result.manifest["scenario"]):
+        console.print(f"\n{escape(words)}", highlight=False)
 
 
 def _print_failures(console: Console, result: Run) -> None:

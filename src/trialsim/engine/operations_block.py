@@ -68,6 +68,7 @@ def operations_block(variant: Variant, outcome: Outcome) -> OperationsBlock:
         **_recruitment(outcome),
         **_attendance(outcome),
         **_by_arm(variant, outcome),
+        **_by_stratum(variant, outcome),
         **_waiting(outcome),
         **{f"use_{name}": use.over(1).share for name, use in used.items()},
         **{f"peak_use_{name}": np.nan_to_num(use.share).max(axis=1) for name, use in used.items()},
@@ -173,6 +174,16 @@ def _by_arm(variant: Variant, outcome: Outcome) -> dict[str, Array]:
         f"{stage}_{arm}": counts[:, a].astype(np.float64)
         for a, arm in enumerate(variant.arms)
         for stage, counts in flow.items()
+    }
+
+
+def _by_stratum(variant: Variant, outcome: Outcome) -> dict[str, Array]:
+    """Return how many were randomised by stratum, where there are several: quotas make another mix than the shares."""
+    enrolment = outcome.enrolment
+    return {
+        f"stratum_{name}_randomised": (enrolment.reached & (enrolment.stratum == s)).sum(axis=1).astype(np.float64)
+        for s, name in enumerate(variant.strata)
+        if len(variant.strata) > 1
     }
 
 

@@ -12,7 +12,7 @@ from trialsim.scenario.resolved import Variant
 
 ELIGIBLE = "defaults.accrual.eligible_of_screened"
 CONSENTING = "defaults.accrual.consenting_of_eligible"
-FUNNEL = "operations.recruitment.funnel"
+FUNNEL = "the scenario's funnel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,17 @@ class Screening:
 
     Parameters
     ----------
-    eligible, consenting : Share
-        Of those screened, and of the eligible.
+    eligible, consenting, passing : Share
+        Of those screened, of the eligible, and of the consenting: who passes screening and the run-in.
     """
 
     eligible: Share
     consenting: Share
+    passing: Share
 
     def number(self, randomised: int) -> int:
         """Return how many have to be screened, on average, for a number randomised."""
-        return math.ceil(randomised / (self.eligible.value * self.consenting.value))
+        return math.ceil(randomised / (self.eligible.value * self.consenting.value * self.passing.value))
 
 
 def screening_of(variant: Variant, key: str) -> Screening:
@@ -52,21 +53,27 @@ def screening_of(variant: Variant, key: str) -> Screening:
 
     Notes
     -----
-    The eligible share is the scenario's where it has a cut-off or a run-in: that of stratum s is p_s, everybody who is
-    randomised into s stands for 1 / p_s screened, so it is 1 / Σ_s share_s / p_s. Otherwise, and for consent, it is the
-    evidence catalogue's. Where the scenario says how the trial is run, both are those of its funnel: who fails the
-    screening visit or the run-in is not eligible.
+    With `operations` all shares are those of its funnel, which the trial is run with. Otherwise the eligible share is
+    the scenario's where it has a cut-off or a run-in: that of stratum s is p_s, everybody who is randomised into s
+    stands for 1 / p_s screened, so it is 1 / Σ_s share_s / p_s. Else, and for consent, it is the evidence catalogue's.
     """
     if variant.operations is not None:
         funnel = variant.operations.recruitment.funnel
-        eligible = funnel.eligible * funnel.passing_screening * funnel.passing_run_in
-        return Screening(Share(eligible, FUNNEL), Share(funnel.consenting, FUNNEL))
-    consenting = _from_evidence(CONSENTING)
+        passing = funnel.passing_screening * funnel.passing_run_in
+        eligible, consenting = _own(funnel.eligible, ELIGIBLE), _own(funnel.consenting, CONSENTING)
+        return Screening(eligible, consenting, Share(passing, FUNNEL))
+    consenting, passed = _from_evidence(CONSENTING), Share(1.0, "not in the scenario")
     selection = patient_source(variant, key).model.selection
     if selection is None:
-        return Screening(_from_evidence(ELIGIBLE), consenting)
+        return Screening(_from_evidence(ELIGIBLE), consenting, passed)
     screened = float((variant.strata_share / selection.share.prod(axis=1)).sum())
-    return Screening(Share(1.0 / screened, "the scenario's eligibility"), consenting)
+    return Screening(Share(1.0 / screened, "the scenario's eligibility"), consenting, passed)
+
+
+def _own(value: float, name: str) -> Share:
+    """Return a share of the scenario's funnel, with its origin where it is the catalogue's."""
+    known = _from_evidence(name)
+    return known if known.value == value else Share(value, FUNNEL)
 
 
 def _from_evidence(name: str) -> Share:

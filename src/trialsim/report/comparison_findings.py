@@ -78,9 +78,9 @@ def _price(row: Row, reference: Row) -> str:
     n, control = (
         row["metrics"][name]["value"] - reference["metrics"][name]["value"] for name in ("n", "control_patients")
     )
-    parts = [f"with {_more(n, 'patient')}" if n else "with the same number of patients"]
+    parts = [f"with {_more(n, 'patient')}" if round(n, 1) else "with the same number of patients"]
     if round(control, 1):
-        parts.append(f"{_more(control, '')} of them on control" if n else f"{_more(control, '')} on control")
+        parts.append(f"{_more(control, '')} of them on control" if round(n, 1) else f"{_more(control, '')} on control")
     for name, noun, decimals in (("months", "month", 1), ("cost_usd", "US dollar", 0)):
         pair = [one["metrics"][name]["value"] for one in (row, reference)]
         if None not in pair and round(pair[0] - pair[1], decimals):

@@ -49,6 +49,11 @@ CAVEAT = (
     "has not given up waiting."
 )
 
+MIX = (
+    "True values over all strata are those of the shares in the scenario, not of the mix that quotas make: where the "
+    "effect differs between strata, a trial estimates that of the patients it has, and the difference shows as bias."
+)
+
 
 @dataclass(frozen=True)
 class Operated:
@@ -62,6 +67,8 @@ class Operated:
         The variant's resolved operations.
     arms : mapping of str to str
         Words for the arms, by name.
+    strata : mapping of str to (str, float)
+        Words for the strata and their shares in the scenario, by name.
     """
 
     summary: pd.DataFrame
@@ -69,6 +76,7 @@ class Operated:
     waiting: pd.DataFrame
     operations: Mapping[str, Any]
     arms: Mapping[str, str]
+    strata: Mapping[str, tuple[str, float]]
 
     @property
     def sizes(self) -> list[int]:
@@ -101,6 +109,10 @@ class Operated:
             for name, words in COSTS.items()
             if (self.summary.loc[self.summary["measure"] == f"cost_{name}_usd", "value"] > 0.0).any()
         }
+
+    def is_full(self, n: int) -> bool:
+        """Return whether quotas turn people away and so make another mix of those randomised."""
+        return min(float(self.measure(name, n)["value"]) for name in ("turned_away", "randomised")) > 0.0
 
     @cached_property
     def waits(self) -> pd.DataFrame:
@@ -193,14 +205,18 @@ def operated_of(
     variant : mapping
         The resolved variant.
     labels : mapping
-        Words for arms.
+        Words for arms and strata.
     index : int
         Of the variant.
     """
     parts = [files[f"operations_{name}"] for name in ("summary", "calendar", "waits")]
     own = [part[part["variant"] == index] for part in parts]
     arms = {str(name): labels.get(str(name), str(name)) for name in variant["arms"]}
-    return Operated(own[0], own[1], own[2], variant["operations"], arms)
+    strata = {
+        str(name): (labels.get(str(name), str(name)), float(share))
+        for name, share in zip(variant["strata"], variant["strata_share"], strict=True)
+    }
+    return Operated(own[0], own[1], own[2], variant["operations"], arms, strata)
 
 
 def power_of_run(

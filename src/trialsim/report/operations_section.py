@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.report.design import labels_of
 from trialsim.report.figure_files import Draw
-from trialsim.report.operations import CAVEAT, Operated, operated_of, power_of_run
+from trialsim.report.operations import CAVEAT, MIX, Operated, operated_of, power_of_run
 from trialsim.report.operations_tables import Table, power_table, tables
-from trialsim.report.operations_words import answer_words, quota_words
+from trialsim.report.operations_words import answer_words
 from trialsim.report.questions import variants_of
 from trialsim.report.summary import records_of, setting_words, varied_paths
 
@@ -52,8 +53,26 @@ def operations_told(
     power = _power(folder, summary, resolved)
     if not power.empty:
         shown.insert(0, power_table(power))
-    quotas = quota_words(pd.read_parquet(folder / f"{FILES[0]}.parquet"))
-    return (*words, *quotas, CONSEQUENCES, CAVEAT), shown
+    full = any(told.is_full(n) for _, told in found for n in told.sizes)
+    return (*words, CONSEQUENCES, *([MIX] if full else []), CAVEAT), shown
+
+
+def running_words(folder: Path, resolved: Mapping[str, Any]) -> list[str]:
+    """Return how the trials of a run were carried out, one paragraph for each number of patients.
+
+    Parameters
+    ----------
+    folder : Path
+    resolved : mapping
+        The resolved scenario.
+
+    Returns
+    -------
+    list of str
+        Empty where nothing is said of operations, or where several variants were run: those stand in the report.
+    """
+    found = _operated(folder, resolved, labels_of(resolved))
+    return answer_words(found[0][1]) if len(found) == 1 else []
 
 
 def operations_drawings_of(

@@ -108,6 +108,14 @@ def _funnel_table(told: Operated) -> Table:
         if not told.has(name) or all(told.measure(name, n)["q95"] == 0.0 for n in told.sizes):
             continue
         rows.append((words, *(_cell(told.measure(name, n), 1.0, 0) for n in told.sizes)))
+        if name == "randomised" and len(told.strata) > 1:
+            rows += [
+                (
+                    f"of these {label}",
+                    *(_cell(told.measure(f"stratum_{stratum}_randomised", n), 1.0, 0) for n in told.sizes),
+                )
+                for stratum, (label, _) in told.strata.items()
+            ]
     caption = "Counts in a trial: mean ± Monte Carlo standard error, in brackets the range of 90 % of trials. " + CAVEAT
     return caption, ("Patients asked for", *map(str, told.sizes)), tuple(rows)
 

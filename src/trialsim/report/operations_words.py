@@ -6,8 +6,11 @@ import math
 
 import pandas as pd
 
-from trialsim.report.operations import BUSY, Operated, usd
+from trialsim.report.operations import BUSY, MIX, Operated, usd
 from trialsim.report.words import fixed, joined
+
+SHOWN = 0.0005
+"""Share from which on it is not 0.0 %."""
 
 
 def answer_words(told: Operated) -> list[str]:
@@ -24,31 +27,15 @@ def run_words(operated: pd.DataFrame) -> str:
         Rows of operations_summary of all cells.
     """
     full = operated.loc[operated["measure"] == "recruited", "value"].min()
-    words = "Every trial reached its number; how it was run stands under Running the trial in the report."
+    turned_away = operated.loc[operated["measure"] == "turned_away", "value"].max()
+    mix = f" {MIX}" if turned_away > 0.0 else ""
     if full < 1.0:
-        words = (
+        return (
             "N is the number asked for: in some cells recruitment ends before it is reached (in as many as "
             f"{_shown(1.0 - float(full))} of trials), and power is that of the number reached. See Running the trial "
-            "in the report."
+            f"in the report.{mix}"
         )
-    return " ".join([words, *quota_words(operated)])
-
-
-def quota_words(operated: pd.DataFrame) -> list[str]:
-    """Return what follows where quotas turn patients away, one sentence; none where they turn away nobody.
-
-    Parameters
-    ----------
-    operated : DataFrame
-        Rows of operations_summary of all cells.
-    """
-    turned_away = operated.loc[operated["measure"] == "turned_away", "value"]
-    if not (turned_away > 0.0).any():
-        return []
-    return [
-        "Quotas turn patients away, so that those randomised need not have the shares of the strata that "
-        "population.strata says; true values, and bias against them, are those of the shares as written."
-    ]
+    return f"Every trial reached its number; how it was run stands under Running the trial in the report.{mix}"
 
 
 def _answer(told: Operated, n: int) -> str:
@@ -73,6 +60,8 @@ def _answer(told: Operated, n: int) -> str:
         f"Recruitment is done in {told.target_months:g} months in {_shown(by_target['value'])} of trials (95 % "
         f"interval {_shown(by_target['low'])} to {_shown(by_target['high'])})."
     )
+    if told.is_full(n):
+        words.append(_mix(told, n))
     if not math.isnan(months["value"]):
         words.append(f"The last visit is in month {fixed(months['value'], 1)} ± {fixed(months['mcse'], 1)}.")
     words.append(
@@ -82,6 +71,20 @@ def _answer(told: Operated, n: int) -> str:
     if math.isnan(months["value"]):
         return " ".join(words)
     return " ".join([*words, *_jams(told, n)])
+
+
+def _mix(told: Operated, n: int) -> str:
+    """Return whom quotas leave in the trial."""
+    reached = float(told.measure("randomised", n)["value"])
+    parts = []
+    for name, (label, share) in told.strata.items():
+        own = told.measure(f"stratum_{name}_randomised", n)
+        parts.append(
+            f"{fixed(own['value'], 1)} ± {fixed(own['mcse'], 1)} are {label} ({_shown(own['value'] / reached)}; "
+            f"{_shown(share)} by the shares of the scenario)"
+        )
+    turned = fixed(float(told.measure("turned_away", n)["value"]), 1)
+    return f"Quotas turn {turned} people away; of those randomised {joined(parts)}."
 
 
 def _shown(share: float) -> str:
@@ -103,7 +106,7 @@ def _jams(told: Operated, n: int) -> list[str]:
             full.append(f"{words.lower()} (in use: {', '.join(used)})")
     parts = [f"It jams at {joined(full)}."] if full else []
     missed, late = (told.measure(f"share_infusions_{name}", n)["value"] for name in ("missed", "late"))
-    if missed > 0.0 or late > 0.0:
+    if max(missed, late) >= SHOWN:
         parts.append(f"{_shown(late)} of infusions are given late and {_shown(missed)} are missed.")
     waits = [
         f"{fixed(told.measure(name, n)['value'], 1)} days for {words}"
@@ -115,4 +118,5 @@ def _jams(told: Operated, n: int) -> list[str]:
     gone = sum(told.measure(name, n)["value"] for name in ("left_before_start", "left_before_therapy"))
     if gone > 0.0:
         parts.append(f"{fixed(gone, 1)} give up waiting.")
-    return parts or ["Nobody waits: recruitment alone decides how long it takes."]
+    who = "Hardly anybody" if missed > 0.0 or late > 0.0 else "Nobody"
+    return parts or [f"{who} waits: recruitment alone decides how long it takes."]

@@ -124,12 +124,18 @@ def _size_lines(answer: Mapping[str, Any]) -> list[str]:
         )
     lines.append(f"Completers to expect: {answer['completers']:,} ({_percent(answer['share_missing'])} missing).")
     lines += _formula_lines(answer)
-    eligible, consenting = answer["screening"]["eligible"], answer["screening"]["consenting"]
-    lines.append(
-        f"To screen: {answer['to_screen']:,}, where {_percent(eligible['value'])} are eligible ({eligible['source']}) "
-        f"and {_percent(consenting['value'])} of them consent ({consenting['source']})."
-    )
+    lines.append(_screening_words(answer))
     return lines
+
+
+def _screening_words(answer: Mapping[str, Any]) -> str:
+    shares = answer["screening"]
+    eligible, consenting, passing = (shares[step] for step in ("eligible", "consenting", "passing"))
+    passed = "" if passing["value"] == 1.0 else f", of whom {_percent(passing['value'])} pass screening and run-in"
+    return (
+        f"To screen: {answer['to_screen']:,}, where {_percent(eligible['value'])} are eligible ({eligible['source']}) "
+        f"and {_percent(consenting['value'])} of them consent ({consenting['source']}){passed}."
+    )
 
 
 def _formula_lines(answer: Mapping[str, Any]) -> list[str]:

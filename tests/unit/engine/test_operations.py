@@ -133,6 +133,11 @@ def test_numbers_of_a_block_add_up(crowded):
     np.testing.assert_array_equal(
         numbers["randomised"], numbers["randomised_midazolam"] + numbers["randomised_ketamine"]
     )
+    strata = [numbers[f"stratum_{name}_randomised"] for name in variant.strata]
+    np.testing.assert_array_equal(numbers["randomised"], sum(strata))
+    for s, counts in enumerate(strata):
+        own = drawn[1].cohort.enrolled & (drawn[1].cohort.stratum == s)
+        np.testing.assert_array_equal(counts, own.sum(axis=1))
     np.testing.assert_array_equal(numbers["recruited"], numbers["randomised"] == 20)
     np.testing.assert_array_equal(
         series["randomised"], series["waiting"] + series["in_trial"] + series["finished"] + series["left"]

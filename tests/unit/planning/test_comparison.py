@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -141,7 +142,7 @@ def test_operations_join_where_they_are_known(five, monkeypatch):
 
     def known(folder, variant, cell):
         assert (folder / "estimates.parquet").exists()
-        n = variant.sample_sizes[cell]
+        n = variant.sample_sizes[0]
         return {"months": n / 10 + luck, "cost_usd": np.full(500, 1000.0 * n)} if n > 80 else None
 
     monkeypatch.setattr(module, "has_operations", lambda variant: True)
@@ -154,13 +155,41 @@ def test_operations_join_where_they_are_known(five, monkeypatch):
     assert "96,000 US dollars, more than 90,000" in rows["larger"]["over_budget"]
     assert "not known" in rows["base"]["over_budget"]
     assert any("left out of the Pareto front" in note for note in found.notes)
+
+    def by_luck(folder, variant, cell):
+        return {"months": variant.sample_sizes[0] + luck}
+
     # With the same luck in all designs months are told apart without error.
-    monkeypatch.setattr(
-        simulating, "operational_metrics", lambda _, variant, cell: {"months": variant.sample_sizes[cell] + luck}
-    )
+    monkeypatch.setattr(simulating, "operational_metrics", by_luck)
     found, _ = compare(five[0], five[2], Request(metric="months"), replicates=500)
     assert [d["rank"]["worst"] for d in found.designs] == [4, 4, 5, 4, 4]
     assert "months" in found.front_metrics
+
+
+def test_months_cost_and_patients_are_those_of_the_trials_as_they_were_run(tmp_path):
+    running = {"sites": {"number": 3, "rate_per_month": 4}, "recruitment": {"until_month": 30}}
+    designs = {
+        "three": {},
+        "six": {"operations.sites.number": 6},
+        "ends": {"operations.recruitment.until_month": 3},
+    }
+    document = {**EFFECT, "operations": running, "sample_size": 60, "designs": designs}
+    found, _ = compare(prepare({"s": load(tmp_path, CONTINUOUS, document)}), tmp_path / "o", Request(), replicates=250)
+    rows = {d["name"]: d for d in found.designs}
+    assert {"months", "cost_usd"} <= set(found.front_metrics)
+    for design, one in rows.items():
+        trials = pd.read_parquet(tmp_path / "o" / "designs" / design / "operations.parquet")
+        columns = {"months": "months_to_last_visit", "cost_usd": "cost_total_usd", "n": "randomised"}
+        for measure, column in columns.items():
+            told = one["metrics"][measure]
+            assert told["value"] == pytest.approx(trials[column].mean(), rel=1e-9), (design, measure)
+            assert told["mcse"] == pytest.approx(trials[column].std() / math.sqrt(250), abs=1e-9), (design, measure)
+        assert one["metrics"]["control_patients"]["value"] == pytest.approx(trials["randomised"].mean() / 2)
+    assert rows["three"]["metrics"]["n"] == {**rows["six"]["metrics"]["n"], "value": 60.0, "mcse": 0.0}
+    assert rows["ends"]["metrics"]["n"]["value"] < 45
+    assert rows["six"]["metrics"]["months"]["value"] < rows["three"]["metrics"]["months"]["value"]
+    # Nobody waits in either, so the scores are the same.
+    assert row(found, "six", "three")["power_difference"] == 0.0
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import nctdtr, ndtr, stdtrit
 
+from trials import BOUNDED
+from trials import resolve as trial_resolve
 from trialsim.errors import InputError
 from trialsim.planning.curve import Trials, Tried, fit_curve
 from trialsim.planning.detectable import detectable_effect
@@ -330,15 +332,6 @@ def test_eligibility_of_the_scenario_replaces_the_catalogue(t_test):
     assert answer.to_screen == math.ceil(answer.n_total / (answer.screening.eligible.value * 0.2))
 
 
-def test_the_funnel_of_the_operations_replaces_the_catalogue(t_test):
-    funnel = {"eligible": 0.5, "consenting": 0.4, "passing_screening": 0.8, "passing_run_in": 0.9}
-    given = {"sites": {"number": 3}, "recruitment": {"funnel": funnel}}
-    resolved = resolve(scenario_of(t_test, operations=given))
-    found = screening_of(resolved.variants[0], resolved.hash)
-    assert found.eligible.source == found.consenting.source == "operations.recruitment.funnel"
-    assert found.number(72) == math.ceil(72 / (0.5 * 0.4 * 0.8 * 0.9))
-
-
 SECOND = {"outcome": "qids_sr16", "visit": 7, "contrast": ["ketamine", "saline"], "non_inferiority_margin": 2}
 
 
@@ -507,3 +500,15 @@ def test_a_budget_that_is_spent_before_there_is_an_answer():
     found = search(TTests(1, 0.05), SIZES, Aim(0.9, 0.02, 1_000), 4)
     assert (found.status, found.curve) == ("spent", None)
     assert found.trials.number <= 1_000
+
+
+def test_with_operations_those_to_screen_go_through_the_scenario_s_funnel():
+    funnel = {"eligible": 0.5, "passing_screening": 0.8, "passing_run_in": 0.5}
+    operations = {"sites": {"number": 2}, "recruitment": {"funnel": funnel}}
+    found = trial_resolve(BOUNDED, {"operations": operations})
+    screening = screening_of(found.variants[0], found.hash)
+    assert screening.number(100) == math.ceil(100 / (0.5 * 0.2 * 0.8 * 0.5))
+    assert screening.eligible.source == "the scenario's funnel"
+    assert screening.consenting.source.startswith("defaults.accrual.consenting_of_eligible")
+    plain = trial_resolve(BOUNDED, {})
+    assert screening_of(plain.variants[0], plain.hash).number(100) == 6250

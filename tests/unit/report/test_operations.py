@@ -10,7 +10,7 @@ from trialsim.errors import InputError
 from trialsim.report.figures.power_by_means import draw_power_by_means
 from trialsim.report.operations import power_by_means, usd
 from trialsim.report.operations_tables import power_table
-from trialsim.report.operations_words import quota_words, run_words
+from trialsim.report.operations_words import run_words
 
 SCENARIO = "scenarios/multisite_operations.yaml"
 
@@ -112,8 +112,22 @@ def test_a_table_of_power_says_whether_its_numbers_were_reached(share, told):
     assert told in run_words(pd.DataFrame(rows))
 
 
-def test_quotas_that_turn_patients_away_are_told_with_what_follows():
-    rows = [{"measure": "recruited", "value": 1.0}, {"measure": "turned_away", "value": 0.0}]
-    assert quota_words(pd.DataFrame(rows)) == []
-    rows.append({"measure": "turned_away", "value": 0.2})
-    assert "true values, and bias against them, are those of the shares as written" in run_words(pd.DataFrame(rows))
+def test_quotas_that_turn_people_away_are_told_with_the_mix_they_make():
+    settings = {
+        "operations.recruitment.quotas": {"bpd": 100, "no_bpd": 10},
+        "operations.recruitment.until_month": 60,
+        "operations.therapy": None,
+        "clusters": {},
+        "sample_size": 30,
+    }
+    found = ts.simulate_operations(SCENARIO, settings=settings, replicates=20, workers=1)
+    counts = found.summary.set_index("measure")["value"]
+    assert counts["stratum_no_bpd_randomised"] <= 10.0 < counts["stratum_bpd_randomised"]
+    share = 100.0 * counts["stratum_bpd_randomised"] / counts["randomised"]
+    assert f"are TRD with BPD ({share:.1f} %; 50.0 % by the shares of the scenario)" in found.text
+    assert "True values over all strata are those of the shares in the scenario" in run_words(found.summary)
+    free = ts.simulate_operations(
+        SCENARIO, settings=settings | {"operations.recruitment.quotas": {}}, replicates=20, workers=1
+    )
+    assert "Quotas" not in free.text
+    assert "True values" not in run_words(free.summary)

@@ -176,6 +176,11 @@ def test_groups_that_come_about_sit_in_the_therapy_that_is_run(faults):
             "numbers must rise (low, most likely, high): 1, 5 and 3",
         ),
         (
+            "{sites: {number: 2}, costs: {visit: {triangular: [§-1, 2, 3]}}}",
+            "costs.visit.triangular.0",
+            "must be at least 0, not -1",
+        ),
+        (
             "{sites: {number: 2}, costs: {visit: §{}}}",
             "costs.visit",
             "give one distribution, not no distributions: uniform, triangular, lognormal or gamma",

@@ -111,9 +111,35 @@ def _missing(of: Simulated) -> Influences:
     return influences(share, np.ones(len(share), dtype=bool))
 
 
+def _reached(of: Simulated) -> NDArray[np.float64]:
+    """Return the patients randomised in each trial: those asked for, or those whom recruitment has found by its end."""
+    asked = np.full(len(of.replicates.share_missing), float(of.design.cell.n))
+    return (of.operations or {}).get("randomised", asked)
+
+
+def _in_all(each: Callable[[Simulated], float]) -> Callable[[Simulated], Value]:
+    """Return how to find what every patient randomised adds alike to."""
+
+    def find(of: Simulated) -> Value:
+        found = mean(_reached(of))
+        return Value(found.value * each(of), found.mcse * each(of))
+
+    return find
+
+
+def _by_trial(each: Callable[[Simulated], float]) -> Callable[[Simulated], Influences]:
+    """Return how to find what each trial adds to a measure of `_in_all`."""
+
+    def by_replicate(of: Simulated) -> Influences:
+        reached = _reached(of)
+        return influences(each(of) * reached, np.ones(len(reached), dtype=bool))
+
+    return by_replicate
+
+
 def _lost(of: Simulated) -> Influences:
-    n, missing = of.design.cell.n, _missing(of)
-    return Influences(n * missing.value, n * missing.influence)
+    share = of.replicates.share_missing
+    return influences(_reached(of) * share, np.ones(len(share), dtype=bool))
 
 
 def _minus(found: Influences, taken: float) -> Influences:
@@ -155,8 +181,7 @@ def _bias_under_unblinding(of: Simulated) -> Value:
 
 
 def _patients_lost(of: Simulated) -> Value:
-    n = of.design.cell.n
-    return Value(n * float(of.row["share_missing"]), n * float(of.row["share_missing_mcse"]))
+    return Value(*mean(_reached(of) * of.replicates.share_missing))
 
 
 def _mean_over_arms(of: Simulated, by_arm: list[float]) -> float:
@@ -165,10 +190,14 @@ def _mean_over_arms(of: Simulated, by_arm: list[float]) -> float:
     return float(ratio @ np.array(by_arm) / ratio.sum())
 
 
-def _control_patients(of: Simulated) -> Value:
+def _one(of: Simulated) -> float:
+    del of
+    return 1.0
+
+
+def _on_control(of: Simulated) -> float:
     variant = of.design.variant
-    control = [float(weight < 0.0) for weight in of.question.estimand.weights(len(variant.arms))]
-    return Value(of.design.cell.n * _mean_over_arms(of, control))
+    return _mean_over_arms(of, [float(weight < 0.0) for weight in of.question.estimand.weights(len(variant.arms))])
 
 
 def _infusions(of: Simulated) -> float:
@@ -176,8 +205,8 @@ def _infusions(of: Simulated) -> float:
     return _mean_over_arms(of, [float(len(listed)) for listed in days]) if days else 0.0
 
 
-def _visits(of: Simulated) -> int:
-    return 1 + len(of.design.variant.visits_days)
+def _visits(of: Simulated) -> float:
+    return 1.0 + len(of.design.variant.visits_days)
 
 
 def _taken(name: str) -> Callable[[Simulated], Influences]:
@@ -210,8 +239,16 @@ METRICS: tuple[Metric, ...] = (
         "higher",
         _column("adjusted_power"),
     ),
-    Metric("n", "Patients randomised", "N", "patients", "lower", lambda of: Value(float(of.design.cell.n))),
-    Metric("control_patients", "Patients on control", "Control", "patients", "lower", _control_patients),
+    Metric("n", "Patients randomised", "N", "patients", "lower", _in_all(_one), _by_trial(_one)),
+    Metric(
+        "control_patients",
+        "Patients on control",
+        "Control",
+        "patients",
+        "lower",
+        _in_all(_on_control),
+        _by_trial(_on_control),
+    ),
     Metric(
         "share_missing", "Without a score at the visit", "Missing", "share", "lower", _column("share_missing"), _missing
     ),
@@ -260,25 +297,16 @@ METRICS: tuple[Metric, ...] = (
         "lower",
         lambda of: Value(_infusions(of)),
     ),
-    Metric(
-        "infusions",
-        "Infusions in all",
-        "Infusions",
-        "number",
-        "lower",
-        lambda of: Value(of.design.cell.n * _infusions(of)),
-    ),
+    Metric("infusions", "Infusions in all", "Infusions", "number", "lower", _in_all(_infusions), _by_trial(_infusions)),
     Metric(
         "visits_per_patient",
         "Visits per patient",
         "Visits each",
         "number",
         "lower",
-        lambda of: Value(float(_visits(of))),
+        lambda of: Value(_visits(of)),
     ),
-    Metric(
-        "visits", "Visits in all", "Visits", "number", "lower", lambda of: Value(float(of.design.cell.n * _visits(of)))
-    ),
+    Metric("visits", "Visits in all", "Visits", "number", "lower", _in_all(_visits), _by_trial(_visits)),
     Metric("months", "Duration, months", "Months", "months", "lower", _operational("months"), _taken("months")),
     Metric("cost_usd", "Cost, US dollars", "Cost, USD", "usd", "lower", _operational("cost_usd"), _taken("cost_usd")),
 )

@@ -13,7 +13,7 @@ from trialsim.scenario.resolved import Variant
 
 WITHOUT = "the scenario has no operations, which say how patients are recruited and what a trial costs"
 
-COLUMNS = {"months": "months_to_last_visit", "cost_usd": "cost_total_usd"}
+COLUMNS = {"months": "months_to_last_visit", "cost_usd": "cost_total_usd", "randomised": "randomised"}
 """Of `operations.parquet`, by measure."""
 
 
@@ -34,8 +34,8 @@ def operational_metrics(folder: Path, variant: Variant, cell: int) -> Mapping[st
     Returns
     -------
     mapping of str to ndarray, shape (R,), or None
-        `months` from the first site to the last visit and `cost_usd`, replicates in order, NaN where a trial has none;
-        None where nothing is said of operations.
+        `months` from day 0 to the last visit, `cost_usd` and `randomised`, replicates in order, NaN where a trial has
+        none; None where nothing is said of operations.
     """
     if not has_operations(variant):
         return None

@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
+from trialsim.planning.comparison.metrics import BY_NAME
 from trialsim.report import style
 from trialsim.report.comparison import design_words, metric_words
+from trialsim.report.operations import usd
 
 COLUMNS = (
     "metric", "design", "design_label", "value", "value_mcse", "power", "low", "high", "standing", "target",
@@ -82,7 +84,9 @@ def draw_design_pareto(frame: pd.DataFrame) -> Figure:
         for axes, metric in zip(panels, metrics, strict=True):
             _draw_panel(axes, frame[frame["metric"] == metric].dropna(subset=["value", "power"]))
             axes.set_xlabel(metric_words(metric))
-            if frame["value"][frame["metric"] == metric].max() >= 10_000:
+            if BY_NAME[metric].unit == "usd":
+                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))
+            elif frame["value"][frame["metric"] == metric].max() >= 10_000:
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             axes.set_ylabel("Power, %")
         panels[0].set_title("Power against what it takes")

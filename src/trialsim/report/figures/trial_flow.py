@@ -9,7 +9,6 @@ from matplotlib.patches import FancyBboxPatch
 
 from trialsim.report import style
 from trialsim.report.operations import Operated
-from trialsim.report.words import fixed
 
 COLUMNS = ("step", "step_label", "arm", "arm_label", "lost", "n", "mean", "mcse", "q05", "q95")
 
@@ -89,7 +88,7 @@ def draw_trial_flow(frame: pd.DataFrame) -> Figure:
         axes.set_xlim(0.0, columns)
         axes.set_ylim(-deepest - 1.4, 2.2 * top)
         axes.set_title(f"From those assessed to the last visit ({int(frame['n'].iloc[0])} to be randomised)")
-        left, right, width = 0.27 * columns, 0.75 * columns, 0.45 * columns
+        left, right, width = 0.25 * columns, 0.75 * columns, 0.45 * columns
         assessed, randomised = (_line(before[before["step"] == name]) for name in ("assessed", "randomised"))
         _box(axes, left, 2.2 * top - 1.6, [assessed], width=width)
         if not excluded.empty:
@@ -135,10 +134,10 @@ def _draw_arm(axes: Axes, place: float, label: str, boxes: list[tuple[list[str],
 def _line(row: pd.DataFrame) -> str:
     one = row.iloc[0]
     digits = 0 if float(one["mean"]) >= 10 else 1
-    words = [fixed(float(one[name]), digits) for name in ("mean", "q05", "q95")]
+    words = [f"{float(one[name]):,.{digits}f}" for name in ("mean", "q05", "q95")]
     if words[1] == words[2] == words[0]:
         return f"{one['step_label']}: {words[0]}"
-    low, high = (fixed(float(one[name]), 0) for name in ("q05", "q95"))
+    low, high = (f"{float(one[name]):,.0f}" for name in ("q05", "q95"))
     return f"{one['step_label']}: {words[0]} ({low} to {high})"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from trialsim import evidence
 from trialsim.scenario.checking.bench import Bench
+from trialsim.scenario.paths import find
 from trialsim.scenario.schema.operations import Operations, Site, Spread, TherapyGroups
 from trialsim.scenario.words import count, listed, number
 
@@ -91,6 +92,9 @@ def _check_amount(bench: Bench, path: Path, amount: Any) -> None:
         return
     named = [name for name in Spread.model_fields if getattr(amount, name) is not None]
     if len(named) != 1:
+        written = find(bench.root, path)
+        if not named and written is not None and written.value:
+            return  # what is written has a fault of its own, and is told already
         message = (
             f"give one distribution, not {count(len(named), 'distribution')}: {listed(Spread.model_fields, last='or')}"
         )

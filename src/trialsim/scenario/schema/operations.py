@@ -212,7 +212,7 @@ class Costs(Section):
 class Operations(Section):
     """How the trial is run."""
 
-    sites: Sites
+    sites: Sites = Field(description="The sites, at least how many there are: {number: 6}.")
     start_month: Annotated[int, Field(strict=True, ge=1, le=12)] = Field(
         1, description="Month of the year in which the trial begins, 1 for January."
     )
