@@ -33,7 +33,7 @@ def loaded_by(folder, *arguments):
         "matplotlib",
         "scipy.optimize",
         "scipy.linalg",
-        "trialsim.analysis",
+        "trialsim.analysis.registry",
         "trialsim.patients",
     )
     program = f"import sys; from trialsim.cli import main\nsys.argv = ['trialsim', *{arguments!r}]\ntry: main()\n"
