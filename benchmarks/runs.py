@@ -2,7 +2,8 @@
 
 - overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop, in turns,
   in elapsed and in processor time (the second is less disturbed by what else the machine does);
-- two workers: the computation on one worker against that on two, the start of the worker processes apart;
+- two workers: the computation on one worker against that on two, the start of the worker processes apart; beside it
+  what two processes reach that share nothing and compute the same blocks each, in turns: the ceiling of this machine;
 - asked again: seconds until a finished run is shown, and with --verify;
 - merging: seconds and memory, by number of replicates.
 """
@@ -81,20 +82,59 @@ def measured(work: Callable[[], None]) -> tuple[float, float]:
 
 
 def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:
-    """Compare the computation on one and on two workers, in turns."""
+    """Compare the computation on one and on two workers, and on two processes that share nothing, in turns."""
     planned = units(resolved, replicates)
     job = Job(resolved.variants, resolved.hash, resolved.seed)
-    seconds: dict[int, list[float]] = {1: [], 2: []}
+    seconds: dict[str, list[float]] = {"one": [], "two": [], "apart": [], "alone": []}
     for _ in range(repeats + 1):
-        for workers, times in seconds.items():
+        for name, workers in (("one", 1), ("two", 2)):
             started = time.perf_counter()
             for _done in run_units(Compute(job), planned, workers):
                 pass
-            times.append(time.perf_counter() - started)
-    one, two = (statistics.median(times[1:]) for times in seconds.values())
+            seconds[name].append(time.perf_counter() - started)
+        seconds["alone"].append(apart(replicates, 1))
+        seconds["apart"].append(apart(replicates, 2))
+    one, two, two_apart, alone = (statistics.median(times[1:]) for times in seconds.values())
     print(f"{'computation, one worker':<44}{one:10.2f} s")
     print(f"{'computation, two workers':<44}{two:10.2f} s")
-    print(f"{'ratio':<44}{one / two:10.2f}\n")
+    print(f"{'ratio':<44}{one / two:10.2f}")
+    print(f"{'ratio of two processes that share nothing':<44}{2 * alone / two_apart:10.2f}\n")
+
+
+ALONE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import runs
+from threadpoolctl import threadpool_limits
+resolved = runs.resolve(runs.load(runs.SCENARIO))
+planned = runs.units(resolved, int(sys.argv[2]))
+compute = runs.Compute(runs.Job(resolved.variants, resolved.hash, resolved.seed))
+with threadpool_limits(limits=1):
+    for unit in planned[: len(resolved.variants)]:
+        compute(unit)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    started = time.perf_counter()
+    for unit in planned:
+        compute(unit)
+print(time.perf_counter() - started)
+"""
+
+
+def apart(replicates: int, processes: int) -> float:
+    """Return the seconds that the slowest of some processes takes that each compute all units, begun together."""
+    command = [sys.executable, "-c", ALONE, str(Path(__file__).parent), str(replicates)]
+    started = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
+    ]
+    for process in started:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    return max(float(process.communicate()[0]) for process in started)
 
 
 class Compute:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -22,6 +23,25 @@ FILES = {"report.html", "manifest.json", "run.json", "summary.csv", "summary.par
 def _files(place):
     """Return the names of the files in a run folder; only some systems keep the file of a lock that is free."""
     return {path.name for path in place.iterdir() if path.is_file()} - {"run.lock"}
+
+
+def loaded_by(folder, *arguments):
+    """Return which large packages a command loads."""
+    names = (
+        "numpy",
+        "pandas",
+        "matplotlib",
+        "scipy.optimize",
+        "scipy.linalg",
+        "trialsim.analysis.registry",
+        "trialsim.patients",
+    )
+    program = f"import sys; from trialsim.cli import main\nsys.argv = ['trialsim', *{arguments!r}]\ntry: main()\n"
+    program += f"finally: print('LOADED', *[name for name in {names!r} if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.splitlines()[-1].split()[1:])
 
 
 def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
@@ -42,6 +62,7 @@ def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
     assert content_of(place) == before
     table = [line for line in first.stdout.splitlines() if "±" in line]
     assert [line for line in second.stdout.splitlines() if "±" in line] == table
+    assert loaded_by(folder, *QUICK) == {"numpy", "pandas"}  # nothing that computes or draws
 
     # Fewer replicates than there are: the table of those there.
     command(*QUICK, "--replicates", "10")

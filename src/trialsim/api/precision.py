@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from trialsim.errors import RefusedError
 from trialsim.planning.precision import LEAST, Estimate, Seen, next_replicates
-from trialsim.report.publish import families_of
+from trialsim.report.families import families_of
 from trialsim.streams import BLOCK_SIZE
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ class Run:
     @cached_property
     def families(self) -> pd.DataFrame | None:
         """Hypotheses tested together, one row per cell; None where the scenario has no `multiplicity`."""
-        from trialsim.report.publish import families_of
+        from trialsim.report.families import families_of
 
         return families_of(self.folder)
 

@@ -1,6 +1,7 @@
 """Estimates on disk: those of a block as one part, those of a run in replicate order.
 
-Row groups of a part are cells, so that a merge reads some cells at a time: memory does not grow with their number.
+Row groups of a part are a few cells each, so that a merge reads some cells at a time: memory does not grow with their
+number.
 """
 
 from __future__ import annotations
@@ -35,9 +36,15 @@ WORDS = ["estimand", "method", "rung"]
 ROWS_AT_ONCE = 500_000
 """Rows that a merge holds at once, or those of one cell if these are more: about 100 bytes each."""
 
+ROWS_IN_GROUP = 2_500
+"""Rows of a row group of a part, or those of one cell if these are more: each group costs time to write and to read."""
+
 _METADATA = {"trialsim_schema": str(SCHEMA_VERSION)}
 _AS_PART: dict[str, Any] = {"compression": "lz4", "use_dictionary": WORDS, "write_statistics": False}
 """Parts are written fast: they are read once or twice, and by nothing but a merge."""
+
+_AS_RESULT = {**_AS_PART, "write_statistics": ["cell", "replicate", "status"]}
+"""Digits of estimates hardly get shorter, however long one tries; statistics let a reader pass over row groups."""
 
 
 def estimates_schema() -> pa.Schema:
@@ -65,7 +72,7 @@ def estimates_schema() -> pa.Schema:
 def estimates_content(
     variant: Variant, key: str, unit: Unit, cells: Mapping[int, int], blocks: Sequence[CellBlock]
 ) -> bytes:
-    """Return the estimates of a unit as a Parquet file, one row group for each cell.
+    """Return the estimates of a unit as a Parquet file, in row groups of whole cells.
 
     Parameters
     ----------
@@ -104,8 +111,14 @@ def estimates_content(
     )
     table = pa.Table.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
     content = BytesIO()
-    pq.write_table(table, content, row_group_size=len(blocks) // len(cells) * BLOCK_SIZE, **_AS_PART)
+    rows = len(blocks) // len(cells) * BLOCK_SIZE
+    pq.write_table(table, content, row_group_size=_cells_in_group(rows) * rows, **_AS_PART)
     return content.getvalue()
+
+
+def _cells_in_group(rows: int) -> int:
+    """Return how many cells of so many rows stand in a row group of a part."""
+    return max(1, ROWS_IN_GROUP // rows)
 
 
 def _array(values: Column, kind: pa.DataType) -> pa.Array:
@@ -154,7 +167,7 @@ def merge_parts(
     target = folder / "estimates.parquet"
     temporary = temporary_for(target)
     try:
-        with pq.ParquetWriter(temporary, estimates_schema(), compression="zstd", use_dictionary=WORDS) as writer:
+        with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer:
             for variant, parts in zip(variants, paths, strict=True):
                 rows = len(hypotheses(variant)) * BLOCK_SIZE
                 for table in _cells_in_order(parts, len(variant.sample_sizes), rows, replicates):
@@ -169,19 +182,29 @@ def _cells_in_order(paths: Sequence[Path], count: int, rows: int, replicates: in
     """Yield the rows of each cell of a variant: hypotheses in order, replicates in order within."""
     import pyarrow as pa
 
-    schema = estimates_schema()
     at_once = max(1, ROWS_AT_ONCE // (rows * len(paths)))
-    group = 0
-    while group < count:
-        wanted = range(group, min(group + at_once, count))
+    first = 0
+    while first < count:
+        wanted = range(first, min(first + at_once, count))
         tables = []
         for path in paths:
-            tables.append(read_rows(path, list(wanted), rows * len(wanted), schema))
+            tables.append(_rows_of_cells(path, wanted, count, rows))
         whole = pa.concat_tables(tables).replace_schema_metadata(_METADATA).unify_dictionaries().combine_chunks()
         del tables
         for place in range(len(wanted)):
             yield whole.take(_replicate_order(place, rows, len(wanted), len(paths), replicates))
-        group += len(wanted)
+        first += len(wanted)
+
+
+def _rows_of_cells(path: Path, wanted: range, count: int, rows: int) -> pa.Table:
+    """Return the rows of some of the cells of a part, and hold no more than these."""
+    in_group = _cells_in_group(rows)
+    groups = list(range(wanted.start // in_group, (wanted.stop - 1) // in_group + 1))
+    start, stop = groups[0] * in_group, min((groups[-1] + 1) * in_group, count)
+    table = read_rows(path, groups, (stop - start) * rows, estimates_schema())
+    if len(wanted) == stop - start:
+        return table
+    return table.take(np.arange((wanted.start - start) * rows, (wanted.stop - start) * rows))
 
 
 def environments_of(variants: Sequence[Variant], paths: Sequence[Sequence[Path]], key: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from trialsim.engine.backends import Backend, Local
 from trialsim.engine.environment import environment_text, environment_words
@@ -26,16 +26,17 @@ from trialsim.engine.manifest import (
     with_checksums,
     without_checksums,
 )
-from trialsim.engine.merging import merge
 from trialsim.engine.needs import bytes_words, needs, refuse_if_too_large, unit_memory
 from trialsim.engine.notes import Note, Tell, silent
 from trialsim.engine.parts import PARTS, Parts, check_parts, done_units, find_parts, kinds, store_unit
 from trialsim.engine.plan import Unit, units
 from trialsim.engine.shards import Shard
 from trialsim.engine.store import remove_leftovers, sync_directory, write_json
-from trialsim.engine.work import Job, compute_sent
 from trialsim.errors import RunError
 from trialsim.scenario.resolved import Resolved
+
+if TYPE_CHECKING:
+    from trialsim.engine.work import Job
 
 Progress = Callable[[int, int], None]
 """Called with (units done, units in all)."""
@@ -217,6 +218,8 @@ def _compute_some(task: _Task, shard: Shard) -> Execution:
 
 
 def _carry_out(task: _Task, publish: Publish | None) -> Execution:
+    from trialsim.engine.merging import merge  # a finished run is shown without what computes one
+
     folder, planned, variants = task.folder, task.planned, task.resolved.variants
     done = done_units(_begin(task), planned, variants)
     with _session(task) as session:
@@ -267,6 +270,8 @@ def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> N
     task.progress(done, total)
     if not waiting:
         return
+    from trialsim.engine.work import Job, compute_sent
+
     whole = Job(task.resolved.variants, task.resolved.hash, task.resolved.seed)
     jobs = {variant: whole.only(variant) for variant in {unit.variant for unit in waiting}}
     sent = [(jobs[unit.variant], unit) for unit in waiting]

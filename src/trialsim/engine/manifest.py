@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -49,8 +50,6 @@ def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
     resolved : Resolved
     replicates : int
     """
-    from importlib.metadata import version
-
     return {
         "schema": SCHEMA_VERSION,
         "title": resolved.title,
@@ -60,7 +59,7 @@ def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
         "block_size": BLOCK_SIZE,
         "seed_scheme": SCHEME,
         "trialsim": __version__,
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": dict(_versions()),
         "environment": {
             "system": platform.system(),
             "machine": platform.machine(),
@@ -69,6 +68,13 @@ def build_manifest(resolved: Resolved, replicates: int) -> dict[str, Any]:
         },
         "scenario": resolved.to_dict(),
     }
+
+
+@cache
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
 def with_checksums(manifest: dict[str, Any], folder: Path, paths: Iterable[Path]) -> dict[str, Any]:

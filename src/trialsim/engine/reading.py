@@ -145,7 +145,7 @@ def read_rows(path: Path, groups: list[int], rows: int, schema: pa.Schema | None
         if claimed != rows:
             raise strange(path, f"{claimed:,} rows and not {rows:,}")
         try:
-            return file.read_row_groups(groups)
+            return file.read_row_groups(groups, use_threads=False)  # small ones: threads cost more than they bring
         except (OSError, pa.ArrowException) as error:
             raise strange(path, error) from error
 

@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 
 Array = NDArray[np.float64]
@@ -309,6 +308,8 @@ def _expected(distribution: _Distribution, intercept: float, slope: float) -> fl
 
 def _intercept(distribution: _Distribution, slope: float, share: float) -> float:
     """Return the intercept that gives a share, found between those that put all above and all below it."""
+    from scipy.optimize import brentq  # late: see kernels.margins
+
     shifted = slope * distribution.x
     low, high = float(logit(share) - shifted.max()), float(logit(share) - shifted.min())
     if low == high:
@@ -328,6 +329,8 @@ def _intercept(distribution: _Distribution, slope: float, share: float) -> float
 
 def _solve_slope(active: _Distribution, control: _Distribution, active_share: float, control_share: float) -> float:
     """Return the slope at which the control arm's share is the one asked for, the active arm's being right."""
+    from scipy.optimize import brentq  # late: see kernels.margins
+
     ends = [_limit(active, control, active_share, sign=sign) for sign in (1.0, -1.0)]
     towards = 1.0 if control_share < active_share else -1.0
     # From no slope to an infinite one the control arm's share goes from the active arm's to this end.

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from trialsim.kernels.margins import SERIES_ORDER, BoundedMargins, hermite_coefficients, step_coefficients
@@ -367,6 +366,8 @@ def _end_curve(one: _Steps, two: _Steps, *, sign: float) -> Callable[[float], fl
 
 def _solve_end(one: _Steps, two: _Steps, target: float) -> float:
     """Return the latent correlation beyond +-0.95 that gives an attainable target."""
+    from scipy.optimize import brentq  # late: see kernels.margins
+
     sign = 1.0 if target > 0 else -1.0
     if abs(target) >= abs(_extreme(one, two, sign=sign)) - _TOLERANCE:
         return sign

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq, root
 from scipy.special import gammainc, gammaincc, gammaln, ndtri
 
 from trialsim.kernels.copula import latent_correlation, to_scores
@@ -165,6 +164,8 @@ def repeat_last(fitted: DissociationMargins, infusions: int) -> DissociationMarg
         At least I. Every infusion added has these margins and their correlation.
     """
     last = fitted.correlation.shape[-1] - 1
+    if infusions == last + 1:
+        return fitted  # solved pair by pair, alike pairs differ in the last bit
     place = np.minimum(np.arange(infusions), last - 1)
     latent = fitted.correlation[..., place[:, None], place]
     alike = place[:, None] == place
@@ -337,6 +338,7 @@ def _rounded_moments(x: Array, values: Array) -> tuple[float, float]:
 
 def _solve_gamma(mean: float, variance: float, values: Array) -> Array:
     """Return (log mean, log shape) of the gamma that after rounding has this mean and variance."""
+    from scipy.optimize import root  # late: see kernels.margins
 
     def gap(x: Array) -> Array:
         at = np.array([np.clip(x[0], -50.0, 50.0), np.clip(x[1], -8.0, 20.0)])  # where Newton's steps make sense
@@ -357,6 +359,7 @@ def _solve_nested(mean: float, variance: float, values: Array) -> Array:
     At any shape the mean after rounding rises with the gamma's, so that the inner root is unique; the outer one exists
     since the variance goes from one end of its range to the other.
     """
+    from scipy.optimize import brentq  # late: see kernels.margins
 
     def location(log_shape: float) -> float:
         def mean_gap(log_mean: float) -> float:

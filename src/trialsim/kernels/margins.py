@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq
 from scipy.special import betainc, betaincc, expit, logit, ndtri
 
 __all__ = [
@@ -315,6 +314,8 @@ def _solve_nested(place: float, spread: float, levels: int) -> FloatArray:
     Newton's derivatives vanish. At any precision the mean rises with the beta's mean, so the inner root is
     unique; the outer one exists since the variance goes from its upper to its lower end.
     """
+    from scipy.optimize import brentq  # late: few scenarios need it, and loading it takes a third of a second
+
     edge = 40.0  # logit of a beta mean that cannot be told from an end of the scale
 
     def mean_gap(location: float, log_precision: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -245,3 +246,9 @@ def _member(variant: Mapping[str, Any], member: list[int], labels: Mapping[str, 
 
 def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def families_of(folder: Path) -> pd.DataFrame | None:
+    """Return the summary of hypotheses tested together from a run folder; None where each is tested alone."""
+    path = folder / "families.parquet"
+    return pd.read_parquet(path) if path.exists() else None

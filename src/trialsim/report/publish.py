@@ -12,6 +12,7 @@ from trialsim.engine.store import write_bytes, write_text
 from trialsim.kernels.operating_characteristics import CONVERGED
 from trialsim.report.csv_files import csv_text
 from trialsim.report.design import labels_of
+from trialsim.report.families import families_of
 from trialsim.report.figures import DrawnFigure, standard_figures
 from trialsim.report.figures.trajectories import trajectory_data
 from trialsim.report.fonts import drawable, drawable_columns, names_note
@@ -95,9 +96,3 @@ def publish(
     )
     write_text(folder / REPORT, page)
     return written
-
-
-def families_of(folder: Path) -> pd.DataFrame | None:
-    """Return the summary of hypotheses tested together from a run folder; None where each is tested alone."""
-    path = folder / "families.parquet"
-    return pd.read_parquet(path) if path.exists() else None

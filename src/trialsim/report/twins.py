@@ -7,18 +7,19 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from trialsim.analysis.contract import Observed
 from trialsim.engine.store import write_text
 from trialsim.kernels.montecarlo import mcse_proportion
-from trialsim.planning.twins import COUNTED, counted_trials, twin
 from trialsim.report.csv_files import csv_text, original_texts
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.words import estimand_label, fixed, method_words, path_words, value_words
 from trialsim.scenario.resolved import Analysis, Estimand, Resolved, Variant
+
+if TYPE_CHECKING:
+    from trialsim.analysis.contract import Observed
 
 TWINS = Path("figures") / "twins.csv"
 
@@ -51,6 +52,8 @@ def twin_table(variants: Iterable[Variant], key: str, summary: pd.DataFrame) -> 
         `difference` (simulated − closed form), `allowance`, `differs`, `formula`, `leaves_out`. No rows where nothing
         is to be found, every fit failed, or no closed form applies.
     """
+    from trialsim.planning.twins import COUNTED, counted_trials, twin  # a finished run is shown without what makes them
+
     by_index = {variant.index: variant for variant in variants}
     leading = [*summary.columns[: list(summary.columns).index("n") + 1], "estimand", "method", "power", "power_mcse"]
     counted: dict[int, Observed] = {}
