@@ -378,5 +378,3 @@ def _labels(scenario: Scenario) -> dict[str, str]:
         (variant.outcomes, variant.outcome_labels),
     )
     return {name: label for names, labels in pairs for name, label in zip(names, labels, strict=True)}
-
-

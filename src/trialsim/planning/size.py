@@ -248,17 +248,15 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
     beyond = answer.n_total is not None and answer.n_total > most
     if not beyond and (answer.reached or all(count.place <= most for count in simulated)):
         return answer
+    told = answer.reason.removesuffix(highest(found, in_patients))  # perhaps of a size beyond what there may be
     first = max(found.trials.blocks) + 1
     tasks = [Task(first + i, (float(most),)) for i in range(BLOCKS_AT_MOST)]
     for task, tried in zip(tasks, sampler(tasks), strict=True):
         found.trials.add(task.block, tried[0])
     there = next(count for count in found.trials.counts(found.hypothesis) if count.place == most)
     interval = wilson_interval(there.found, there.usable)
-    told = answer.reason
     if answer.n_total is not None:
-        told = (
-            f"The power of {100 * answer.power:g} % cannot be reached with {most:,} patients. {answer.n_total:,} are needed"
-        )
+        told = f"The power of {100 * answer.power:g} % cannot be reached with {most:,} patients. {answer.n_total:,} are needed"
         told += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
     power = there.found / there.usable if there.usable else None
     gives = "" if power is None else (
