@@ -256,7 +256,10 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
     there = next(count for count in found.trials.counts(found.hypothesis) if count.place == most)
     interval = wilson_interval(there.found, there.usable)
     if answer.n_total is not None:
-        told = f"The power of {100 * answer.power:g} % cannot be reached with {most:,} patients. {answer.n_total:,} are needed"
+        told = (
+            f"The power of {100 * answer.power:g} % cannot be reached with {most:,} patients. "
+            f"{answer.n_total:,} are needed"
+        )
         told += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
     power = there.found / there.usable if there.usable else None
     gives = "" if power is None else (

@@ -151,9 +151,8 @@ def _lowered(text: str) -> str:
 
 def _effect_lines(answer: Mapping[str, Any]) -> list[str]:
     low, high = sorted((answer["low"], answer["high"]))
-    value, low, high = (f"{number:.4g}".replace("-", "−") for number in (answer["value"], low, high))
     return [
-        f"{answer['path']} = {value} (95 % interval {low} to {high}, ± "
+        f"{answer['path']} = {answer['value']:.4g} (95 % interval {low:.4g} to {high:.4g}, ± "
         f"{100 * answer['half_width']:.2g} %) with {answer['n_total']:,} patients randomised: {_goal_words(answer)}."
     ]
 

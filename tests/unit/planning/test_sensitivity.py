@@ -136,6 +136,17 @@ def test_the_evidence_gives_the_other_ranges_with_their_sources():
     assert bars["dropout.missing_by.14"].high.value == 0.2
 
 
+def test_a_tornado_says_when_its_power_is_none():
+    null = tornado(scenario({"effects": {"active": {"points": {"score": 0.0}}}}), budget=QUICK)
+    assert "so there is nothing to find: the share of trials that claim it is no power" in null.notes[0]
+    assert not tornado(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.5, -1.0)}).notes
+
+
+def test_a_tornado_says_when_the_effect_is_not_among_its_ranges():
+    without = tornado(scenario(), budget=QUICK, ranges={"outcomes.score.post_sd": (4.0, 6.0)})
+    assert without.notes[-1].startswith("What the treatment does has no plausible range here")
+
+
 def test_a_heat_map_meets_the_tornado_at_its_ends():
     ranges = {"effects.active.points.score": (-3.5, -1.0), "outcomes.score.post_sd": (4.0, 6.0)}
     grid = heat_map(scenario(), *ranges, budget=QUICK, ranges=ranges, steps=3)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from trialsim.errors import Fault, InputError
+from trialsim.planning.sampling import nothing_to_find
 from trialsim.planning.sensitivity.null import without_effect
 from trialsim.planning.sensitivity.trials import (
     Budget,
@@ -21,7 +22,6 @@ from trialsim.planning.sensitivity.trials import (
     size_for,
     words_of,
 )
-from trialsim.planning.sampling import nothing_to_find
 from trialsim.planning.size import required_size
 from trialsim.scenario import Scenario, resolve
 from trialsim.scenario.at_value import at_values
