@@ -15,7 +15,7 @@ _USUAL_FRONT = "power, n, control_patients, and months and cost_usd where all ha
 def compare(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE", help="Scenarios, or one with designs.", show_default=False),
+        typer.Argument(metavar="FILE...", help="Scenarios, or one with designs.", show_default=False),
     ],
     reference: Annotated[
         str | None,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Scenario YAML files.", show_default=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenario YAML files.", show_default=False)],
     settings: Settings = None,
 ) -> None:
     """Check scenarios without running them.
