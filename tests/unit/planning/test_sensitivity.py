@@ -16,6 +16,7 @@ from trialsim.planning.sensitivity.tipping import design_tipping_point
 from trialsim.planning.sensitivity.tornado import tornado
 from trialsim.planning.sensitivity.trials import Budget, Sample
 from trialsim.planning.sensitivity.worst import worst_type_i_error
+from trialsim.report.sensitivity import sensitivity_text
 
 QUICK = Budget(250)
 ONE_VISIT = {
@@ -140,6 +141,12 @@ def test_a_tornado_says_when_its_power_is_none():
     null = tornado(scenario({"effects": {"active": {"points": {"score": 0.0}}}}), budget=QUICK)
     assert "so there is nothing to find: the share of trials that claim it is no power" in null.notes[0]
     assert not tornado(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.5, -1.0)}).notes
+
+
+def test_a_range_without_the_own_value_is_told():
+    found = tornado(scenario(), budget=QUICK, ranges={"outcomes.score.post_sd": (4.0, 4.5)})
+    told = " ".join(sensitivity_text(found.to_dict()).split())
+    assert "The scenario's own value lies outside the range of: outcomes.score.post_sd." in told
 
 
 def test_a_tornado_says_when_the_effect_is_not_among_its_ranges():
