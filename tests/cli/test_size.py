@@ -50,8 +50,9 @@ def test_files_of_the_answer(command, folder):
 
 def test_a_power_out_of_reach_is_no_error(command):
     done = command(*QUICK, "--set", f"{PATH}=0")
-    assert "cannot be reached" in done.stdout
-    assert "nothing to find" in " ".join(done.stdout.split())
+    told = " ".join(done.stdout.split())
+    assert "cannot be reached" in told
+    assert "nothing to find. The highest power seen is" in told
 
 
 def test_a_figure_is_drawn_where_nothing_is_reached(command, folder):

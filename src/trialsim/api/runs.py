@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ class Run:
     """
 
     folder: Path
-    manifest: dict[str, Any]
+    manifest: dict[str, Any] = field(repr=False)  # pages long
     computed: bool = False
     whole: bool = True
 

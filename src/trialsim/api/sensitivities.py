@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trialsim.api.runs import load
+from trialsim.api.sizes import left_aside
 from trialsim.scenario import Scenario, resolve
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def sensitivity(
         n=n,
         target=_power(target),
     )
-    return Sensitivity(answer, _labels(loaded), _left_aside(loaded))
+    return Sensitivity(answer, _labels(loaded), left_aside(loaded))
 
 
 def heat_map(
@@ -220,7 +221,7 @@ def heat_map(
         target=_power(target),
         steps=steps,
     )
-    return Sensitivity(answer, _labels(loaded), _left_aside(loaded))
+    return Sensitivity(answer, _labels(loaded), left_aside(loaded))
 
 
 def attribute(
@@ -266,7 +267,7 @@ def attribute(
         together=together,
     )
     labels = {**_labels(other), **_labels(loaded)}
-    return Sensitivity(answer, labels, (*_left_aside(loaded), *_left_aside(other)))
+    return Sensitivity(answer, labels, (*left_aside(loaded), *left_aside(other)))
 
 
 def design_tipping_point(
@@ -307,7 +308,7 @@ def design_tipping_point(
         target=_power(target),
         limit=limit,
     )
-    return Sensitivity(answer, _labels(loaded), _left_aside(loaded))
+    return Sensitivity(answer, _labels(loaded), left_aside(loaded))
 
 
 def worst_type_i_error(
@@ -343,7 +344,7 @@ def worst_type_i_error(
 
     loaded = _loaded(scenario, settings)
     answer = search(loaded, budget=_budget(replicates, workers, progress), ranges=ranges, estimand=estimand, n=n)
-    return Sensitivity(answer, _labels(loaded), _left_aside(loaded))
+    return Sensitivity(answer, _labels(loaded), left_aside(loaded))
 
 
 def _budget(replicates: int, workers: int | None, progress: Progress | None) -> Budget:
@@ -377,9 +378,3 @@ def _labels(scenario: Scenario) -> dict[str, str]:
         (variant.outcomes, variant.outcome_labels),
     )
     return {name: label for names, labels in pairs for name, label in zip(names, labels, strict=True)}
-
-
-def _left_aside(scenario: Scenario) -> tuple[str, ...]:
-    if not scenario.varied:
-        return ()
-    return (f"vary is left aside ({', '.join(scenario.varied)}): the scenario's own values are used.",)

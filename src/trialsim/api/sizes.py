@@ -217,7 +217,7 @@ def required_sample_size(
         most_patients=most_patients,
         progress=progress,
     )
-    return Sized(answer, _left_aside(loaded))
+    return Sized(answer, left_aside(loaded))
 
 
 def required_sample_sizes(
@@ -333,7 +333,7 @@ def detectable_effect(
         most_trials=budget,
         progress=progress,
     )
-    return Sized(answer, _left_aside(loaded))
+    return Sized(answer, left_aside(loaded))
 
 
 def loaded_with(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
@@ -345,13 +345,14 @@ def loaded_with(scenario: Scenario | str | Path, settings: Mapping[str, Any] | N
     return scenario
 
 
-def _left_aside(scenario: Scenario) -> tuple[str, ...]:
+def left_aside(scenario: Scenario, *, priors: bool = True) -> tuple[str, ...]:
+    """Return what of a scenario a question leaves aside, in words; its priors too unless they are what is asked."""
     notes = [scenario.designs_aside] if scenario.designs else []
     return (
         *notes,
         *(
             f"{what} left aside ({', '.join(paths)}): the scenario's own values are used."
-            for what, paths in (("vary is", scenario.varied), ("priors are", scenario.believed))
+            for what, paths in (("vary is", scenario.varied), ("priors are", scenario.believed if priors else ()))
             if paths
         ),
     )

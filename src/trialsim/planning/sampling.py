@@ -134,8 +134,7 @@ def why(found: Found, aim: Aim, end: float, shown: Callable[[float], str]) -> st
     shown : callable
         From a place to words, such as `100,000 patients`.
     """
-    best, largest = found.best, shown(end)
-    most = "" if best is None else f" The highest power seen is {_percent(best)}, with {shown(best.place)}."
+    best, largest, most = found.best, shown(end), highest(found, shown)
     match found.status:
         case "found":
             return ""
@@ -152,12 +151,18 @@ def why(found: Found, aim: Aim, end: float, shown: Callable[[float], str]) -> st
         case "smallest":
             return f"Fewer are not tried, and here the power is {_percent(best)} already." if best else ""
         case "no_fits":
-            return f"The power of {aim.power:.0%} cannot be reached: up to {largest} no trial could be analysed."
+            return f"The power of {100 * aim.power:g} % cannot be reached: up to {largest} no trial could be analysed."
         case "flat":
-            return f"Power does not rise to {aim.power:.0%} in a way that says where.{most}"
+            return f"Power does not rise to {100 * aim.power:g} % in a way that says where.{most}"
     tried = max((count.place for count in found.trials.counts(found.hypothesis)), default=end)
     beyond = "" if tried >= end else f" From what was simulated, up to {shown(tried)}, it is not in sight."
-    return f"The power of {aim.power:.0%} cannot be reached with up to {largest}.{most}{beyond}"
+    return f"The power of {100 * aim.power:g} % cannot be reached with up to {largest}.{most}{beyond}"
+
+
+def highest(found: Found, shown: Callable[[float], str]) -> str:
+    """Return the highest power that was seen as a sentence, with a space before it; empty where none was."""
+    best = found.best
+    return "" if best is None else f" The highest power seen is {_percent(best)}, with {shown(best.place)}."
 
 
 def _percent(count: Count) -> str:

@@ -22,6 +22,7 @@ from trialsim.planning.sampling import (
     aim_of,
     called,
     curve_rows,
+    highest,
     nothing_to_find,
     rounded_up,
     why,
@@ -226,14 +227,19 @@ def search_size(
     impossible = nothing_to_find(asked)
     if impossible:
         found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
-        reason = f"The power of {power:.0%} cannot be reached: {impossible}."
+        reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{highest(found, in_patients)}"
         return Searched(asked, aim, found, reason, sampler)
     start = first_guess(asked.variant, asked.members, power)
     if start > axis.most:
         start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
     columns = 1 if asked.together else len(asked.members)
     found = search(sampler, axis, aim, start, hypotheses=columns, progress=progress)
-    return Searched(asked, aim, found, why(found, aim, axis.most, lambda n: f"{round(n):,} patients"), sampler)
+    return Searched(asked, aim, found, why(found, aim, axis.most, in_patients), sampler)
+
+
+def in_patients(place: float) -> str:
+    """Return a place of a search for a size in words."""
+    return f"{round(place):,} patients"
 
 
 def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> RequiredSize:
@@ -242,16 +248,17 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
     beyond = answer.n_total is not None and answer.n_total > most
     if not beyond and (answer.reached or all(count.place <= most for count in simulated)):
         return answer
+    told = answer.reason.removesuffix(highest(found, in_patients))  # perhaps of a size beyond what there may be
     first = max(found.trials.blocks) + 1
     tasks = [Task(first + i, (float(most),)) for i in range(BLOCKS_AT_MOST)]
     for task, tried in zip(tasks, sampler(tasks), strict=True):
         found.trials.add(task.block, tried[0])
     there = next(count for count in found.trials.counts(found.hypothesis) if count.place == most)
     interval = wilson_interval(there.found, there.usable)
-    told = answer.reason
     if answer.n_total is not None:
         told = (
-            f"The power of {answer.power:.0%} cannot be reached with {most:,} patients. {answer.n_total:,} are needed"
+            f"The power of {100 * answer.power:g} % cannot be reached with {most:,} patients. "
+            f"{answer.n_total:,} are needed"
         )
         told += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
     power = there.found / there.usable if there.usable else None

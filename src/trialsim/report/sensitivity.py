@@ -148,12 +148,24 @@ def _tornado_findings(answer: Answer, labels: Labels) -> Iterator[str]:
         for end in ("low", "high"):
             if bar[end]["problem"]:
                 yield f"{bar['path']} = {at_words(bar['path'], bar[end]['value'], labels)}: {bar[end]['problem']}"
+    outside = [bar["path"] for bar in bars if _is_outside(bar)]
+    if outside:
+        yield f"The scenario's own value lies outside the range of: {', '.join(outside)}."
     assumed = [bar["path"] for bar in bars if bar["tag"] == "assumed"]
     if assumed:
         yield f"Ranges that are assumed, not published: {', '.join(assumed)}."
     hand = [bar["path"] for bar in bars if bar["source"] == "given"]
     if hand:
         yield f"Ranges given by hand: {', '.join(hand)}."
+
+
+def _is_outside(bar: Answer) -> bool:
+    """Return whether an assumption's own value is a number that its range does not hold."""
+    values = (bar["low"]["value"], bar["base"], bar["high"]["value"])
+    if not all(isinstance(value, int | float) for value in values):
+        return False
+    low, own, high = values
+    return not min(low, high) <= own <= max(low, high)
 
 
 # Heat map --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from trialsim.planning.sensitivity.tipping import design_tipping_point
 from trialsim.planning.sensitivity.tornado import tornado
 from trialsim.planning.sensitivity.trials import Budget, Sample
 from trialsim.planning.sensitivity.worst import worst_type_i_error
+from trialsim.report.sensitivity import sensitivity_text
 
 QUICK = Budget(250)
 ONE_VISIT = {
@@ -134,6 +135,23 @@ def test_the_evidence_gives_the_other_ranges_with_their_sources():
     assert (share.tag, share.citation) == ("derived", "alnefeesi2022")
     assert not any("madrs" in path or "bsl23" in path for path in bars), "the question does not hang on them"
     assert bars["dropout.missing_by.14"].high.value == 0.2
+
+
+def test_a_tornado_says_when_its_power_is_none():
+    null = tornado(scenario({"effects": {"active": {"points": {"score": 0.0}}}}), budget=QUICK)
+    assert "so there is nothing to find: the share of trials that claim it is no power" in null.notes[0]
+    assert not tornado(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.5, -1.0)}).notes
+
+
+def test_a_range_without_the_own_value_is_told():
+    found = tornado(scenario(), budget=QUICK, ranges={"outcomes.score.post_sd": (4.0, 4.5)})
+    told = " ".join(sensitivity_text(found.to_dict()).split())
+    assert "The scenario's own value lies outside the range of: outcomes.score.post_sd." in told
+
+
+def test_a_tornado_says_when_the_effect_is_not_among_its_ranges():
+    without = tornado(scenario(), budget=QUICK, ranges={"outcomes.score.post_sd": (4.0, 6.0)})
+    assert without.notes[-1].startswith("What the treatment does has no plausible range here")
 
 
 def test_a_heat_map_meets_the_tornado_at_its_ends():

@@ -155,7 +155,7 @@ def check_request(request: Request, designs: Sequence[Design]) -> None:
     wanted = [*names, *((_option(limit), BUDGETS[limit][0]) for limit in request.budget)]
     if not any(has_operations(design.variant) for design in designs):
         faults += [
-            Fault(option, f"no design has {BY_NAME[name].words.lower()}: {WITHOUT}")
+            Fault(option, f"no design has {BY_NAME[name].within}: {WITHOUT}")
             for option, name in wanted
             if name in OPERATIONAL
         ]

@@ -91,6 +91,11 @@ class Metric:
     by_replicate: Callable[[Simulated], Influences] | None = None
     proportion: bool = False
 
+    @property
+    def within(self) -> str:
+        """Its words as they stand within a sentence."""
+        return self.words[0].lower() + self.words[1:]
+
 
 def power(of: Simulated) -> Influences:
     """Return the share of usable trials that find the effect."""

@@ -152,7 +152,7 @@ def over_budget(values: Values, budget: Mapping[str, float]) -> str:
         metric, unit = BUDGETS[name]
         value = values[metric]
         if math.isnan(value.value):
-            reasons.append(f"{BY_NAME[metric].words.lower()} not known: {value.reason}")
+            reasons.append(f"{BY_NAME[metric].within} not known: {value.reason}")
         elif value.value > limit:
             reasons.append(f"{value.value:,.0f} {unit}, more than {limit:,.0f}")
     return "; ".join(reasons)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from trialsim.errors import Fault, InputError
+from trialsim.planning.sampling import nothing_to_find
 from trialsim.planning.sensitivity.null import without_effect
 from trialsim.planning.sensitivity.trials import (
     Budget,
@@ -216,9 +217,24 @@ def _tornado(
     value, mcse = (base.value, base.mcse) if isinstance(base, Measured) else base
     bars = [_bar(one, low, high, value) for one, low, high in zip(found, ends[::2], ends[1::2], strict=True)]
     bars.sort(key=lambda bar: _rank(bar, metric), reverse=True)
-    notes = () if bars else ("No value here has a plausible range: give ranges with --range or under sensitivity.",)
+    notes = _notes(question, metric, found)
     title = question.scenario.title
     return Tornado(title, question.estimand, metric, n, replicates, target, value, mcse, tuple(bars), notes)
+
+
+def _notes(question: Question, metric: TornadoMetric, found: Sequence[Assumption]) -> tuple[str, ...]:
+    """Return what a reader of the bars must know: that nothing is to be found, or that a range is not there."""
+    notes = []
+    if metric == "power" and (why := nothing_to_find(question.at({}))):
+        notes.append(f"With the scenario's own values {why}: the share of trials that claim it is no power.")
+    if not found:
+        notes.append("No value here has a plausible range: give ranges with --range or under sensitivity.")
+    elif metric != "type_i_error" and not any(one.is_effect for one in found):
+        notes.append(
+            "What the treatment does has no plausible range here, so it is not among these: give one with --range or "
+            "under sensitivity."
+        )
+    return tuple(notes)
 
 
 def _rank(bar: Bar, metric: TornadoMetric) -> float:

@@ -99,9 +99,10 @@ def _draw_power(axes: Axes, frame: pd.DataFrame, first: pd.Series) -> None:
     )  # fmt: skip
     target = float(first["target"])
     axes.axhline(target, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2])
+    below = float(first["power_at_random"]) >= target  # on the side where the other line is not
     axes.text(
-        0.995, target - 0.012, percent(target), transform=axes.get_yaxis_transform(), fontsize=7.5, color=style.MUTED,
-        va="top", ha="right",
+        0.995, target + (-0.012 if below else 0.012), percent(target), transform=axes.get_yaxis_transform(),
+        fontsize=7.5, color=style.MUTED, va="top" if below else "bottom", ha="right",
     )  # fmt: skip
     if not pd.isna(first["tipping"]):
         low = 0.0 if pd.isna(first["tipping_low"]) else float(first["tipping_low"])

@@ -98,6 +98,6 @@ def _draw_answer(axes: Axes, row: pd.Series) -> None:
     axes.axvline(float(row["answer"]), color=style.OKABE_ITO[1], linewidth=1.2)
     place = (float(row["answer"]), axes.get_ylim()[0])
     axes.annotate(
-        f"{place[0]:.4g}", xy=place, xytext=(4, 2), textcoords="offset points", color=style.OKABE_ITO[1], fontsize=8.5,
-        va="bottom",
+        f"{place[0]:.4g}".replace("-", "−"), xy=place, xytext=(4, 2), textcoords="offset points",
+        color=style.OKABE_ITO[1], fontsize=8.5, va="bottom",
     )  # fmt: skip

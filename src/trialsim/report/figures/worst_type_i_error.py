@@ -81,7 +81,7 @@ def draw_worst_type_i_error(frame: pd.DataFrame) -> Figure:
         axes.legend(loc="upper left", fontsize=8)
         style.add_note(
             figure,
-            f"95 % Wilson intervals. Dashed: the nominal {level:g} %. The upper end of the search is too large by "
+            f"95 % Wilson intervals. Dotted: the nominal {level:g} %. The upper end of the search is too large by "
             "selection; what holds is the setting simulated again on fresh draws.",
         )
     return figure
