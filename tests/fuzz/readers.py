@@ -1,7 +1,7 @@
 """Coverage-guided fuzzing of everything that reads a user's file; run by hand, outside CI.
 
     pip install atheris
-    python tests/fuzz/readers.py scenario --seconds 3600 --work /tmp/fuzz
+    python tests/fuzz/readers.py scenario --seconds 3600 --work fuzz
 
 An input may be read or be refused with one of trialsim's own errors. Whatever else happens is a find: it is written
 into the folder `finds` with its traceback, one of each kind, and the search goes on. So are inputs that take longer
