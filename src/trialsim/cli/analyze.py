@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import Settings, parse_settings
+from trialsim.cli.options import AsJson, Settings, parse_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def analyze(
         ),
     ] = False,
     estimand: Annotated[str, typer.Option("--estimand", help="Whose tipping point.")] = "primary",
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Carry out the planned analyses on real data.
 

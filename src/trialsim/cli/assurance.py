@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import AnswerAsJson, NoBar, ScenarioFile, Settings, Workers, parse_settings
 
 
 class Goal(StrEnum):
@@ -55,19 +55,10 @@ def assurance(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write the answer, tables and figures here.", show_default=False),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes; the answer does not depend on it. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = None,
     settings: Settings = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    quiet: NoBar = False,
+    as_json: AnswerAsJson = False,
 ) -> None:
     """Average the power over the priors of a scenario.
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trialsim.cli.options import Settings, parse_settings
+from trialsim.cli.options import Settings, Workers, parse_settings
 
 _USUAL_FRONT = "power, n, control_patients, and months and cost_usd where all have them"
 
@@ -79,16 +79,7 @@ def compare(
             "--seed", metavar="N", min=0, help="Seed of all draws. [default: the first scenario's]", show_default=False
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes; results do not depend on it. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = None,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trialsim.cli.options import AsJson
+
 if TYPE_CHECKING:
     from trialsim.api.run_folders import RunDifference
 
@@ -17,7 +19,7 @@ _LONGEST = 60
 def diff(
     a: Annotated[Path, typer.Argument(metavar="A", help="A run folder.", show_default=False)],
     b: Annotated[Path, typer.Argument(metavar="B", help="Another one.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what differs between two runs.
 

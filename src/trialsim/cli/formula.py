@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand
 
 from trialsim.api.formula import MODULES, SUBJECTS
+from trialsim.cli.options import AsJson
 from trialsim.cli.text import definitions, heading, paragraph
 from trialsim.errors import Fault, InputError
 
@@ -58,7 +59,7 @@ def formula(
         list[str] | None,
         typer.Argument(metavar="ARGUMENTS", help="See trialsim formula NAME --help.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Answer a question of power or size by a formula.
 

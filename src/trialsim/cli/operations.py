@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import AnswerAsJson, ScenarioFile, Settings, Workers, parse_settings
 
 if TYPE_CHECKING:
     from trialsim.api.operating import OperationsResult
@@ -36,19 +36,10 @@ def operations(
             "--out", metavar="FOLDER", help="Write the answer, its tables and figures here.", show_default=False
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes; the answer does not depend on it. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = None,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no tables.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    as_json: AnswerAsJson = False,
 ) -> None:
     """Simulate how the trial is run: time, numbers, cost, jams.
 

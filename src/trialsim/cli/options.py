@@ -22,6 +22,20 @@ Settings = Annotated[
     ),
 ]
 
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        help="Processes; results do not depend on it. [default: all cores]",
+        show_default=False,
+    ),
+]
+NoBar = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+AnswerAsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
+
 
 def parse_settings(given: list[str] | None, option: str = "--set") -> dict[str, str]:
     """Return the paths and values of `--set path=value` options.

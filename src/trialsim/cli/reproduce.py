@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trialsim.cli.options import AsJson
 from trialsim.errors import RunError, visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def reproduce(
         int | None,
         typer.Option("--workers", metavar="N", min=1, help="Processes. [default: all cores]", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a run's files and compute some of it again.
 

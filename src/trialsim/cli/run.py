@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import ScenarioFile, Settings, Workers, parse_settings
 from trialsim.errors import Fault, InputError
 
 if TYPE_CHECKING:
@@ -56,16 +56,7 @@ def run(
             "--seed", metavar="N", min=0, help="Seed of all draws. [default: the scenario's]", show_default=False
         ),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes; results do not depend on it. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = None,
     backend: Annotated[
         str,
         typer.Option("--backend", metavar="NAME", help="local: this machine. dask: the workers of a Dask scheduler."),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trialsim.cli.options import AsJson
 from trialsim.errors import Fault, InputError, visible
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def runs(
     place: Annotated[
         Path, typer.Argument(metavar="[FOLDER]", help="Folder that holds run folders.", show_default="outputs")
     ] = Path("outputs"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List runs with their state, scenario, age and size.
 

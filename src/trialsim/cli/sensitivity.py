@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings
+from trialsim.cli.options import NoBar, ScenarioFile, Settings, Workers, parse_settings
 
 if TYPE_CHECKING:
     from trialsim.api.sensitivities import Sensitivity
@@ -93,18 +93,9 @@ def sensitivity(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write answers, tables and figures here.", show_default=False),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes; the answer does not depend on it. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = None,
     settings: Settings = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: NoBar = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the answers as JSON.")] = False,
 ) -> None:
     """Show what the answer hangs on.

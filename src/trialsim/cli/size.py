@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings, varied
+from trialsim.cli.options import AnswerAsJson, NoBar, ScenarioFile, Settings, Workers, parse_settings, varied
 
 if TYPE_CHECKING:
     from trialsim.api.sizes import Sized, SizeTable
@@ -67,19 +67,10 @@ def size(
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Write the answer and its power curve here.", show_default=False),
     ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            metavar="N",
-            min=1,
-            help="Processes; the answer does not depend on it. [default: all cores]",
-            show_default=False,
-        ),
-    ] = None,
+    workers: Workers = None,
     settings: Settings = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    quiet: NoBar = False,
+    as_json: AnswerAsJson = False,
 ) -> None:
     """Find the number of patients that a power takes.
 
