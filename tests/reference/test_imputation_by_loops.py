@@ -138,7 +138,7 @@ def test_one_step_is_near_the_full_refit(by_arm):
     model = Model("jump_to_reference", (2,), 1, by_arm=by_arm)
     full = conditional_mean(*data, TARGETS, model)
     step = conditional_mean(*data, TARGETS, model, jackknife="one_step")
-    np.testing.assert_array_equal(step.estimate, full.estimate)
+    np.testing.assert_allclose(step.estimate, full.estimate, rtol=1e-12)  # one fit, in other company
     np.testing.assert_allclose(step.se, full.se, rtol=5e-3)
 
 
