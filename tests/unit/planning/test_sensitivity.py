@@ -14,7 +14,7 @@ from trialsim.planning.sensitivity.attribution import attribution, shapley_weigh
 from trialsim.planning.sensitivity.heat import heat_map
 from trialsim.planning.sensitivity.tipping import design_tipping_point
 from trialsim.planning.sensitivity.tornado import tornado
-from trialsim.planning.sensitivity.trials import Budget, Sample
+from trialsim.planning.sensitivity.trials import Budget, Measured, Sample
 from trialsim.planning.sensitivity.worst import worst_type_i_error
 from trialsim.report.sensitivity import sensitivity_text
 
@@ -215,3 +215,13 @@ def test_failed_fits_leave_the_share_and_have_no_influence():
     assert share.value == pytest.approx(1 / 3)
     assert share.influence[2] == 0.0
     assert share.influence.sum() == pytest.approx(0.0)
+
+
+def test_the_paired_error_of_a_difference_by_hand():
+    """Of 8 trials the first setting finds 5 and the second 4, one and two alone: McNemar's variance, R over R - 1."""
+    first, second = np.array([1, 1, 1, 1, 1, 0, 0, 0.0]), np.array([1, 1, 1, 0, 0, 1, 0, 0.0])
+    one, other = (Measured(float(found.mean()), found - found.mean()) for found in (first, second))
+    change, error = one.minus(other)
+    assert change == pytest.approx(1 / 8)
+    assert error == pytest.approx(np.sqrt((3 - 1 / 8) / 8 / 7))
+    assert one.minus(one) == (0.0, 0.0)
