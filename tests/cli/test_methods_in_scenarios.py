@@ -142,7 +142,7 @@ def test_a_null_is_a_null_for_every_method(tmp_path):
     }
     resolved = resolve(BOUNDED, changes)
     variant = resolved.variants[0]
-    for hypothesis, truth in true_values(variant, resolved.hash).items():
+    for hypothesis, truth in true_values(variant).items():
         estimand = variant.estimands[hypothesis.estimand]
         analysis = estimand.analyses[hypothesis.analysis]
         assert abs(truth.value) < 1e-9, analysis.name

@@ -185,7 +185,7 @@ def harm(ratio):
 
 def truths(changes):
     resolved = resolve(CONTINUOUS, changes)
-    return list(true_values(resolved.variants[0], resolved.hash).values())
+    return list(true_values(resolved.variants[0]).values())
 
 
 def check_bias(changes, *, positions=None, replicates=1000, seen=0.25):

@@ -154,7 +154,7 @@ def test_mean_scores_of_the_selected_on_their_scales_and_true_values(case):
         error = np.sqrt(sum(0.25 * gap.var() / gap.size for gap in by_stratum))
         seen = sum(0.5 * gap.mean() for gap in by_stratum)
         assert abs(seen - estimand.true_value) < ALLOWED * error, estimand.name
-    found = true_values(variant, resolved.hash)
+    found = true_values(variant)
     assert all(truth.se == 0.0 for truth in found.values())
     assert next(iter(found.values())) == Truth(variant.estimands[0].true_value, 0.0)
 

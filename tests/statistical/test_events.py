@@ -113,7 +113,7 @@ def error_and_bias(strategy, depends):
         "estimands.primary.intercurrent_events": {"rescue": strategy},
     }
     resolved = resolve(CONTINUOUS, changes)
-    (truth,) = true_values(resolved.variants[0], resolved.hash).values()
+    (truth,) = true_values(resolved.variants[0]).values()
     (found,) = simulate(CONTINUOUS, changes, replicates=1000)
     assert np.all(found["status"] == CONVERGED)
     estimate = found["estimate"]
@@ -164,7 +164,7 @@ def test_two_strategies_and_leaving_together():
         "sample_size": [150],
     }
     resolved = resolve(CONTINUOUS, changes)
-    (truth,) = true_values(resolved.variants[0], resolved.hash).values()
+    (truth,) = true_values(resolved.variants[0]).values()
     (found,) = simulate(CONTINUOUS, changes, replicates=1000)
     error = np.hypot(found["estimate"].std(ddof=1) / np.sqrt(1000), truth.se)
     assert ALLOWED * error < 0.25

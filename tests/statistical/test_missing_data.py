@@ -158,7 +158,7 @@ def test_a_delta_biases_who_takes_all_for_alike_and_not_who_imputes_with_it():
     _, block, present = drawn(changes)
     gone = 1.0 - present[(block.arm == 1).reshape(-1), -1].mean()
     resolved = resolve(CONTINUOUS, changes)
-    truths = [truth.value for truth in true_values(resolved.variants[0], resolved.hash).values()]
+    truths = [truth.value for truth in true_values(resolved.variants[0]).values()]
     # 50,000 of the active arm beside the 200,000 of the true value.
     assert np.abs(np.array(truths) + 4.0 - 3.0 * gone).max() < 4.9 * 3.0 * np.sqrt(gone * (1 - gone) * 1.25 / 50_000)
     naive, adjusted = (

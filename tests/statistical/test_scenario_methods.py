@@ -58,7 +58,7 @@ def simulated():
     resolved = resolve(BOUNDED, CHANGES)
     variant = resolved.variants[0]
     blocks = [compute_block(variant, resolved.hash, resolved.seed, b) for b in range(BLOCKS)]
-    truths = true_values(variant, resolved.hash)
+    truths = true_values(variant)
     found = {}
     for position, hypothesis in enumerate(hypotheses(variant)):
         columns = {

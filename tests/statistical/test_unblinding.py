@@ -133,7 +133,7 @@ def test_the_truth_without_expectancy_is_the_drug_alone_and_with_it_the_trial(na
     control, active = SHARES[name]
     by_belief = -WORTH * (active - control)
     included, excluded = (DRUG + by_belief, DRUG) if means == "without" else (DRUG, DRUG - by_belief)
-    found = true_values(variant, resolved.hash)
+    found = true_values(variant)
     for position, expected in enumerate((included, excluded)):
         truth = found[Hypothesis(position, 0)]
         assert ALLOWED * truth.se < 0.03
@@ -163,7 +163,7 @@ def test_the_defaults_tell_of_one_drug_whatever_it_is_compared_with():
                 "unblinding": {},
             },
         )
-        found.append(true_values(resolved.variants[0], resolved.hash)[Hypothesis(0, 0)])
+        found.append(true_values(resolved.variants[0])[Hypothesis(0, 0)])
     for truth in found:
         assert abs(truth.value + 0.25) < 0.01 + ALLOWED * truth.se
         assert truth.se < 0.005

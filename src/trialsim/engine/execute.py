@@ -129,6 +129,7 @@ def execute(
         Told what a person should know, such as that a damaged part is computed again.
     verify : bool
         Read every file of a finished run; otherwise its manifest is trusted for files that are there in full length.
+        True values that the folder does not hold are computed, also where they were found elsewhere before.
     wait : bool
         Wait for another process that works in the folder; otherwise refuse.
     force : bool
@@ -225,7 +226,7 @@ def _carry_out(task: _Task, publish: Publish | None) -> Execution:
     with _session(task) as session:
         _compute(task, [unit for unit in planned if unit not in done], len(done), session)
         parts = find_parts(folder)
-        merged = merge(task.resolved, folder, parts, task.replicates)
+        merged = merge(task.resolved, folder, parts, task.replicates, again=task.verify)
         _tell_environments(task, merged.environments)
         about = {**task.manifest, "computed_with": [environment_words(words) for words in merged.environments]}
         own = [parts[unit][kind] for unit in planned for kind in kinds(variants[unit.variant])]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,15 +11,12 @@ from trialsim.engine.blinding import summarise_blinding
 from trialsim.engine.estimates import environments_of, merge_parts
 from trialsim.engine.failures import FailureFiles
 from trialsim.engine.families import summarise_family
-from trialsim.engine.hypotheses import hypotheses
 from trialsim.engine.operations_files import merge_operations
-from trialsim.engine.parts import PARTS, Parts
+from trialsim.engine.parts import Parts
 from trialsim.engine.plan import Unit, cells, n_blocks
-from trialsim.engine.reading import read_json
 from trialsim.engine.safety_files import cell_rows
-from trialsim.engine.store import write_json, write_rows
-from trialsim.engine.truth import Truth, Truths, true_values
-from trialsim.errors import RefusedError
+from trialsim.engine.store import write_rows
+from trialsim.engine.truth_files import truths_of
 from trialsim.scenario.resolved import Resolved, Variant
 
 
@@ -41,7 +35,7 @@ class Merged(NamedTuple):
     environments: dict[str, int]
 
 
-def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> Merged:
+def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int, *, again: bool = False) -> Merged:
     """Write the results of a run from its parts; linear algebra on one thread, as in workers.
 
     Parameters
@@ -52,14 +46,16 @@ def merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> Me
         Of every unit.
     replicates : int
         Surplus replicates of the last block are left out.
+    again : bool
+        Compute true values that the folder does not hold, also where they were found elsewhere before.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):
-        return _merge(resolved, folder, parts, replicates)
+        return _merge(resolved, folder, parts, replicates, again=again)
 
 
-def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> Merged:
+def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int, *, again: bool) -> Merged:
     listed, blocks = cells(resolved.variants), range(n_blocks(replicates))
 
     def paths(variant: Variant, kind: str) -> list[Path]:
@@ -67,7 +63,7 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> M
 
     varied = tuple(resolved.variants[0].settings)
     tables: dict[str, list[dict[str, Any]]] = {}
-    truths = {variant.index: _truths(folder, variant, resolved.hash) for variant in resolved.variants}
+    truths = {variant.index: truths_of(folder, variant, resolved.hash, again=again) for variant in resolved.variants}
     estimates = [paths(variant, "estimates") for variant in resolved.variants]
     environments = environments_of(resolved.variants, estimates, resolved.hash)
     merged = merge_parts(folder, resolved.variants, estimates, replicates)
@@ -92,32 +88,3 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int) -> M
     tables |= ran.tables
     written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
     return Merged([folder / "estimates.parquet", *ran.files, *written, *failures.paths], environments)
-
-
-def _truths(folder: Path, variant: Variant, key: str) -> Truths:
-    """Return the true values of a variant, found once in a run folder: they do not change when it grows."""
-    path = folder / PARTS / f"variant{variant.index:04d}_truths.json"
-    listed = hypotheses(variant)
-    kept = _kept(path, key, len(listed))
-    if kept is not None:
-        return {h: Truth(*pair) for h, pair in zip(listed, kept, strict=True)}
-    found = true_values(variant, key)
-    pairs = [list(found[h]) for h in listed]
-    write_json(path, {"scenario_hash": key, "true_values": pairs, "sha256": _digest(key, pairs)})
-    return found
-
-
-def _kept(path: Path, key: str, n: int) -> list[tuple[float, float]] | None:
-    """Return true values found earlier; None where there are none, or the file is damaged or of another scenario."""
-    try:
-        content = read_json(path)
-    except RefusedError:
-        return None
-    if content is None or content.get("sha256") != _digest(key, content.get("true_values")):
-        return None
-    pairs: Sequence[Sequence[float]] = content["true_values"]
-    return [(pair[0], pair[1]) for pair in pairs] if len(pairs) == n else None
-
-
-def _digest(key: str, pairs: object) -> str:
-    return hashlib.sha256(json.dumps([key, pairs]).encode()).hexdigest()

@@ -101,10 +101,10 @@ def ask(variant: Variant, key: str, goal: Goal) -> Asked:
         variant = replace(variant, estimands=(replace(first, analyses=first.analyses[:1]),), multiplicity=None)
     plan = variant.multiplicity
     members = family(plan) if plan is not None else [Hypothesis(e, 0) for e in range(len(variant.estimands))]
-    return Asked(variant, key, tuple(members), _signs(variant, key, members), goal == "all")
+    return Asked(variant, key, tuple(members), _signs(variant, members), goal == "all")
 
 
-def _signs(variant: Variant, key: str, members: Iterable[Hypothesis]) -> tuple[int, ...]:
+def _signs(variant: Variant, members: Iterable[Hypothesis]) -> tuple[int, ...]:
     """Return the side that counts for each hypothesis; true values are found only where they decide it."""
     signs: list[int] = []
     for member in members:
@@ -112,7 +112,7 @@ def _signs(variant: Variant, key: str, members: Iterable[Hypothesis]) -> tuple[i
         measure = estimand.analyses[member.analysis].measure
         sides = {power_sign(estimand, measure, value) for value in (-1.0, 1.0)}
         if len(sides) > 1:
-            sides = {power_sign(estimand, measure, true_values(variant, key)[member].value)}
+            sides = {power_sign(estimand, measure, true_values(variant)[member].value)}
         signs.append(sides.pop())
     return tuple(signs)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -22,18 +23,23 @@ from trialsim.analysis.contract import FAILED, Observed
 from trialsim.analysis.registry import analyse
 from trialsim.engine.block import blinded, patient_source
 from trialsim.engine.hypotheses import Hypothesis, hypotheses
+from trialsim.engine.truth_cache import content_key, remembered
 from trialsim.errors import RunError
 from trialsim.kernels.operating_characteristics import NULL_TOLERANCE
 from trialsim.patients.cohort import Cohort
 from trialsim.scenario.known_events import EXPECTANCY
 from trialsim.scenario.methods import benefit_sign
-from trialsim.scenario.resolved import Estimand, Variant
+from trialsim.scenario.resolved import Allocation, Estimand, Variant
+from trialsim.scenario.resolved import Hypothesis as Tested
 from trialsim.streams import BLOCK_SIZE, Streams
 
 Kind = TypeVar("Kind", bound=np.generic)
 
 TRUTH_SEED = -1
 """No scenario can have it: the patients that the truth is known from are in no simulated trial."""
+
+ANY_ALPHA = 0.05
+"""No estimate depends on the level of its test."""
 
 PATIENTS_PER_TRIAL = 800
 """Under each arm; with 250 trials in a block, 200,000 patients under each arm."""
@@ -70,14 +76,14 @@ class World(NamedTuple):
     spared: tuple[tuple[str, int], ...] = ()
 
 
-def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
+def true_values(variant: Variant, *, again: bool = False) -> dict[Hypothesis, Truth]:
     """Return the true value of every hypothesis of a variant.
 
     Parameters
     ----------
     variant : Variant
-    key : str
-        Hash of the scenario.
+    again : bool
+        Compute all of them, also those that were found before.
 
     Raises
     ------
@@ -85,16 +91,57 @@ def true_values(variant: Variant, key: str) -> dict[Hypothesis, Truth]:
         If an analysis fails on patients who are all seen under both arms.
     """
     found = {}
-    worlds = Worlds(variant, key)
+    content = _content(variant)
+    worlds = Worlds(content, content_key(content), PATIENTS_PER_TRIAL)
     for hypothesis in hypotheses(variant):
-        estimand = variant.estimands[hypothesis.estimand]
-        known = _known(variant, estimand, hypothesis.analysis)
+        known = _known(variant, variant.estimands[hypothesis.estimand], hypothesis.analysis)
         if known is not None:
             found[hypothesis] = Truth(known, 0.0)
             continue
-        world = world_of(variant, estimand)
-        found[hypothesis] = _by_analysis(worlds.of(world), within(estimand, world), hypothesis.analysis)
+        simulated = partial(_simulated, worlds, content.estimands[hypothesis.estimand], hypothesis.analysis)
+        asked = (PATIENTS_PER_TRIAL, _alone(content, hypothesis))
+        found[hypothesis] = simulated() if again else Truth(*remembered(asked, simulated))
     return found
+
+
+def _content(variant: Variant) -> Variant:
+    """Return a variant less all that no true value depends on: true values are computed from what is left alone."""
+    asked = [
+        replace(
+            estimand,
+            true_value=None,
+            analyses=tuple(replace(analysis, alpha=ANY_ALPHA) for analysis in estimand.analyses),
+            hypothesis=Tested(),
+            analysis_set="itt",
+        )
+        for estimand in variant.estimands
+    ]
+    return replace(
+        variant,
+        index=0,
+        settings={},
+        sample_sizes=(),
+        # The arms' shares are kept: leaving is calibrated over all who are randomised.
+        allocation=Allocation(variant.allocation.ratio, "complete", (), stratified=False),
+        estimands=tuple(asked),
+        multiplicity=None,
+        operations=None,
+    )
+
+
+def _alone(content: Variant, hypothesis: Hypothesis) -> Variant:
+    """Return what one true value depends on: other questions change none of its patients."""
+    estimand = content.estimands[hypothesis.estimand]
+    return replace(content, estimands=(replace(estimand, analyses=(estimand.analyses[hypothesis.analysis],)),))
+
+
+def _simulated(worlds: Worlds, estimand: Estimand, position: int) -> Truth:
+    """Return a true value by simulation; linear algebra on one thread, so that all who ask get the same bits."""
+    from threadpoolctl import threadpool_limits
+
+    world = world_of(worlds.variant, estimand)
+    with threadpool_limits(limits=1):
+        return _by_analysis(worlds.of(world), within(estimand, world), position)
 
 
 def within(estimand: Estimand, world: World) -> Estimand:
@@ -166,7 +213,7 @@ class Worlds:
     """
 
     def __init__(self, variant: Variant, key: str, patients: int = PATIENTS_PER_TRIAL) -> None:
-        self._variant, self._key, self._patients = variant, key, patients
+        self.variant, self._key, self._patients = variant, key, patients
         self._seen: dict[tuple[int, bool, tuple[str, ...]], Observed] = {}
         self._whole: dict[World, Observed] = {}
 
@@ -187,12 +234,12 @@ class Worlds:
     def _in_arm(self, arm: int, world: World) -> Observed:
         key = (arm, world.leaving, world.without)
         if key not in self._seen:
-            source, streams = patient_source(self._variant, self._key), Streams(TRUTH_SEED, 0)
+            source, streams = patient_source(self.variant, self._key), Streams(TRUTH_SEED, 0)
             stratum = source.enrol(streams, self._patients)
             everybody = np.full_like(stratum, arm)
             cohort = source.follow(streams, stratum, everybody, alone=True, without=world.without, only_needed=True)
-            cohort = cohort if world.leaving else _staying(self._variant, cohort)
-            self._seen[key] = blinded(self._variant, cohort)
+            cohort = cohort if world.leaving else _staying(self.variant, cohort)
+            self._seen[key] = blinded(self.variant, cohort)
         return self._seen[key]
 
 

@@ -88,7 +88,7 @@ class _Formula:
         if self._analysis.method in COUNTED or (
             self._estimand.true_value is None and self._estimand.endpoint.kind == "score"
         ):
-            self._truth = true_values(variant, key)[member].value
+            self._truth = true_values(variant)[member].value
 
     def __call__(self, n: int) -> Twin | None:
         """Return power with n patients."""

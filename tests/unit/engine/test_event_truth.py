@@ -25,7 +25,7 @@ RESCUED = {
 
 def truth(changes):
     resolved = resolve(CONTINUOUS, changes)
-    return list(true_values(resolved.variants[0], resolved.hash).values())
+    return list(true_values(resolved.variants[0]).values())
 
 
 def strategy(name, **events):

@@ -249,7 +249,7 @@ def test_true_values_are_found_once_and_kept_with_the_scenario_they_are_of(tmp_p
     compute(tmp_path / "run", 250, changes=changes)
     before = pd.read_parquet(tmp_path / "run" / "summary.parquet")
     assert before["true_value_se"].iloc[0] > 0
-    monkeypatch.setattr("trialsim.engine.merging.true_values", lambda *_: pytest.fail("found a second time"))
+    monkeypatch.setattr("trialsim.engine.truth_files.true_values", lambda *_, **__: pytest.fail("found a second time"))
     compute(tmp_path / "run", 500, changes=changes)
     after = pd.read_parquet(tmp_path / "run" / "summary.parquet")
     np.testing.assert_array_equal(before["true_value"], after["true_value"])

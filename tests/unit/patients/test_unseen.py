@@ -84,7 +84,7 @@ def test_bounded_scores_keep_to_their_scale_and_other_outcomes_stay():
 def test_the_true_difference_counts_what_is_not_seen(changes, expected):
     """Of the 200,000 under each arm the share who left has an error of 0.0011: 3 points times that."""
     resolved = resolve(CONTINUOUS, {**GONE, **changes, "analysis": {"primary": {"method": "ancova"}}})
-    (truth,) = true_values(resolved.variants[0], resolved.hash).values()
+    (truth,) = true_values(resolved.variants[0]).values()
     assert abs(truth.value - expected) <= 4.9 * 3.0 * 0.0011 * (expected != 0.0) + 1e-9
 
 

@@ -297,7 +297,7 @@ def test_simulated_power_of_times(method):
     }
     resolved = resolve(CONTINUOUS, changes)
     variant = resolved.variants[0]
-    (truth,) = true_values(variant, resolved.hash).values()
+    (truth,) = true_values(variant).values()
     found = twin(variant, variant.estimands[0], variant.estimands[0].analyses[0], 120, truth=truth.value)
     (result,) = simulate(CONTINUOUS, changes, replicates=10_000)
     power = np.mean((result["p"] <= 0.05) & (result["estimate"] > 0))

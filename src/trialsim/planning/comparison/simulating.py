@@ -104,7 +104,7 @@ def _drug_alone(design: Design, question: Question, row: Mapping[str, Any], fold
         alone = replace(estimand, analyses=(question.analysis,), expectancy="excluded", true_value=None)
         lone = replace(variant, estimands=(alone,), multiplicity=None)
         try:
-            (truth,) = true_values(lone, f"{design.contender.resolved.hash}/drug_alone").values()
+            (truth,) = true_values(lone).values()
         except RunError:
             return None
         kept[key] = list(truth)

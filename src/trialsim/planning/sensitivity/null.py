@@ -34,7 +34,7 @@ def without_effect(scenario: Scenario, estimand: str = "primary") -> Scenario:
         raise InputError([fault_at(root, ("estimands", estimand), message)])
     nothing = at_values(question.scenario, null_settings(scenario.content))
     asked = Question(nothing, estimand).at({})
-    ((hypothesis, truth),) = true_values(asked.variant, asked.key).items()
+    ((hypothesis, truth),) = true_values(asked.variant).items()
     if not is_null(truth, asked.variant, hypothesis):
         message = (
             f"is {truth.value:+.4g} though every effect is set to 0, so no rejection would be false: what else makes "

@@ -169,7 +169,7 @@ class Question:
 
     def truth(self, asked: Asked) -> float:
         """Return the true value of the estimand in a variant."""
-        return next(iter(true_values(asked.variant, asked.key).values())).value
+        return next(iter(true_values(asked.variant).values())).value
 
 
 def words_of(error: InputError) -> str:
