@@ -42,7 +42,7 @@ def list_runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
 def reproduce(
     folder: str | Path, *, share: float = 0.01, seed: int | None = None, workers: int | None = None
 ) -> Reproduction:
-    """Compare the files of a run with their checksums and compute a random share of its blocks again.
+    """Compare a run's files with their checksums and compute a random share of its blocks, and true values, again.
 
     Parameters
     ----------
@@ -58,8 +58,8 @@ def reproduce(
     Returns
     -------
     Reproduction
-        `same` says whether all is as it should be: blocks to the bit where the versions of NumPy and SciPy and the
-        kind of processor are those that they were computed with, to a relative 1e-9 elsewhere.
+        `same` says whether all is as it should be: blocks and true values to the bit where the versions of NumPy and
+        SciPy and the kind of processor are those that they were computed with, to a relative 1e-9 elsewhere.
 
     Raises
     ------

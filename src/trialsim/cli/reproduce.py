@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from trialsim.cli.options import AsJson
 from trialsim.errors import RunError, visible
 
 if TYPE_CHECKING:
-    from trialsim.engine.reproduce import Reproduction
+    from trialsim.engine.reproduce import Again, Reproduction
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", show_default=False)]
 
@@ -39,9 +40,10 @@ def reproduce(
 ) -> None:
     """Check a run's files and compute some of it again.
 
-    Files are compared with their checksums, and a random share of the blocks is computed again. Blocks must come
-    out to the bit where the versions of NumPy and SciPy and the kind of processor are those that they were
-    computed with, and to a relative 1e-9 elsewhere. Nothing is written. The exit code is 3 if something differs.
+    Files are compared with their checksums, and a random share of the blocks is computed again, with the true
+    values that they are judged against. Both must come out to the bit where the versions of NumPy and SciPy and
+    the kind of processor are those that they were computed with, and to a relative 1e-9 elsewhere. Nothing is
+    written. The exit code is 3 if something differs.
     """
     from trialsim import api
 
@@ -64,7 +66,15 @@ def _print(found: Reproduction) -> None:
     if found.damaged:
         typer.echo("  Give the run's command again with --verify: what is damaged is made again.")
     typer.echo(f"Computed again: {len(found.blocks):,} of {found.blocks_in_all:,} blocks.")
-    for block in found.blocks:
+    _print_again(found, found.blocks)
+    if found.true_values:
+        typer.echo("True values computed again:")
+    _print_again(found, found.true_values)
+    typer.echo("Reproduced." if found.same else "Not reproduced.")
+
+
+def _print_again(found: Reproduction, computed: Sequence[Again]) -> None:
+    for block in computed:
         typer.echo(f"  {block.block}: {_words(block.same, block.to_the_bit, block.difference)}")
         apart = [
             f"{name} {was} then, {found.here.get(name)} here"
@@ -73,7 +83,6 @@ def _print(found: Reproduction) -> None:
         ]
         if apart:
             typer.echo(visible(f"    {'; '.join(apart)}"))
-    typer.echo("Reproduced." if found.same else "Not reproduced.")
 
 
 def _words(same: bool, to_the_bit: bool, difference: float) -> str:
@@ -84,8 +93,13 @@ def _words(same: bool, to_the_bit: bool, difference: float) -> str:
 
 
 def _as_json(found: Reproduction) -> dict[str, Any]:
-    blocks = [{**block._asdict(), "same": block.same} for block in found.blocks]
-    for block in blocks:
-        if block["difference"] == float("inf"):
-            block["difference"] = None  # JSON has no infinity
-    return {**found._asdict(), "folder": str(found.folder), "blocks": blocks, "same": found.same}
+    again = {"blocks": _again_as_json(found.blocks), "true_values": _again_as_json(found.true_values)}
+    return {**found._asdict(), "folder": str(found.folder), **again, "same": found.same}
+
+
+def _again_as_json(computed: Sequence[Again]) -> list[dict[str, Any]]:
+    # JSON has no infinity.
+    return [
+        {**one._asdict(), "difference": None if one.difference == float("inf") else one.difference, "same": one.same}
+        for one in computed
+    ]

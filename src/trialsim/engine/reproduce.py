@@ -1,4 +1,4 @@
-"""Whether a run can be had again: its files against their checksums, and some of its blocks computed anew."""
+"""Whether a run can be had again: its files against their checksums; some blocks and their true values anew."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from trialsim.engine.manifest import CHECKSUMS, damages
 from trialsim.engine.opening import RunFolder
 from trialsim.engine.parts import done_units, find_parts, is_whole
 from trialsim.engine.plan import Unit, units
+from trialsim.engine.truth import Truths, true_values
+from trialsim.engine.truth_files import read_truths
 from trialsim.engine.work import Done, Job, compute_unit
 from trialsim.errors import RefusedError
 
@@ -31,11 +33,12 @@ Columns = Mapping[str, NDArray[np.generic]]
 
 
 class Again(NamedTuple):
-    """A block that was computed again.
+    """A block, or the true values of a variant, computed again.
 
     Attributes
     ----------
     block : str
+        Its name; of true values, that of the variant.
     to_the_bit : bool
         Whether the same bits are asked of it; otherwise a relative difference of at most `TOLERANCE`.
     difference : float
@@ -67,6 +70,8 @@ class Reproduction(NamedTuple):
         What is wrong, by file.
     blocks : tuple of Again
     blocks_in_all : int
+    true_values : tuple of Again
+        Of the variants of these blocks, where the run has come to have them.
     here : dict
         Versions and processor of this machine.
     """
@@ -76,12 +81,13 @@ class Reproduction(NamedTuple):
     damaged: dict[str, str]
     blocks: tuple[Again, ...]
     blocks_in_all: int
+    true_values: tuple[Again, ...]
     here: dict[str, str]
 
     @property
     def same(self) -> bool:
-        """Whether every file is whole and every block came out as asked."""
-        return not self.damaged and all(block.same for block in self.blocks)
+        """Whether every file is whole, and every block and true value came out as asked."""
+        return not self.damaged and all(again.same for again in (*self.blocks, *self.true_values))
 
 
 def reproduce(run: RunFolder, *, share: float = SHARE, seed: int | None = None, workers: int = 1) -> Reproduction:
@@ -125,6 +131,7 @@ def reproduce(run: RunFolder, *, share: float = SHARE, seed: int | None = None, 
         damaged,
         tuple(sorted(found, key=lambda again: again.block)),
         len(planned),
+        _true_values(run, sorted({unit.variant for unit in chosen})),
         json.loads(environment_text()),
     )
 
@@ -146,6 +153,24 @@ def _compare(done: Done, files: Mapping[str, Path]) -> Again:
         for kind, content in done.files.items()
     )
     return Again(done.unit.name, environment == environment_text(), difference, json.loads(environment))
+
+
+def _true_values(run: RunFolder, indices: Sequence[int]) -> tuple[Again, ...]:
+    """Compute true values of variants again, whatever was found elsewhere before; those that the folder holds."""
+    found = []
+    for variant in (run.resolved.variants[index] for index in indices):
+        kept = read_truths(run.path, variant, run.resolved.hash)
+        if kept is None:
+            continue
+        then, now = (_pairs(truths) for truths in (kept.truths, true_values(variant, again=True)))
+        to_the_bit = kept.environment == environment_text()
+        name = f"variant{variant.index:04d}"
+        found.append(Again(name, to_the_bit, largest_difference(then, now), json.loads(kept.environment)))
+    return tuple(found)
+
+
+def _pairs(truths: Truths) -> Columns:
+    return {"true_values": np.array(list(truths.values()))}
 
 
 def _environment(path: Path) -> str:
