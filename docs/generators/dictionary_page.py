@@ -123,7 +123,7 @@ digits of the SHA-256 of the content. Nothing else needs to read them.
 - `operations_variant0000_block000000_CHECKSUM.npz`, with `operations`: arrays by name, `N/numbers/MEASURE`
   (replicates), `N/series/SERIES` (replicates, months) and `N/waits/QUEUE` (replicates, days), N the patients asked for.
 - `variant0000_truths.json`: the true value of each hypothesis and its Monte Carlo standard error, in the order of the
-  estimands and their analyses, found once for a run folder.
+  estimands and their analyses, found once for a run folder; with what they were computed, as JSON, and a checksum.
 - `safety_variant0000_block000000_CHECKSUM.parquet`, with `safety`: one row per sample size and replicate. In the names
   of columns E is the number of the event, adverse events first, and A that of the arm, both from 0.
 """

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import trialsim as ts
-from faults.small_run import digests
+from faults.small_run import SMALL, digests
+from trials import write
+from trialsim.engine import truth_cache
 from trialsim.engine.execute import execute
 from trialsim.scenario import load, resolve
 
@@ -119,6 +121,24 @@ def test_damaged_true_values_are_found_again(harm, copied, again, plain_bytes, r
     again()
     assert digests(copied) == plain_bytes
     record(f"stored true values {harm}", how="a file of parts/", times=1, computed_again="the true values")
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_damaged_true_values_of_the_cache_folder_are_found_again(harm, tmp_path, monkeypatch, record):
+    monkeypatch.setenv("TRIALSIM_CACHE_DIR", str(tmp_path / "cache"))
+    responses = resolve(load(write(tmp_path, SMALL, {"estimands.primary.endpoint": "response", "analysis": {}})))
+    execute(responses, tmp_path / "first", replicates=250, workers=1)
+    kept = list((tmp_path / "cache" / "truths").iterdir())
+    assert len(kept) == 2  # one for each varied value
+
+    for path in kept:
+        HARMS[harm](path)
+    monkeypatch.setattr(truth_cache, "_found", {})
+    execute(responses, tmp_path / "second", replicates=250, workers=1)
+    assert digests(tmp_path / "second") == digests(tmp_path / "first")
+    record(
+        f"true values in the cache folder {harm}", how="another run folder", times=1, computed_again="the true values"
+    )
 
 
 @pytest.mark.parametrize("harm", ["cut in half", "emptied", "deleted"])
