@@ -83,13 +83,12 @@ def measured(work: Callable[[], None]) -> tuple[float, float]:
 
 def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:
     """Compare the computation on one and on two workers, and on two processes that share nothing, in turns."""
-    planned = units(resolved, replicates)
-    job = Job(resolved.variants, resolved.hash, resolved.seed)
+    work = sent(resolved, replicates)
     seconds: dict[str, list[float]] = {"one": [], "two": [], "apart": [], "alone": []}
     for _ in range(repeats + 1):
         for name, workers in (("one", 1), ("two", 2)):
             started = time.perf_counter()
-            for _done in run_units(Compute(job), planned, workers):
+            for _done in run_units(compute, work, workers):
                 pass
             seconds[name].append(time.perf_counter() - started)
         seconds["alone"].append(apart(replicates, 1))
@@ -106,17 +105,15 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 import runs
 from threadpoolctl import threadpool_limits
-resolved = runs.resolve(runs.load(runs.SCENARIO))
-planned = runs.units(resolved, int(sys.argv[2]))
-compute = runs.Compute(runs.Job(resolved.variants, resolved.hash, resolved.seed))
+work = runs.sent(runs.resolve(runs.load(runs.SCENARIO)), int(sys.argv[2]))
 with threadpool_limits(limits=1):
-    for unit in planned[: len(resolved.variants)]:
-        compute(unit)
+    for one in work[: len({unit.variant for _, unit in work})]:
+        runs.compute(one)
     print("ready", flush=True)
     sys.stdin.readline()
     started = time.perf_counter()
-    for unit in planned:
-        compute(unit)
+    for one in work:
+        runs.compute(one)
 print(time.perf_counter() - started)
 """
 
@@ -137,15 +134,15 @@ def apart(replicates: int, processes: int) -> float:
     return max(float(process.communicate()[0]) for process in started)
 
 
-class Compute:
-    """Computes a unit; picklable."""
+def sent(resolved: Resolved, replicates: int) -> list[tuple[Job, Unit]]:
+    """Return what a run sends to its workers: each unit with the variant that it is of."""
+    whole = Job(resolved.variants, resolved.hash, resolved.seed)
+    return [(whole.only(unit.variant), unit) for unit in units(resolved, replicates)]
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
 
-    def __call__(self, unit: Unit) -> float:
-        """Return the seconds it took."""
-        return compute_unit(self.job, unit).wall_seconds
+def compute(one: tuple[Job, Unit]) -> float:
+    """Return the seconds that a unit took."""
+    return compute_unit(*one).wall_seconds
 
 
 def long_run(resolved: Resolved, replicates: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,10 +37,10 @@ from trialsim.errors import RunError
 from trialsim.scenario.resolved import Resolved
 
 if TYPE_CHECKING:
-    from trialsim.engine.work import Job
+    from trialsim.engine.work import Done, Job
 
 Progress = Callable[[int, int], None]
-"""Called with (units done, units in all)."""
+"""Called with (units computed, units in all)."""
 
 Bring = Callable[[Path], object]
 
@@ -266,7 +267,7 @@ def _seal(folder: Path, manifest: dict[str, Any], files: Sequence[Path], publish
 
 
 def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> None:
-    """Compute units and store each as it comes."""
+    """Compute units and store each as it comes: one is written while the next is computed."""
     total = done + len(waiting)
     task.progress(done, total)
     if not waiting:
@@ -276,12 +277,21 @@ def _compute(task: _Task, waiting: list[Unit], done: int, session: Session) -> N
     whole = Job(task.resolved.variants, task.resolved.hash, task.resolved.seed)
     jobs = {variant: whole.only(variant) for variant in {unit.variant for unit in waiting}}
     sent = [(jobs[unit.variant], unit) for unit in waiting]
-    for result in task.backend.run(compute_sent, sent, describe=_named, lost=partial(_lost, task.tell)):
+
+    def keep(result: Done) -> None:
         store_unit(task.folder, result.unit, result.files)
-        session.units_computed += 1
-        session.compute_seconds += result.wall_seconds
-        session.cpu_seconds += result.cpu_seconds
-        task.progress(done + session.units_computed, total)
+        session.count(result.wall_seconds, result.cpu_seconds)
+
+    with ThreadPoolExecutor(max_workers=1) as disk:  # however this is left, what is being written is waited for
+        written: Future[None] | None = None
+        results = task.backend.run(compute_sent, sent, describe=_named, lost=partial(_lost, task.tell))
+        for computed, result in enumerate(results, start=1):
+            if written is not None:
+                written.result()
+            written = disk.submit(keep, result)
+            task.progress(done + computed, total)
+        if written is not None:
+            written.result()
     sync_directory(task.folder / PARTS)
 
 

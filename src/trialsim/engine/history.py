@@ -48,6 +48,18 @@ class Session:
         }
         self._write("running")
 
+    def count(self, wall_seconds: float, cpu_seconds: float) -> None:
+        """Take note of a unit that was computed and stored.
+
+        Parameters
+        ----------
+        wall_seconds, cpu_seconds : float
+            What it took to compute.
+        """
+        self.units_computed += 1
+        self.compute_seconds += wall_seconds
+        self.cpu_seconds += cpu_seconds
+
     def end(self, how: str) -> None:
         """Write how it ended: `finished`, `stopped` before the end of the run, `interrupted` or `failed`."""
         self._write(how)
