@@ -49,6 +49,8 @@ COHORT = {
     "events": {"rescue": {"per_day": 0.02}},
     "dissociation": {},
     "unblinding": {},
+    "arms.ketamine.therapy": "dbt",
+    "therapies": {"dbt": {"attendance": {"mean": 0.8, "sd": 0.2}}},
     "safety": {"adverse_events": {"nausea": {}}, "suicide_attempts": {}},
     "dropout": {"missing_by": {20.5: 0.2}},
     "estimands.treated": {**PRIMARY, "analysis_set": "mitt"},
@@ -248,6 +250,7 @@ def _general(columns: Columns) -> Columns:
     for name, kind in columns.items():
         questionnaire = re.sub(r"^(qids_sr16|bsl23)_(item)_\d+$", r"(outcome)_\2_N", name)
         questionnaire = re.sub(r"^qids_sr16_domain_\w+$", "(outcome)_domain_NAME", questionnaire)
+        questionnaire = re.sub(r"^cadss_infusion_\d+$", "cadss_infusion_N", questionnaire)
         general = GENERAL.get(name, _of_operations(questionnaire))
         found.setdefault(general, "as given" if general in AS_GIVEN else kind)
     return found

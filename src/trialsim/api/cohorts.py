@@ -55,9 +55,10 @@ def cohort(
         column for each kind of groups (numbered from 1; empty for who is in none), characteristics and what is known
         of screening and run-in where they are simulated, day, one column for each outcome (points) and each count
         (events since the visit before), empty once the patient has left, `<event>_day` for each event (empty where
-        none was seen before the patient left), infusions_given (where an estimand's analysis set needs it), each
-        adverse event (how many since the visit before; on day 0 those of that day), present (whether the patient is
-        still there), and items.
+        none was seen before the patient left), infusions_given (where an estimand's analysis set needs it),
+        cadss_infusion_1 and on, says_active and sessions_attended (where these are simulated), each adverse event (how
+        many since the visit before; on day 0 those of that day), present (whether the patient is still there), and
+        items.
     """
     import numpy as np
     import pandas as pd
@@ -184,6 +185,7 @@ def cohort_table(trial: Cohort, variant: Variant, *, assigned: NDArray[np.intp] 
         **{name: scores[..., k].reshape(-1) for k, name in enumerate(variant.outcomes)},
         **_events(trial, variant),
         **{name: np.repeat(days_of, len(days)) for name, days_of in _happened(trial, variant).items()},
+        **{name: _whole(np.repeat(values, len(days))) for name, values in _underwent(trial).items()},
         **_adverse(trial, variant),
         "present": present.reshape(-1),
     }
@@ -224,6 +226,28 @@ def _happened(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]
     }
     if trial.infusions is not None and any(estimand.analysis_set != "itt" for estimand in variant.estimands):
         columns["infusions_given"] = trial.infusions[0].astype(np.float64)
+    return columns
+
+
+def _underwent(trial: Cohort) -> dict[str, NDArray[np.float64]]:
+    """Return the CADSS of each infusion given, what is believed after the last one, and the sessions attended."""
+    import numpy as np
+
+    from trialsim.patients.mechanisms.attendance import SESSIONS
+    from trialsim.patients.mechanisms.dissociation import CADSS
+    from trialsim.patients.mechanisms.unblinding import GUESS
+
+    columns = {}
+    if CADSS in trial.records:
+        scores = trial.records[CADSS][0]
+        if trial.infusions is not None:  # the record goes on after a patient has left
+            had = np.cumsum(~np.isnan(scores), axis=1) <= trial.infusions[0][:, None]
+            scores = np.where(had, scores, np.nan)
+        columns |= {f"cadss_infusion_{i + 1}": scores[:, i] for i in range(scores.shape[1])}
+    if GUESS in trial.records:
+        columns["says_active"] = trial.records[GUESS][0]
+    if SESSIONS in trial.records:
+        columns["sessions_attended"] = trial.records[SESSIONS][0].astype(np.float64)
     return columns
 
 

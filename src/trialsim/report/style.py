@@ -94,6 +94,9 @@ _SETTINGS: dict[str, object] = {
 NOTE_LETTERS_PER_INCH = 15
 """How many letters of a note fit into an inch, with a little to spare."""
 
+TITLE_LETTERS_PER_INCH = 8
+"""The same for the title of a figure."""
+
 
 class Mark(NamedTuple):
     """How one series is drawn: colour, marker and dash pattern tell the same story three times."""
@@ -154,6 +157,13 @@ def add_note(figure: Figure, text: str) -> None:
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
     before = figure.get_supxlabel().replace("\n", " ")
     figure.supxlabel(wrapped(f"{before} {text}".strip(), letters), fontsize=7.5, color=MUTED, x=0.01, ha="left")
+
+
+def add_title(figure: Figure, title: str) -> None:
+    """Write bold words above a figure, broken into lines that fit its width; nothing where there are none."""
+    if title:
+        words = wrapped(title, int(TITLE_LETTERS_PER_INCH * figure.get_figwidth()))
+        figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
 
 
 def spaced(values: Sequence[float], smallest: float) -> list[float]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from trialsim.report import fonts, style
 from trialsim.report.figures import FIGURE_WORDS, standard_figures
@@ -169,6 +171,13 @@ def test_accuracy_has_bias_and_coverage_of_every_cell(summary: pd.DataFrame) -> 
     assert "nominal 95 %" in _texts(draw_accuracy(frame, title="t", row_heading="Specific share"))
 
 
+def test_the_first_and_last_intervals_of_accuracy_stand_clear_of_the_frame(summary_maker: SummaryMaker) -> None:
+    frame = accuracy_data(summary_maker(sizes=[80, 120, 160], vary={}, replicates=20))
+    for axes in draw_accuracy(frame).axes:
+        low, high = sorted(axes.get_ylim())
+        assert low <= -0.5 and high >= len(frame) - 0.5
+
+
 def test_standard_figures_are_those_that_a_run_allows(
     summary: pd.DataFrame, trajectories: pd.DataFrame, summary_maker: SummaryMaker
 ) -> None:
@@ -254,6 +263,36 @@ def test_long_titles_are_wrapped_and_stay_over_their_panels(trajectories: pd.Dat
     first, second = (_title(axes).get_window_extent() for axes in figure.axes[:2])
     assert first.x1 < second.x0
     assert second.x1 <= figure.bbox.width
+
+
+def _boxes(figure: Figure, said: Sequence[str]) -> list[Bbox]:
+    """Return where the texts that say one of `said` stand on the finished figure."""
+    style.png_bytes(figure)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    texts: Sequence[Text] = figure.findobj(Text)
+    return [text.get_window_extent(renderer) for text in texts if text.get_text() in said]
+
+
+def test_a_long_title_of_a_figure_is_not_cut_off(trajectories: pd.DataFrame, summary: pd.DataFrame) -> None:
+    long = "Time to relapse after ketamine, with and without maintenance infusions or DBT, for up to half a year and more"
+    one = trajectories[trajectories["stratum"] == "bpd"]
+    for figure in (draw_trajectories(one, title=long), draw_accuracy(accuracy_data(summary), title=long)):
+        [box] = _boxes(figure, [style.wrapped(long, int(8 * figure.get_figwidth()))])
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert box.y1 <= figure.bbox.y1
+
+
+def test_names_of_two_lines_at_the_ends_of_lines_do_not_overlap(trajectories: pd.DataFrame) -> None:
+    names = ["Four infusions and no more", "Maintenance infusions", "DBT skills and infusions", "Maintenance and DBT"]
+    rows = trajectories[(trajectories["stratum"] == "bpd") & (trajectories["outcome"] == "madrs")]
+    rows = rows[rows["arm"] == rows["arm"].iloc[0]]
+    frame = pd.concat([rows.assign(arm=name, arm_label=name, mean=rows["mean"] + 0.2 * i)
+                       for i, name in enumerate(names)])  # fmt: skip
+    boxes = _boxes(draw_trajectories(frame, title="Maintenance or skills"), [style.wrapped(name, 18) for name in names])
+    assert len(boxes) == len(names)
+    boxes.sort(key=lambda box: float(box.y0))
+    for lower, upper in itertools.pairwise(boxes):
+        assert lower.y1 <= upper.y0
 
 
 def test_intervals_of_few_patients_do_not_stretch_the_axis(trajectories: pd.DataFrame) -> None:

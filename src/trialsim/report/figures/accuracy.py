@@ -106,11 +106,10 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
         if frame["coverage"].isna().all():
             _say_no_interval(coverage)
         bias.set_yticks([np.mean([places[group, n] for n in sizes]) for group in groups], list(names.values()))
-        bias.invert_yaxis()
+        bias.set_ylim(max(places.values()) + 0.6, -0.6)
         for axes in (bias, coverage):
             axes.grid(visible=False, axis="y")
-        if title:
-            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title)
         _add_key(figure, marks, note)
     return figure
 

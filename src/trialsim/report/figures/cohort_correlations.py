@@ -102,9 +102,7 @@ def draw_correlations(frame: pd.DataFrame, *, title: str = "", note: str = "") -
         # A line parts the scores before treatment from those after.
         for draw in (axes.axhline, axes.axvline):
             draw(size / 2 - 0.5, color=style.INK, linewidth=1.2)
-        if title:
-            words = style.wrapped(title, int(8 * figure.get_figwidth()))
-            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title)
         words = "Correlations within arms and strata of patients with both scores; in small type what was asked for."
         style.add_note(figure, f"{words} {note}".strip())
     return figure

@@ -86,9 +86,7 @@ def draw_dissociation(frame: pd.DataFrame, *, title: str = "", note: str = "") -
             row[0].set_ylabel(f"{scale.label}, points")
         grid[0][0].set_xticks(sorted(frame["infusion"].unique()))
         grid[0][0].set_ylim(bottom=-0.02 * float(frame["upper_tenth"].max() or 1.0))
-        if title:
-            words = style.wrapped(title, int(8 * figure.get_figwidth()))
-            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title)
         _add_key(figure, arms, marks, note)
     return figure
 

@@ -104,9 +104,7 @@ def draw_distributions(frame: pd.DataFrame, *, title: str = "", note: str = "") 
             row[0].set_ylabel("Patients, %")
         for axes in grid[-1]:
             axes.set_xlabel("Score, points")
-        if title:
-            words = style.wrapped(title, int(8 * figure.get_figwidth()))
-            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title)
         _add_key(figure, arms, marks, note)
     return figure
 
@@ -121,6 +119,7 @@ def _draw_panel(axes: Axes, frame: pd.DataFrame, marks: dict[Any, style.Mark]) -
         axes.stairs(100 * part["share"], edges, color=mark.colour, linestyle=mark.dash, linewidth=1.4)
         axes.plot([part["mean"].iloc[0]], [0], color=mark.colour, marker="^", markersize=7, clip_on=False, zorder=5,
                   markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
 
 

@@ -115,8 +115,7 @@ def draw_power_heatmap(
             axes.set_title(titles[index])
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
-        if any(panels) and title:
-            figure.suptitle(title, fontsize=11, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title if any(panels) else "")
         heading = style.wrapped(str(frame["row_heading"].iloc[0]), int(9 * height / rows))
         for row in grid:
             row[0].set_ylabel(heading)

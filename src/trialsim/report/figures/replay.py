@@ -88,9 +88,7 @@ def draw_replay(frame: pd.DataFrame, *, title: str = "", note: str = "") -> Figu
         if engine is not None:
             engine.set(hspace=0.08, wspace=0.04)  # type: ignore[call-arg]
         _add_key(figure, arms, marks, note)
-        if title:
-            words = style.wrapped(title, int(8 * figure.get_figwidth()))
-            figure.suptitle(words, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title)
     return figure
 
 

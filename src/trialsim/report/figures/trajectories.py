@@ -84,8 +84,7 @@ def draw_trajectories(frame: pd.DataFrame, *, title: str = "", note: str = "") -
         engine = figure.get_layout_engine()
         if engine is not None:
             engine.set(hspace=0.07)  # type: ignore[call-arg]
-        if title:
-            figure.suptitle(title, fontsize=11.5, fontweight="bold", x=0.01, ha="left")
+        style.add_title(figure, title)
         words = "Bars: 95 % confidence intervals. Numbers under each panel: patients observed."
         if cut:
             words += f" Intervals of fewer than {ENOUGH} patients are cut off at the frame."
@@ -154,7 +153,7 @@ def _label_ends(
     lines = max((name.count("\n") + 1 for name in names.values()), default=1)
     heights = style.spread_labels(
         [float(rows["mean"].iloc[-1]) for rows in ends.values()],
-        gap=(0.02 + 0.07 * lines) * (high - low),
+        gap=(0.01 + 0.1 * lines) * (high - low),
         low=low,
         high=high,
     )

@@ -8,7 +8,10 @@ from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
 from trialsim.scenario.words import number
 
-RESERVED = ("patient", "arm", "assigned", "stratum", "day", "present")
+RESERVED = (
+    "patient", "arm", "assigned", "stratum", "day", "present", "screening", "screened", "excluded_in_run_in",
+    "infusions_given", "says_active", "sessions_attended",
+)  # fmt: skip
 """Columns of a trial's data."""
 
 
