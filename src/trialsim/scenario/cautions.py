@@ -20,7 +20,7 @@ def cautions(content: Content, root: Node) -> list[Fault]:
     root : Node
         The document it comes from.
     """
-    return _early_primary_visit(content, root)
+    return [*_early_primary_visit(content, root), *_infusions_without_a_model(content, root)]
 
 
 def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
@@ -34,3 +34,21 @@ def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
         "what the later infusions add is not part of the answer"
     )
     return [fault_at(root, ("estimands", "primary", "visit"), message)]
+
+
+def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:
+    """Tell of an arm's own infusions whose effect is that of the common ones, as shares of the last visit's."""
+    course = content.course
+    if course is not None and (course.infusion_model is not None or course.means is not None):
+        return []
+    message = (
+        "warning: without course.infusion_model the effect of this arm takes the same course as with the infusions of "
+        "schedule: how many there are changes no score. Give course.infusion_model ({} takes its numbers from the "
+        "catalogue)"
+    )
+    common = sorted(content.schedule.infusions)
+    return [
+        fault_at(root, ("arms", name, "infusions"), message)
+        for name, arm in content.arms.items()
+        if name in (content.effects or {}) and arm.infusions is not None and sorted(arm.infusions) != common
+    ]

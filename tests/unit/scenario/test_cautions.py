@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import pytest
 
 from trials import BOUNDED, resolve
@@ -31,7 +32,29 @@ def test_later_visits_do_not_warn(changes):
 
 def test_the_days_of_each_arms_own_infusions_count():
     changes = {
-        "arms": {"midazolam": {"infusion": "midazolam"}, "ketamine": {"infusion": "ketamine", "infusions": [0, 21]}}
+        "arms": {"midazolam": {"infusion": "midazolam"}, "ketamine": {"infusion": "ketamine", "infusions": [0, 21]}},
+        "course.infusion_model": {},
     }
     with pytest.warns(ScenarioWarning, match="day 14, comes before the last infusion, day 21"):
         resolve(BOUNDED, changes)
+
+
+OWN = {"arms": {"midazolam": {"infusion": "midazolam"}, "ketamine": {"infusion": "ketamine", "infusions": [0, 3]}}}
+
+
+def test_an_arms_own_infusions_that_change_no_score_are_told():
+    with pytest.warns(ScenarioWarning, match=r"arms\.ketamine\.infusions: warning: without course\.infusion_model"):
+        plain = resolve(BOUNDED, OWN)
+    # What it warns of: the effect has the shares of the common infusions.
+    np.testing.assert_array_equal(plain.variants[0].mean, resolve(BOUNDED).variants[0].mean)
+
+
+@pytest.mark.parametrize("changes", [
+    {**OWN, "course.infusion_model": {}},
+    {"arms": {**OWN["arms"], "ketamine": {"infusion": "ketamine", "infusions": [0, 3, 7, 10]}}},
+    {"arms": {**OWN["arms"], "midazolam": {"infusion": "midazolam", "infusions": [0]}, "ketamine": {"infusion": "ketamine"}}},
+])  # fmt: skip
+def test_infusions_that_count_or_have_no_effect_are_not_told_of(changes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve(BOUNDED, changes).variants
