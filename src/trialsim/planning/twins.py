@@ -99,6 +99,8 @@ def twin(
     find = _FORMULAS.get(analysis.method)
     if find is None or estimand.analysis_set != "itt":
         return None
+    if estimand.expectancy == "excluded" and variant.unblinding is not None:
+        return None  # the trial finds expectancy too, so that its power is not that of the drug alone
     found = find(Question(variant, estimand, analysis, n, truth, seen))
     if found is None:
         return None

@@ -132,6 +132,13 @@ def test_no_closed_form(changes):
     assert of(changes) is None
 
 
+def test_the_drug_alone_has_no_closed_form_where_the_trial_finds_expectancy_too():
+    changes = {**analysis("mmrm"), "unblinding": {"expectancy": {"qids_sr16": 2}}}
+    without = {**changes, "estimands.primary.expectancy": "excluded"}
+    assert of(changes, document=BOUNDED, truth=-2.0) is not None
+    assert of(without, document=BOUNDED, truth=-2.0) is None
+
+
 def test_what_is_left_out_is_said():
     changes = {
         **analysis("mmrm"),
