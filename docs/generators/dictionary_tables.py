@@ -277,10 +277,10 @@ COHORT: Mapping[str, str] = {
     "(event)_day": "With `events`: day of the event, to three decimals, in all rows of the patient; empty where none "
     "was seen.",
     "infusions_given": "Where an estimand's `analysis_set` is not `itt`: infusions given to the patient.",
-    "cadss_infusion_N": "With `dissociation` or `unblinding`: CADSS at infusion N, 0 to 92, in all rows of the patient; "
-    "empty where the infusion was not given.",
-    "says_active": "With `unblinding`: 1 for who believes in the active drug after the last infusion, 0 for who does not, "
-    "asked whether they have left or not; empty for who has no infusions.",
+    "cadss_infusion_N": "With `dissociation` or `unblinding`: CADSS at infusion N, 0 to 92, in all rows of the "
+    "patient; empty where the infusion was not given.",
+    "says_active": "With `unblinding`: 1 for who believes in the active drug after the last infusion, 0 for who does "
+    "not, asked whether they have left or not; empty for who has no infusions.",
     "sessions_attended": "With `attendance` of a therapy: its sessions attended up to the last visit.",
     "(adverse event)": "With `safety`: how many since the visit before, on day 0 those of that day; empty once the "
     "patient has left.",

@@ -237,7 +237,7 @@ def _underwent(trial: Cohort) -> dict[str, NDArray[np.float64]]:
     from trialsim.patients.mechanisms.dissociation import CADSS
     from trialsim.patients.mechanisms.unblinding import GUESS
 
-    columns = {}
+    columns: dict[str, NDArray[np.float64]] = {}
     if CADSS in trial.records:
         scores = trial.records[CADSS][0]
         if trial.infusions is not None:  # the record goes on after a patient has left

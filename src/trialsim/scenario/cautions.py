@@ -50,5 +50,8 @@ def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:
     return [
         fault_at(root, ("arms", name, "infusions"), message)
         for name, arm in content.arms.items()
-        if name in (content.effects or {}) and arm.infusions is not None and sorted(arm.infusions) != common
+        if arm is not None
+        and arm.infusions is not None
+        and name in (content.effects or {})
+        and sorted(arm.infusions) != common
     ]

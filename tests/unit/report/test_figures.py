@@ -175,7 +175,8 @@ def test_the_first_and_last_intervals_of_accuracy_stand_clear_of_the_frame(summa
     frame = accuracy_data(summary_maker(sizes=[80, 120, 160], vary={}, replicates=20))
     for axes in draw_accuracy(frame).axes:
         low, high = sorted(axes.get_ylim())
-        assert low <= -0.5 and high >= len(frame) - 0.5
+        assert low <= -0.5
+        assert high >= len(frame) - 0.5
 
 
 def test_standard_figures_are_those_that_a_run_allows(
@@ -274,7 +275,7 @@ def _boxes(figure: Figure, said: Sequence[str]) -> list[Bbox]:
 
 
 def test_a_long_title_of_a_figure_is_not_cut_off(trajectories: pd.DataFrame, summary: pd.DataFrame) -> None:
-    long = "Time to relapse after ketamine, with and without maintenance infusions or DBT, for up to half a year and more"
+    long = "Time to relapse after ketamine, with and without maintenance infusions or DBT, for half a year"
     one = trajectories[trajectories["stratum"] == "bpd"]
     for figure in (draw_trajectories(one, title=long), draw_accuracy(accuracy_data(summary), title=long)):
         [box] = _boxes(figure, [style.wrapped(long, int(8 * figure.get_figwidth()))])

@@ -52,7 +52,7 @@ def test_an_arms_own_infusions_that_change_no_score_are_told():
 @pytest.mark.parametrize("changes", [
     {**OWN, "course.infusion_model": {}},
     {"arms": {**OWN["arms"], "ketamine": {"infusion": "ketamine", "infusions": [0, 3, 7, 10]}}},
-    {"arms": {**OWN["arms"], "midazolam": {"infusion": "midazolam", "infusions": [0]}, "ketamine": {"infusion": "ketamine"}}},
+    {"arms": {"midazolam": {"infusion": "midazolam", "infusions": [0]}, "ketamine": {"infusion": "ketamine"}}},
 ])  # fmt: skip
 def test_infusions_that_count_or_have_no_effect_are_not_told_of(changes):
     with warnings.catch_warnings():
