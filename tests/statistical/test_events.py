@@ -106,9 +106,10 @@ RESCUED = {
 OWN = ("treatment_policy", "hypothetical", "composite", "while_on_treatment")
 
 
-def error_and_bias(strategy, depends):
+def error_and_bias(strategy, depends, more=None):
     changes = {
         **RESCUED,
+        **(more or {}),
         "events.rescue.depends_on": depends,
         "estimands.primary.intercurrent_events": {"rescue": strategy},
     }
@@ -127,6 +128,20 @@ def error_and_bias(strategy, depends):
 def test_each_strategy_is_estimated_without_bias_where_the_last_score_drives_the_event(strategy):
     """1,000 trials of 100: sees 0.2 points in an effect of about 3."""
     error, bias = error_and_bias(strategy, "last")
+    assert abs(bias) < ALLOWED * error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gaps", ["mcar", "mar"])
+def test_what_would_have_been_is_found_through_gaps_where_the_last_score_seen_drives_the_event(gaps):
+    """1,000 trials of 300, of whom 40 % miss each visit but the last: sees 0.13 points in an effect of 3.
+
+    By the score at the last visit, seen or not, the bias would be 0.3.
+    """
+    ratio = {} if gaps == "mcar" else {"score_hazard_ratio_per_sd": 2.0}
+    missing = {"missing": {"intermittent": {"share": {3: 0.4, 7: 0.4}, "model": gaps, **ratio}}}
+    error, bias = error_and_bias("hypothetical", "last", {**missing, "sample_size": [300]})
+    assert ALLOWED * error < 0.15
     assert abs(bias) < ALLOWED * error
 
 

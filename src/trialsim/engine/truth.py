@@ -3,9 +3,10 @@
 The mean score had nobody left is known exactly, and so is the rate ratio of a count where all strata share it. Any
 other estimand is found by its own analysis of very large trials without sampling of arms: the same patients, with the
 same draws, under each arm of the contrast, in a world in which events of a hypothetical strategy do not happen and all
-others do. A principal stratum are those spared in all these worlds. For measures such as the odds ratio, whose value
-depends on what is adjusted for, this is what the analysis would find in a trial without end. Patients are drawn without
-what groups of them share: it changes no patient taken alone, and so no true value.
+others do. Visits are missed as they would be, which matters where an event goes by the last score seen; what is missed
+is known all the same. A principal stratum are those spared in all these worlds. For measures such as the odds ratio,
+whose value depends on what is adjusted for, this is what the analysis would find in a trial without end. Patients are
+drawn without what groups of them share: it changes no patient taken alone, and so no true value.
 """
 
 from __future__ import annotations

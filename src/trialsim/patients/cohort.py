@@ -9,9 +9,10 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.patients.calibration import baseline_hazards
 from trialsim.patients.counts import draw_counts
 from trialsim.patients.delivery import Delivery
-from trialsim.patients.missing import baseline_hazards, draw_gaps
+from trialsim.patients.missing import DrawnVisits
 from trialsim.patients.model import build_patient_model
 from trialsim.patients.population import draw_strata
 from trialsim.patients.trajectory import run_course
@@ -148,24 +149,30 @@ class PatientSource:
         only_needed : bool
             Make only what the scenario's questions need, the same to the bit as among all; other scores are NaN.
         """
-        model = self.model
+        visits = DrawnVisits(self._hazards)
         state = run_course(
-            model, streams, stratum, arm, alone=alone, without=without, delivery=delivery, only_needed=only_needed
+            self.model,
+            streams,
+            stratum,
+            arm,
+            alone=alone,
+            without=without,
+            delivery=delivery,
+            visits=visits,
+            only_needed=only_needed,
         )
-        held = None if delivery is None else delivery.visited
-        gaps = draw_gaps(model, self._hazards, state.baseline, state.scores, stratum, arm, streams, held=held)
-        present = gaps.present & state.followed
+        present = visits.gaps.present & state.followed
         if delivery is not None:
             present &= delivery.visited & delivery.enrolled[..., None]
         return Cohort(
             stratum,
             arm,
             state.baseline,
-            with_unseen(state.scores, state.unseen, gaps),
+            with_unseen(state.scores, state.unseen, visits.gaps),
             present,
-            draw_counts(model.variant, stratum, arm, streams),
+            draw_counts(state.variant, stratum, arm, streams),
             state.groups,
-            {name: _first_visit_after(day, model.variant) for name, day in state.event_day.items()},
+            {name: _first_visit_after(day, state.variant) for name, day in state.event_day.items()},
             state.event_day,
             state.records,
             infusions_given(state, present),

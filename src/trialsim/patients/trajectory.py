@@ -12,12 +12,15 @@ from trialsim.patients.clusters import draw_shared, memberships
 from trialsim.patients.delivery import Delivery
 from trialsim.patients.entry import admit, record_baseline
 from trialsim.patients.mechanisms import Mechanism, State, mechanisms_of
+from trialsim.patients.missing import Visits
 from trialsim.patients.model import PatientModel
 from trialsim.patients.scores import LatentCourse, draw_latent
+from trialsim.patients.seen import LastSeen
 from trialsim.patients.unseen import deltas_of
 from trialsim.streams import Streams
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
 
 
@@ -31,6 +34,7 @@ def run_course(
     alone: bool = False,
     without: Iterable[str] = (),
     delivery: Delivery | None = None,
+    visits: Visits | None = None,
     only_needed: bool = False,
 ) -> State:
     """Return what happened to a block's participants, had nobody left.
@@ -48,6 +52,8 @@ def run_course(
         Events that do not happen.
     delivery : Delivery, optional
         What was delivered; all of it on time by default.
+    visits : Visits, optional
+        What decides who misses which visit; nobody misses any that takes place by default.
     only_needed : bool
         Make only what the scenario's questions need: no characteristics, no numbers of those screened, and NaN for the
         scores of outcomes that nothing depends on. What is made is the same to the bit.
@@ -79,20 +85,38 @@ def run_course(
         severity = course.latent_baseline(one.given.outcome)
         state.records[one.given.name] = draw_characteristic(one, severity, streams, stratum)
     mechanisms = mechanisms_of(model.variant, without=without, delivered=delivery is not None)
+    _follow(course, state, mechanisms, visits)
+    return state
+
+
+def _follow(course: LatentCourse, state: State, mechanisms: Sequence[Mechanism], visits: Visits | None) -> None:
+    """Let everybody go from visit to visit: its scores, who misses it, and what follows from both."""
+    if visits is not None:
+        visits.begin(state)
     for mechanism in mechanisms:
         mechanism.begin(state)
     for mechanism in mechanisms:
         mechanism.after(state, -1)
-    deltas = {why: points[arm] for why, points in deltas_of(model.variant).items()}
+    deltas = {why: points[state.arm] for why, points in deltas_of(state.variant).items()}
     state.unseen.update({why: np.empty_like(state.scores) for why in deltas})
     for visit in range(state.scores.shape[2]):
         shift = _shift(mechanisms, state, visit)
         state.scores[:, :, visit] = course.scores(visit, shift)
         for why, delta in deltas.items():
             state.unseen[why][:, :, visit] = course.scores(visit, delta if shift is None else shift + delta)
+        state.seen.come(state.scores[:, :, visit], visit)
+        state.seen.miss(_missed(visits, state, visit))
         for mechanism in mechanisms:
             mechanism.after(state, visit)
-    return state
+
+
+def _missed(visits: Visits | None, state: State, visit: int) -> Flags | None:
+    """Return whose scores of a visit are not seen, had nobody left, shape (R, N); None for nobody."""
+    missed = None if visits is None else visits.at(state, visit)
+    if state.delivery is None:
+        return missed
+    not_held = ~state.delivery.visited[:, :, visit]
+    return not_held if missed is None else missed | not_held
 
 
 def _start(
@@ -114,6 +138,7 @@ def _start(
         planned[arm] if most else np.zeros((*stratum.shape, 0), dtype=bool),
         np.isin(arm, [a for therapy in variant.therapies for a in therapy.arms]),
         np.ones(shape, dtype=bool),
+        LastSeen(model, baseline),
     )
 
 

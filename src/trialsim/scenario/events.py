@@ -90,7 +90,8 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
     ratio = _number(
         case, name, given.score_hazard_ratio_per_sd, "score_hazard_ratio_per_sd", known.score_hazard_ratio_per_sd, 1.0
     )
-    case.ledger.note((*path, "depends_on"), given.depends_on, _kind_of_missing(case, given, ratio))
+    kind_of_missing = MECHANISMS["mnar" if given.depends_on == "current" else "mar"]
+    case.ledger.note((*path, "depends_on"), given.depends_on, kind_of_missing)
     case.ledger.note((*path, "from_day"), given.from_day)
     case.ledger.note((*path, "only_after"), after)
     pieces = _hazard(case, name, given, known, therapies)
@@ -124,15 +125,6 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
         ),
         **stops,
     )
-
-
-def _kind_of_missing(case: Case, given: schema.Event, ratio: float) -> str:
-    """Return whether an event is at random given what is seen, in words."""
-    if given.depends_on == "current":
-        return MECHANISMS["mnar"]
-    if case.content.missing is not None and ratio != 1.0:
-        return f"{MECHANISMS['mar']}; after a missed visit by its score, which is not seen (MNAR)"
-    return MECHANISMS["mar"]
 
 
 def _until(

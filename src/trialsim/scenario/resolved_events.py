@@ -34,7 +34,8 @@ class Event:
     from_day : float
     until_day : float or None
     only_after : str
-        Name of another event, or 'response'; empty for neither.
+        Name of another event, or 'response', which counts where it is seen if the event depends on the last score, and
+        otherwise where there is one; empty for neither.
     response : float
         Improvement that is a response, as a share of the baseline score.
     therapy_hazard_ratio : tuple of float

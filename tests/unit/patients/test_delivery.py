@@ -143,3 +143,16 @@ def test_a_later_or_thinner_therapy_brings_as_much_less():
     np.testing.assert_allclose(change[:, 1], np.broadcast_to([0.6, 1.4, 2.8], (BLOCK_SIZE, 3)), atol=1e-12)
     np.testing.assert_allclose(change[:, 2], np.broadcast_to([0.3, 0.7, 1.4], (BLOCK_SIZE, 3)), atol=1e-12)
     assert not change[:, 3:].any()
+
+
+def test_after_a_visit_that_was_not_held_the_score_before_it_drives_an_event():
+    event = {"per_day": 0.05, "score_hazard_ratio_per_sd": 3.0, "effect": {"score": -3.0}}
+    gaps = {"missing": {"intermittent": {"share": 0.5}}}
+    _, source, streams, stratum, arm = source_of(CONTINUOUS, {"events": {"change": event}, **gaps})
+    missed = source.follow(streams, stratum, arm)
+    variant, source, streams, stratum, arm = source_of(CONTINUOUS, {"events": {"change": event}})
+    whole = planned(variant, infusion_day=np.zeros((BLOCK_SIZE, N, 0)))
+    held = source.follow(streams, stratum, arm, delivery=replace(whole, visited=missed.present))
+    np.testing.assert_array_equal(held.event_day["change"], missed.event_day["change"])
+    np.testing.assert_array_equal(held.scores, missed.scores)
+    assert np.any(held.event_day["change"] != source.follow(streams, stratum, arm).event_day["change"])

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from trials import CONTINUOUS, resolve
+from trialsim.patients.calibration import baseline_hazards
 from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
-from trialsim.patients.missing import baseline_hazards
 from trialsim.patients.model import build_patient_model
 
 

@@ -5,8 +5,11 @@ import pytest
 
 from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import blinded, compute_block, draw_block
-from trialsim.patients.missing import baseline_hazards, draw_gaps
+from trialsim.patients.calibration import baseline_hazards
+from trialsim.patients.mechanisms import State
+from trialsim.patients.missing import DrawnVisits
 from trialsim.patients.model import build_patient_model
+from trialsim.patients.seen import LastSeen
 from trialsim.streams import Streams
 
 GAPS = {"missing": {"intermittent": {"share": 0.2}}}
@@ -63,9 +66,17 @@ def presence(scores, asked, *, baseline=20.0):
     shape = (1, 4000)
     everybody = np.zeros(shape, dtype=np.intp)
     course = np.broadcast_to(np.asarray(scores, dtype=float)[:, None], (*shape, 3, 1))
-    hazards = baseline_hazards(model)
     start = np.full((*shape, 1), baseline)
-    return draw_gaps(model, hazards, start, course, everybody, everybody, Streams(1, 0)).present
+    there = np.ones((*shape, 3), dtype=bool)
+    seen = LastSeen(model, start)
+    none = np.zeros((*shape, 0), dtype=bool)
+    state = State(model, Streams(1, 0), everybody, everybody, {}, start, course, none, there[..., 0], there, seen)
+    visits = DrawnVisits(baseline_hazards(model))
+    visits.begin(state)
+    for v in range(3):
+        seen.come(course[:, :, v], v)
+        seen.miss(visits.at(state, v))
+    return visits.gaps.present
 
 
 STEEP = {"score_hazard_ratio_per_sd": 20.0}

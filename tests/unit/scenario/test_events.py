@@ -120,19 +120,19 @@ def test_hazards_between_days_lead_to_the_shares():
 def test_an_event_that_sees_the_current_score_is_labelled(resolved):
     found = resolved(events("rescue: {depends_on: current}"))
     assert "MNAR" in provenance(found, "events.rescue.depends_on").note
-    found = resolved(events("rescue: {}"))
+    found = resolved(events("rescue: {}\n  relapse: {depends_on: current}"))
     assert "MAR" in provenance(found, "events.rescue.depends_on").note
+    assert "MNAR" in provenance(found, "events.relapse.depends_on").note
 
 
 # Strategies --------------------------------------------------------------------------------------------------
 
 
-def test_an_event_that_a_missed_score_may_drive_is_labelled(resolved):
+def test_an_event_by_the_last_score_seen_is_at_random_with_gaps_too(resolved):
     gaps = ("effects:\n", "missing: {intermittent: {share: 0.1}}\neffects:\n")
-    with_gaps = resolved(gaps, events("rescue: {}\n  hospitalisation: {score_hazard_ratio_per_sd: 1}"))
-    assert "which is not seen (MNAR)" in provenance(with_gaps, "events.rescue.depends_on").note
-    assert "MNAR" not in provenance(with_gaps, "events.hospitalisation.depends_on").note
-    assert "MNAR" not in provenance(resolved(events("rescue: {}")), "events.rescue.depends_on").note
+    with_gaps = resolved(gaps, events("rescue: {}\n  ect: {depends_on: current}"))
+    assert "MNAR" not in provenance(with_gaps, "events.rescue.depends_on").note
+    assert "MNAR" in provenance(with_gaps, "events.ect.depends_on").note
 
 
 def test_strategies_and_what_they_assume_are_in_the_provenance(resolved):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trialsim.patients.delivery import Delivery
 from trialsim.patients.model import PatientModel
+from trialsim.patients.seen import LastSeen
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import Streams
 
@@ -39,6 +40,8 @@ class State:
         Whether the participant still goes to the sessions of the arm's therapy.
     followed : ndarray of bool, shape (R, N, V)
         Whether there is anybody to see at a visit: False from death on.
+    seen : LastSeen
+        Which scores were seen, up to the visit that is past.
     event_day : dict of str to ndarray, shape (R, N), days
         When an event happened; infinite where it did not.
     records : dict of str to ndarray
@@ -59,6 +62,7 @@ class State:
     received: Flags
     in_therapy: Flags
     followed: Flags
+    seen: LastSeen
     event_day: dict[str, Array] = field(default_factory=dict)
     records: dict[str, Array] = field(default_factory=dict)
     unseen: dict[str, Array] = field(default_factory=dict)

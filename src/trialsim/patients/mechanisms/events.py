@@ -9,8 +9,11 @@ at its visit, and :math:`\mathrm{HR}_j` those of therapies and of infusions whil
 pieces, so that the time is the inverse of the cumulative hazard at :math:`-\log(1 - u)`, u one uniform number of the
 participant, the event and the interval.
 
-An event that depends on the last score seen is drawn before the next visit, and does its work from that visit on. One
-that depends on the score about to be seen is drawn with that score and works from the visit after.
+An event that depends on the last score seen is drawn before the next visit, and does its work from that visit on; after
+a missed visit z is that of the score before it, and a response counts from the first visit at which it is seen. One
+that depends on the score about to be seen is drawn with that score, seen or not, and works from the visit after; a
+response then counts whether or not it is seen. What an event takes back goes by the score that there was at the visit
+before: this is what happens to the patient, whoever looks.
 """
 
 from __future__ import annotations
@@ -54,6 +57,14 @@ class Factor(NamedTuple):
     ratio: Array
 
 
+class _Response(NamedTuple):
+    """An outcome, the share of its baseline score that is a response, and whether it counts only where it is seen."""
+
+    outcome: int
+    improvement: float
+    seen: bool
+
+
 class Events:
     """The events of a variant.
 
@@ -66,7 +77,7 @@ class Events:
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = tuple(events)
         self._lost: dict[str, Array] = {}
-        self._responded = np.zeros(0)
+        self._responded: dict[_Response, Array] = {}
 
     def begin(self, state: State) -> None:
         """Start with nothing having happened."""
@@ -75,7 +86,8 @@ class Events:
             self._lost[event.name] = np.zeros((*state.shape, state.baseline.shape[2]))
         if any(event.stops_therapy for event in self._events):
             state.records[THERAPY_UNTIL] = np.full(state.shape, np.inf)
-        self._responded = np.full((*state.shape, state.baseline.shape[2]), np.inf)
+        waiting = [event for event in self._events if event.only_after == RESPONSE]
+        self._responded = {_response_of(event): np.full(state.shape, np.inf) for event in waiting}
 
     def shift(self, state: State, visit: int) -> Array | None:
         """Return what events that have happened add at a visit, shape (R, N, K), points."""
@@ -104,24 +116,24 @@ class Events:
         if visit < last:
             self._happen(state, [event for event in self._events if event.depends_on == "last"], visit + 1, visit)
 
-    def _happen(self, state: State, events: Sequence[Event], visit: int, seen: int) -> None:
-        """Let events happen in the interval before a visit, driven by the scores seen at another."""
+    def _happen(self, state: State, events: Sequence[Event], visit: int, past: int) -> None:
+        """Let events happen in the interval before a visit, once the scores of another are there."""
         if not events:
             return
         for event in events:
             when = state.event_day[event.name]
-            state.event_day[event.name] = np.minimum(when, self._draw(state, event, visit, seen))
+            state.event_day[event.name] = np.minimum(when, self._draw(state, event, visit))
         self._cancel_after_the_end(state)
         for event in events:
-            self._act(state, event, visit, seen)
+            self._act(state, event, visit, past)
 
-    def _draw(self, state: State, event: Event, visit: int, seen: int) -> Array:
+    def _draw(self, state: State, event: Event, visit: int) -> Array:
         """Return the day of an event in the interval before a visit, shape (R, N); infinite for none."""
         start, end = state.day(visit - 1), state.day(visit)
         uniform = state.uniform("event", event.name, f"day {end:g}")
         begin = np.full(state.shape, max(start, event.from_day))
         if event.only_after == RESPONSE:
-            begin = np.maximum(begin, self._responded[..., event.outcome])
+            begin = np.maximum(begin, self._responded[_response_of(event)])
         elif event.only_after:
             begin = np.maximum(begin, state.event_day.get(event.only_after, np.full(state.shape, np.inf)))
         stop = end if event.until_day is None else min(end, event.until_day)
@@ -130,7 +142,7 @@ class Events:
         if not risk.any():
             return found
         drawn, since = -np.log1p(-uniform[risk]), begin[risk]
-        ratio = np.broadcast_to(_score_ratio(state, event, seen, risk), since.shape)
+        ratio = np.broadcast_to(_score_ratio(state, event, visit, risk), since.shape)
         # Events are rare: whose hazard is too small, at its largest, need not be looked at closely.
         near = drawn <= _largest_hazard(event, state, risk) * ratio * (stop - since) * _ROUNDING
         risk[risk] = near
@@ -146,13 +158,13 @@ class Events:
             when = state.event_day[event.name]
             state.event_day[event.name] = np.where(when > ended, np.inf, when)
 
-    def _act(self, state: State, event: Event, visit: int, seen: int) -> None:
+    def _act(self, state: State, event: Event, visit: int, past: int) -> None:
         when = state.event_day[event.name]
         new = (when > state.day(visit - 1)) & (when <= state.day(visit))
         if not new.any():
             return
         if event.return_to_baseline:
-            self._lost[event.name][new] = event.return_to_baseline * _improvement(state, seen)[new]
+            self._lost[event.name][new] = event.return_to_baseline * _improvement(state, past)[new]
         if event.stops_infusions and state.received.shape[2]:
             state.received &= ~(new[..., None] & (infusion_days(state) > when[..., None]))
         if event.stops_therapy:
@@ -162,17 +174,15 @@ class Events:
             state.followed &= ~(when[..., None] <= np.asarray(state.variant.visits_days))
 
     def _note_response(self, state: State, visit: int) -> None:
-        """Keep the day of the first response of every outcome that an event waits for."""
+        """Keep the day of the first response of every kind that an event waits for."""
         if visit < 0:
             return
-        for event in self._events:
-            if event.only_after != RESPONSE:
-                continue
-            k = event.outcome
-            gain = _gain(state, visit)[..., k]
-            met = gain >= event.response * np.abs(state.baseline[..., k]) - _TOLERANCE
-            first = met & np.isinf(self._responded[..., k])
-            self._responded[..., k] = np.where(first, state.day(visit), self._responded[..., k])
+        for one, day in self._responded.items():
+            k = one.outcome
+            met = _gain(state, visit)[..., k] >= one.improvement * np.abs(state.baseline[..., k]) - _TOLERANCE
+            if one.seen and state.seen.missed is not None:
+                met &= ~state.seen.missed
+            day[met & np.isinf(day)] = state.day(visit)
 
 
 def first_time(drawn: Array, begin: Array, stop: float, ratio: Array, pieces: Sequence[Factor]) -> Array:
@@ -257,11 +267,19 @@ def planned_days(state: State) -> Array:
     return days
 
 
-def _score_ratio(state: State, event: Event, seen: int, risk: Flags) -> Array:
+def _response_of(event: Event) -> _Response:
+    return _Response(event.outcome, event.response, event.depends_on == "last")
+
+
+def _score_ratio(state: State, event: Event, visit: int, risk: Flags) -> Array:
+    """Return what the score that drives an event makes of its hazard in the interval before a visit, shape (n,)."""
     if event.score_hazard_ratio_per_sd == 1.0:
         return np.ones(())
-    score = (state.baseline if seen < 0 else state.scores[:, :, seen])[..., event.outcome][risk]
-    return np.asarray(event.score_hazard_ratio_per_sd ** worse_by(state.model, score, event.outcome, seen))
+    if event.depends_on == "last":
+        z = state.seen.worse(event.outcome)[risk]
+    else:
+        z = worse_by(state.model, state.scores[:, :, visit, event.outcome][risk], event.outcome, visit)
+    return np.asarray(event.score_hazard_ratio_per_sd**z)
 
 
 def _gain(state: State, visit: int) -> Array:

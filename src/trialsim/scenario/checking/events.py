@@ -44,8 +44,10 @@ def _check_hazard(bench: Bench, path: Path, name: str, event: schema.Event) -> N
     bench.keys((*path, "hazard_ratio"), event.hazard_ratio or {}, bench.named("therapies"), "therapy")
     if isinstance(event.infusion_hazard_ratio, Mapping):
         bench.keys((*path, "infusion_hazard_ratio"), event.infusion_hazard_ratio, bench.arms, "arm")
-    known_ratio = event.score_hazard_ratio_per_sd is not None or known_event(name).score_hazard_ratio_per_sd
-    if event.depends_on == "current" and not known_ratio:
+    preset = known_event(name)
+    known_ratio = event.score_hazard_ratio_per_sd is not None or preset.score_hazard_ratio_per_sd
+    awaits_response = (preset.only_after if event.only_after is None else event.only_after) == RESPONSE
+    if event.depends_on == "current" and not known_ratio and not awaits_response:
         message = "no score drives the hazard: give score_hazard_ratio_per_sd, or leave this out"
         bench.report((*path, "depends_on"), message)
 

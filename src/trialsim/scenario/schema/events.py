@@ -63,13 +63,15 @@ class Event(Section):
     )
     depends_on: Literal["last", "current"] = Field(
         "last",
-        description="last: on the last score seen (at random). current: on the score about to be seen at the visit "
-        "that follows (not at random).",
+        description="last: on the last score seen, that before a missed visit (at random). current: on the score at "
+        "the visit that follows, seen or not (not at random).",
     )
     from_day: Day = Field(0.0, description="It does not happen before this day.")
     until_day: Day | None = Field(None, description="It does not happen after this day.")
     only_after: Name | None = Field(
-        None, description="Another event that must have happened before, or response: a visit with a response."
+        None,
+        description="Another event that must have happened before, or response: a visit at which a response is seen "
+        "(depends_on: last), or is there, seen or not (current).",
     )
     hazard_ratio: dict[Name, Positive] | None = Field(
         None, description="Hazard ratio by therapy, from its first session on, until a patient stops it early."

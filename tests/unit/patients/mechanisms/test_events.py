@@ -193,6 +193,97 @@ def test_fewer_patients_are_the_first_of_more():
     np.testing.assert_array_equal(small.event_day["change"], large.event_day["change"][:, :40])
 
 
+# What is seen ------------------------------------------------------------------------------------------------
+
+GAPS = {"missing": {"intermittent": {"share": 0.4}}}
+DRIVEN = {"per_day": 0.03, "score_hazard_ratio_per_sd": 2.5}
+DAYS = (0.0, 3.0, 7.0, 14.0)
+MEANS = (20.0, 18.0, 16.0, 15.0)
+
+
+def by_hand(cohort, seen, per_day, ratio):
+    """The day of an event that goes by the last score seen, patient by patient from the numbers drawn."""
+    shape = cohort.arm.shape
+    scores = np.concatenate([cohort.baseline[:, :, None], cohort.scores], axis=2)[..., 0]
+    found = np.full(shape, np.inf)
+    uniform = [Streams(5, 0).generator("event", "change", f"day {day:g}").random(shape[::-1]).T for day in DAYS[1:]]
+    for trial, patient in np.ndindex(shape):
+        for v in range(3):
+            last = max(at for at in range(v + 1) if at == 0 or seen[trial, patient, at - 1])
+            hazard = per_day * ratio ** ((scores[trial, patient, last] - MEANS[last]) / 5.0)
+            day = DAYS[v] - np.log1p(-uniform[v][trial, patient]) / hazard
+            if day < DAYS[v + 1]:
+                found[trial, patient] = day
+                break
+    return found
+
+
+def test_after_a_missed_visit_the_score_before_it_drives_the_event():
+    cohort = follow({**GAPS, "events": {"change": {**DRIVEN, "effect": {"score": -4.0}}}}, n=40)
+    expected = by_hand(cohort, cohort.present, 0.03, 2.5)
+    np.testing.assert_allclose(cohort.event_day["change"], expected, rtol=1e-12)
+    assert 0.2 < np.isfinite(expected).mean() < 0.8
+    by_true_scores = by_hand(cohort, np.ones_like(cohort.present), 0.03, 2.5)
+    assert np.mean(by_true_scores != expected) > 0.02
+
+
+def test_who_has_left_counts_as_seen_so_that_leaving_changes_no_score():
+    changes = {"events": {"change": {**DRIVEN, "effect": {"score": -4.0}}}, **GAPS}
+    stays, leaves = (
+        follow({**changes, "dropout": {"model": "mcar", "missing_by": {14: share}}}) for share in (0.0, 0.6)
+    )
+    assert leaves.present.sum() < 0.8 * stays.present.sum()
+    np.testing.assert_array_equal(leaves.event_day["change"], stays.event_day["change"])
+    np.testing.assert_array_equal(leaves.scores, stays.scores)
+
+
+def test_without_gaps_nobody_elses_draws_move():
+    event = {"events": {"change": {**DRIVEN, "effect": {"score": -4.0}}}}
+    gaps, whole = follow({**event, **GAPS}), follow(event)
+    first = np.where(gaps.present.all(axis=2), 3, np.argmin(gaps.present, axis=2))
+    alike = np.arange(3) <= first[..., None]
+    np.testing.assert_array_equal(gaps.scores[alike], whole.scores[alike])
+    day, without = gaps.event_day["change"], whole.event_day["change"]
+    known = np.minimum(day, without) <= np.array([*DAYS[1:], np.inf])[first]
+    np.testing.assert_array_equal(day[known], without[known])
+    np.testing.assert_array_equal(day[first == 3], without[first == 3])
+    assert np.any(day != without)
+
+
+def test_gaps_in_a_share_of_0_are_no_gaps():
+    event = {"events": {"change": {**DRIVEN, "effect": {"score": -4.0}}}}
+    none, whole = follow({**event, "missing": {"intermittent": {"share": 0.0}}}), follow(event)
+    np.testing.assert_array_equal(none.scores, whole.scores)
+    np.testing.assert_array_equal(none.event_day["change"], whole.event_day["change"])
+
+
+RESPONDING = {"course.means.score": {"control": [12.0, 8.0, 8.0], "active": [12.0, 8.0, 8.0]}}
+
+
+def test_a_response_counts_once_it_is_seen_unless_the_event_goes_by_scores_that_are_not():
+    for depends, counted in (("last", True), ("current", False)):
+        event = {"per_day": 1000, "only_after": "response", "depends_on": depends, "score_hazard_ratio_per_sd": 1.0}
+        cohort = follow({**RESPONDING, **GAPS, "events": {"change": event}})
+        met = cohort.scores[..., 0] <= 0.5 * cohort.baseline[..., :1]
+        counts = met & cohort.present if counted else met
+        # A response at the last visit, on day 14, has nothing after it.
+        first = np.where(counts[..., :2].any(axis=2), np.argmax(counts[..., :2], axis=2), 2)
+        day = cohort.event_day["change"]
+        np.testing.assert_allclose(day, np.array([3.0, 7.0, np.inf])[first], atol=0.05)
+        assert len(np.unique(first)) == 3
+
+
+def test_what_a_relapse_takes_back_is_the_improvement_there_was_seen_or_not():
+    changes = {**GAPS, **happening(return_to_baseline=0.75)}
+    cohort, spared = follow(changes), follow(GAPS)
+    before = np.concatenate([cohort.baseline[:, :, None], spared.scores], axis=2)[..., 0]
+    visit = cohort.event_visit["change"]
+    last = np.take_along_axis(before, np.minimum(visit, 2)[..., None], axis=2)[..., 0]
+    lost = 0.75 * np.maximum(cohort.baseline[..., 0] - last, 0.0)
+    expected = np.where(np.arange(3) >= visit[..., None], lost[..., None], 0.0)
+    np.testing.assert_allclose((cohort.scores - spared.scores)[..., 0], expected, atol=1e-9)
+
+
 # What lowers a hazard ----------------------------------------------------------------------------------------
 
 TREATED = {
