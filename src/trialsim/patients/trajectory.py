@@ -143,9 +143,10 @@ def _start(
 
 
 def _shift(mechanisms: Sequence[Mechanism], state: State, visit: int) -> Array | None:
-    total = None
+    """Return what all mechanisms add to the means of a visit, shape (R, N, K), points; None for nothing."""
+    state.moved = None
     for mechanism in mechanisms:
         part = mechanism.shift(state, visit)
         if part is not None:
-            total = part if total is None else total + part
-    return total
+            state.moved = part if state.moved is None else state.moved + part
+    return state.moved

@@ -12,6 +12,7 @@ from trialsim.patients.mechanisms.events import Events
 from trialsim.patients.mechanisms.heterogeneity import VaryingEffect
 from trialsim.patients.mechanisms.infusions import InfusionsNotGiven
 from trialsim.patients.mechanisms.raters import Severity
+from trialsim.patients.mechanisms.relapse import Relapsing
 from trialsim.patients.mechanisms.safety import AdverseEvents
 from trialsim.patients.mechanisms.therapy import TherapyStopped
 from trialsim.patients.mechanisms.unblinding import Believing
@@ -55,6 +56,9 @@ def mechanisms_of(variant: Variant, *, without: Iterable[str] = (), delivered: b
         found.append(Dissociating(variant.dissociation))
     if variant.unblinding is not None:
         found.append(Believing(variant.unblinding, counted=EXPECTANCY not in off))
+    relapses = [event for event in events if event.return_to_baseline]
+    if relapses:
+        found.append(Relapsing(relapses))
     return tuple(found)
 
 

@@ -48,6 +48,8 @@ class State:
         What mechanisms keep for reports: guesses, CADSS by infusion, sessions attended.
     unseen : dict of str to ndarray, shape (R, N, V, K), points
         Scores if they are not seen, by why, where they then differ.
+    moved : ndarray, shape (R, N, K), points, or None
+        What the mechanisms that have acted add to the means of the visit that comes; None for nothing.
     delivery : Delivery or None
         What was delivered; None where all of it was, on time.
     """
@@ -66,6 +68,7 @@ class State:
     event_day: dict[str, Array] = field(default_factory=dict)
     records: dict[str, Array] = field(default_factory=dict)
     unseen: dict[str, Array] = field(default_factory=dict)
+    moved: Array | None = None
     delivery: Delivery | None = None
 
     @property

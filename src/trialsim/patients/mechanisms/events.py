@@ -12,8 +12,7 @@ participant, the event and the interval.
 An event that depends on the last score seen is drawn before the next visit, and does its work from that visit on; after
 a missed visit z is that of the score before it, and a response counts from the first visit at which it is seen. One
 that depends on the score about to be seen is drawn with that score, seen or not, and works from the visit after; a
-response then counts whether or not it is seen. What an event takes back goes by the score that there was at the visit
-before: this is what happens to the patient, whoever looks.
+response then counts whether or not it is seen. What an event takes back of a gain is in `mechanisms.relapse`.
 """
 
 from __future__ import annotations
@@ -76,14 +75,12 @@ class Events:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = tuple(events)
-        self._lost: dict[str, Array] = {}
         self._responded: dict[_Response, Array] = {}
 
     def begin(self, state: State) -> None:
         """Start with nothing having happened."""
         for event in self._events:
             state.event_day[event.name] = np.full(state.shape, np.inf)
-            self._lost[event.name] = np.zeros((*state.shape, state.baseline.shape[2]))
         if any(event.stops_therapy for event in self._events):
             state.records[THERAPY_UNTIL] = np.full(state.shape, np.inf)
         waiting = [event for event in self._events if event.only_after == RESPONSE]
@@ -93,7 +90,7 @@ class Events:
         """Return what events that have happened add at a visit, shape (R, N, K), points."""
         day, total = state.day(visit), None
         for event in self._events:
-            if not (event.effect.any() or event.return_to_baseline):
+            if not event.effect.any():
                 continue
             when = state.event_day[event.name]
             past = when <= (day if event.depends_on == "last" else state.day(visit - 1))
@@ -104,7 +101,7 @@ class Events:
             # Few have had an event: they alone are added to.
             lasts = np.inf if event.lasts_days is None else event.lasts_days
             lasting = (day <= when[past] + lasts)[:, None]
-            total[past] += lasting * event.effect[state.stratum[past]] + self._lost[event.name][past]
+            total[past] += lasting * event.effect[state.stratum[past]]
         return total
 
     def after(self, state: State, visit: int) -> None:
@@ -112,12 +109,12 @@ class Events:
         last = state.scores.shape[2] - 1
         self._note_response(state, visit)
         if visit >= 0:
-            self._happen(state, [event for event in self._events if event.depends_on == "current"], visit, visit)
+            self._happen(state, [event for event in self._events if event.depends_on == "current"], visit)
         if visit < last:
-            self._happen(state, [event for event in self._events if event.depends_on == "last"], visit + 1, visit)
+            self._happen(state, [event for event in self._events if event.depends_on == "last"], visit + 1)
 
-    def _happen(self, state: State, events: Sequence[Event], visit: int, past: int) -> None:
-        """Let events happen in the interval before a visit, once the scores of another are there."""
+    def _happen(self, state: State, events: Sequence[Event], visit: int) -> None:
+        """Let events happen in the interval before a visit."""
         if not events:
             return
         for event in events:
@@ -125,7 +122,7 @@ class Events:
             state.event_day[event.name] = np.minimum(when, self._draw(state, event, visit))
         self._cancel_after_the_end(state)
         for event in events:
-            self._act(state, event, visit, past)
+            self._act(state, event, visit)
 
     def _draw(self, state: State, event: Event, visit: int) -> Array:
         """Return the day of an event in the interval before a visit, shape (R, N); infinite for none."""
@@ -158,13 +155,11 @@ class Events:
             when = state.event_day[event.name]
             state.event_day[event.name] = np.where(when > ended, np.inf, when)
 
-    def _act(self, state: State, event: Event, visit: int, past: int) -> None:
+    def _act(self, state: State, event: Event, visit: int) -> None:
         when = state.event_day[event.name]
         new = (when > state.day(visit - 1)) & (when <= state.day(visit))
         if not new.any():
             return
-        if event.return_to_baseline:
-            self._lost[event.name][new] = event.return_to_baseline * _improvement(state, past)[new]
         if event.stops_infusions and state.received.shape[2]:
             state.received &= ~(new[..., None] & (infusion_days(state) > when[..., None]))
         if event.stops_therapy:
@@ -284,16 +279,8 @@ def _score_ratio(state: State, event: Event, visit: int, risk: Flags) -> Array:
 
 def _gain(state: State, visit: int) -> Array:
     """Return the improvement of every score since baseline, shape (R, N, K), points; negative where it is worse."""
-    if visit < 0:
-        return np.zeros_like(state.baseline)
     better = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)
     return np.asarray(better * (state.baseline - state.scores[:, :, visit]))
-
-
-def _improvement(state: State, visit: int) -> Array:
-    """Return what would take every score that has improved back to its baseline, shape (R, N, K), points."""
-    better = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)
-    return np.asarray(better * np.maximum(_gain(state, visit), 0.0))
 
 
 def _ended(events: Sequence[Event], state: State) -> Array:

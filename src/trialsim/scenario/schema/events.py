@@ -91,7 +91,9 @@ class Event(Section):
     )
     lasts_days: Positive | None = Field(None, description="Days that the effect lasts; default: to the end.")
     return_to_baseline: Share | None = Field(
-        None, description="Share of the improvement at the last visit before that is lost from the next visit on."
+        None,
+        description="Share of the improvement that a patient would be expected to keep, given the scores up to the "
+        "event, that is lost from the next visit on.",
     )
     stops_infusions: Annotated[bool, Field(strict=True)] | None = Field(
         None, description="Whether later infusions are not given; needs course.infusion_model."

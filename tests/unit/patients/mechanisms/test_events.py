@@ -157,15 +157,68 @@ def test_an_effect_may_end():
     )
 
 
-def test_a_relapse_takes_back_what_was_gained_by_the_visit_before():
-    changes = {"covariance.visits.rho": 0.999, **happening(return_to_baseline=0.75)}
-    cohort, spared = follow(changes), follow({"covariance.visits.rho": 0.999})
-    before = np.concatenate([cohort.baseline[:, :, None], spared.scores], axis=2)[..., 0]
-    visit = cohort.event_visit["change"]
-    last = np.take_along_axis(before, np.minimum(visit, 2)[..., None], axis=2)[..., 0]
-    lost = 0.75 * np.maximum(cohort.baseline[..., 0] - last, 0.0)
-    expected = np.where(np.arange(3) >= visit[..., None], lost[..., None], 0.0)
-    np.testing.assert_allclose((cohort.scores - spared.scores)[..., 0], expected, atol=1e-9)
+FADING, GROWING = [0.0, 3.0, 6.0], [6.0, 4.0, 1.0]
+"""Mean scores after a baseline of 20: a gain that fades, and one that grows. Hardly anybody is worse than at entry."""
+
+
+def relapsing(means, n=400, **event):
+    """Return the cohort of which some relapse, and the same patients spared; 100,000 of them."""
+    course = {"course.means.score.active": means}
+    return follow({**course, **happening(**event)}, arm=1, n=n), follow(course, arm=1, n=n)
+
+
+def assert_mean(values, expected):
+    """Bound of 4.9 standard errors: a false alarm in a million."""
+    assert abs(values.mean() - expected) < 4.9 * values.std() / np.sqrt(values.size), (values.mean(), expected)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+@pytest.mark.parametrize("cause", [{}, {"only_after": "response"}, {"score_hazard_ratio_per_sd": 0.5}])
+def test_who_relapses_is_expected_back_at_the_baseline_by_the_share_asked_for(share, cause):
+    cohort, spared = relapsing(FADING, return_to_baseline=share, **cause)
+    relapsed = cohort.event_visit["change"]
+    for before in (0, 1):
+        inside = relapsed == before + 1
+        assert inside.mean() > 0.02
+        for visit in range(before + 1, 3):
+            # Whoever is picked, by luck of a visit too, is back on average, and stays there.
+            unchanged = spared.scores[inside, visit, 0] - cohort.baseline[inside, 0]
+            changed = cohort.scores[inside, visit, 0] - cohort.baseline[inside, 0]
+            assert_mean(changed - (1 - share) * unchanged, 0.0)
+        np.testing.assert_array_equal(cohort.scores[inside, : before + 1], spared.scores[inside, : before + 1])
+
+
+def test_what_treatment_gives_after_a_relapse_is_kept():
+    cohort, _ = relapsing(GROWING, return_to_baseline=1.0)
+    inside = cohort.event_visit["change"] == 1
+    for visit in (1, 2):
+        assert_mean(cohort.scores[inside, visit, 0] - cohort.baseline[inside, 0], GROWING[visit] - GROWING[0])
+
+
+def test_a_relapse_at_the_score_that_is_there_takes_effect_from_the_visit_after():
+    cohort, spared = relapsing(FADING, return_to_baseline=1.0, depends_on="current", score_hazard_ratio_per_sd=0.5)
+    inside = cohort.event_visit["change"] == 0
+    np.testing.assert_array_equal(cohort.scores[inside, 0], spared.scores[inside, 0])
+    for visit in (1, 2):
+        assert_mean(cohort.scores[inside, visit, 0] - cohort.baseline[inside, 0], 0.0)
+
+
+def test_who_has_gained_nothing_loses_nothing():
+    cohort, spared = relapsing([40.0, 40.0, 40.0], return_to_baseline=1.0, n=40)
+    np.testing.assert_array_equal(cohort.scores, spared.scores)
+    at_entry, without = relapsing([10.0, 10.0, 10.0], return_to_baseline=1.0, until_day=3, n=40)
+    assert np.isfinite(at_entry.event_day["change"]).any()
+    np.testing.assert_array_equal(at_entry.scores, without.scores)
+
+
+def test_two_relapses_take_back_no_more_than_all():
+    events = {name: {"per_day": 0.1, "return_to_baseline": 0.7} for name in ("one", "two")}
+    cohort = follow({"course.means.score.active": FADING, "events": events}, arm=1, n=400)
+    both = (cohort.event_visit["one"] == 1) & (cohort.event_visit["two"] == 1)
+    spared = follow({"course.means.score.active": FADING}, arm=1, n=400)
+    for visit in (1, 2):
+        unchanged = spared.scores[both, visit, 0] - cohort.baseline[both, 0]
+        assert_mean(cohort.scores[both, visit, 0] - cohort.baseline[both, 0] - 0.3**2 * unchanged, 0.0)
 
 
 def test_what_ends_the_follow_up_ends_all_else():
@@ -274,14 +327,11 @@ def test_a_response_counts_once_it_is_seen_unless_the_event_goes_by_scores_that_
 
 
 def test_what_a_relapse_takes_back_is_the_improvement_there_was_seen_or_not():
-    changes = {**GAPS, **happening(return_to_baseline=0.75)}
-    cohort, spared = follow(changes), follow(GAPS)
-    before = np.concatenate([cohort.baseline[:, :, None], spared.scores], axis=2)[..., 0]
-    visit = cohort.event_visit["change"]
-    last = np.take_along_axis(before, np.minimum(visit, 2)[..., None], axis=2)[..., 0]
-    lost = 0.75 * np.maximum(cohort.baseline[..., 0] - last, 0.0)
-    expected = np.where(np.arange(3) >= visit[..., None], lost[..., None], 0.0)
-    np.testing.assert_allclose((cohort.scores - spared.scores)[..., 0], expected, atol=1e-9)
+    relapse = happening(return_to_baseline=0.75)
+    gaps, whole = follow({**GAPS, **relapse}), follow(relapse)
+    assert not gaps.present.all()
+    np.testing.assert_array_equal(gaps.scores, whole.scores)
+    assert (whole.scores != follow({}).scores).any()
 
 
 # What lowers a hazard ----------------------------------------------------------------------------------------
