@@ -9,13 +9,18 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.report import measures
 from trialsim.report.claims import power_name
 from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of, usable_fits, varied_paths
+from trialsim.report.table import share_words
 from trialsim.report.words import fixed, path_words, value_words
 from trialsim.scenario.methods import MEASURES
 
 Record = Mapping[str, Any]
+
+_OF_TRIALS = ("power", "rejection_rate", "coverage")
+"""Shares of trials: of 0 or 1 the Monte Carlo error is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +119,13 @@ def _in_unit(row: Record, name: str, *, signed: bool = False) -> str:
 
 
 def _percent(row: Record, name: str) -> str:
-    if math.isnan(float(row[name])):
+    share = float(row[name])
+    if math.isnan(share):
         return "–"
-    return f"{fixed(100 * float(row[name]), 1)} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
+    if name in _OF_TRIALS and share in (0.0, 1.0):
+        interval = wilson_interval(round(share * usable_fits(row)), usable_fits(row))
+        return share_words(share, 0.0, interval.low, interval.high)
+    return f"{fixed(100 * share, 1)} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
 
 
 def _interval(row: Record) -> str:
