@@ -19,7 +19,7 @@ from trialsim.scenario.methods import MEASURES
 
 Record = Mapping[str, Any]
 
-_OF_TRIALS = ("power", "rejection_rate", "coverage")
+_OF_TRIALS = ("power", "rejection_rate", "coverage", "bias_eliminated_coverage")
 """Shares of trials: of 0 or 1 the Monte Carlo error is not 0."""
 
 
@@ -85,8 +85,10 @@ def _columns(records: list[dict[str, Any]]) -> dict[str, Callable[[Record], str]
     columns["Empirical SE"] = lambda row: _in_unit(row, "empirical_se")
     if any(not math.isnan(float(record["model_se"])) for record in records):
         columns["Model SE"] = lambda row: _in_unit(row, "model_se")
+        columns["Model SE over empirical, less 1, %"] = _relative_error
     if any(not math.isnan(float(record["coverage"])) for record in records):
         columns["Coverage, %"] = lambda row: _percent(row, "coverage")
+        columns["Coverage without bias, %"] = lambda row: _percent(row, "bias_eliminated_coverage")
     columns["Patients analysed"] = _analysed
     columns["Scores missing, %"] = lambda row: _percent(row, "share_missing")
     return columns
@@ -116,6 +118,11 @@ def _in_unit(row: Record, name: str, *, signed: bool = False) -> str:
     return measures.with_error(
         float(row[name]), float(row[f"{name}_mcse"]), str(row["measure"]), decimals=_decimals(row), signed=signed
     )
+
+
+def _relative_error(row: Record) -> str:
+    share, error = float(row["relative_error_model_se"]), float(row["relative_error_model_se_mcse"])
+    return "–" if math.isnan(share) else f"{fixed(share, 1, signed=True)} ± {fixed(error, 1)}"
 
 
 def _percent(row: Record, name: str) -> str:
