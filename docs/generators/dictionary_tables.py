@@ -35,6 +35,8 @@ SUMMARY: Mapping[str, str] = {
     "bias": "Mean of the estimates minus the true value.",
     "empirical_se": "Standard deviation of the estimates over replicates.",
     "model_se": "Root mean square of the standard errors that the fits report.",
+    "relative_error_model_se": "Model SE over empirical SE, less 1, in percent; empty where a method has no SE.",
+    "bias_eliminated_coverage": "Share of confidence intervals that hold the mean of the estimates.",
     "mse": "Mean squared error of the estimates, squared points.",
     "coverage": "Share of confidence intervals, of level 1 − alpha, that hold the true value.",
     "mean_n_analysed": "Mean number of patients in the fit.",

@@ -58,6 +58,24 @@ class InputError(TrialsimError):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
+class UnreachableError(InputError):
+    """A power, or another thing asked for, that no value of what is solved for gives.
+
+    Parameters
+    ----------
+    argument : str
+        What is solved for.
+    reason : str
+        Why nothing gives it, and what might be changed.
+    highest : float
+        The highest that was found.
+    """
+
+    def __init__(self, argument: str, reason: str, highest: float) -> None:
+        self.reason, self.highest = reason, highest
+        super().__init__([Fault(argument, reason)])
+
+
 class ScenarioWarning(UserWarning):
     """Something in a scenario that can be run and is seldom meant."""
 

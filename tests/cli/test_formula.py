@@ -186,6 +186,33 @@ def test_faults_say_where_and_what_to_do(command, words, told):
         assert part in error, error
 
 
+UNREACHABLE = [
+    ("two_sample_t --difference 0 --sd 6 --power .9", "n_total", 0.025),
+    ("logrank_events --hazard-ratio 1 --power .9", "n_total", 0.025),
+    ("farrington_manning --p-control .3 --p-active .3 --power .9", "n_total", 0.025),
+    ("mann_whitney --superiority .5 --power .9 --sides 1", "n_total", 0.05),
+    ("assurance --prior-mean .5 --prior-sd .5 --sd 1 --power .9", "n_total", 0.8413447),
+]
+
+
+@pytest.mark.parametrize(("words", "quantity", "highest"), UNREACHABLE, ids=lambda case: str(case).split(" ")[0])
+def test_a_power_that_no_size_reaches_is_an_answer(command, words, quantity, highest):
+    shown = " ".join(command("formula", *words.split()).stdout.split())
+    assert "0.9 cannot be reached: no " in shown
+    told = json.loads(command("formula", *words.split(), "--json").stdout)
+    assert told["value"] is None
+    assert told["quantity"] == quantity
+    assert told["reason"].startswith("no ")
+    assert told["highest"] == pytest.approx(highest, abs=1e-6)
+
+
+def test_the_power_to_find_nothing_is_the_level_and_a_negative_sd_is_a_fault(command):
+    done = command("formula", "two_sample_t", "--difference", "0", "--sd", "6", "--n-total", "80", "--json")
+    assert json.loads(done.stdout)["power"] == pytest.approx(0.025, abs=1e-12)
+    told = command("formula", "two_sample_t", "--difference", "0", "--sd", "-6", "--power", ".9", code=2).stderr
+    assert "--sd: must be a number above 0" in told
+
+
 def test_names_that_are_none():
     with pytest.raises(AttributeError, match="no attribute 'z_test'"):
         _ = ts.formula.z_test

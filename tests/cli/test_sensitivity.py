@@ -75,3 +75,33 @@ def test_help_names_what_there_is(trialsim):
     told = trialsim("sensitivity", "--help").stdout
     for option in ("--heat", "--against", "--tipping", "--worst", "--range", "--metric"):
         assert option in told
+
+
+def test_all_parts_are_checked_before_any_of_them_works(command, monkeypatch):
+    from trialsim.planning.sensitivity import attribution, heat, tipping, tornado, worst
+
+    def works(*given, **options):
+        pytest.fail("a part began to work before all were checked")
+
+    for module in (attribution, heat, tipping, tornado, worst):
+        monkeypatch.setattr(module, "simulate", works)
+    for module in (attribution, heat, tipping, tornado):
+        monkeypatch.setattr(module, "size_for", works)
+    parts = ("--tornado", "--heat", PATH, "nothing", "--tipping", "--worst", "--against", FILE)
+    told = " ".join(command(*QUICK, *parts, code=2).stderr.split())
+    for fault in ("nothing: has no range", "dropout: nobody leaves", "--against: the two scenarios differ in nothing"):
+        assert fault in told
+    leaves = ("--set", "dropout.missing_by={14: 0.2}")
+    told = command(*QUICK, *leaves, "--tornado", "--worst", "--tipping", "--limit", "-1", "--n", "2", code=2).stderr
+    assert "limit: must be a number of points above 0" in told
+    assert "n: must be at least 4" in told
+
+
+def test_what_was_found_is_told_though_a_later_part_fails(command, folder):
+    other = folder / "scenarios/other.yaml"
+    text = (folder / FILE).read_text(encoding="utf-8")
+    other.write_text(text.replace("\neffects:", "\ndropout: {missing_by: {14: 1}}\neffects:"), encoding="utf-8")
+    done = command(*QUICK, "--n", "80", "--tornado", "--against", str(other), "--out", "found", code=2)
+    assert f"Most hangs on {PATH}" in done.stdout
+    assert (folder / "found/tornado.csv").exists()
+    assert "no trial could be analysed" in done.stderr

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.api.runs import OUTPUTS, load
+from trialsim.api.runs import OUTPUTS, loaded
 from trialsim.errors import Fault, InputError, RefusedError
 from trialsim.scenario import Scenario
 
@@ -145,6 +145,8 @@ def compare(
     cells: bool = False,
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    replicates: int | None = None,
+    seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Compared:
     """Simulate designs on the same virtual patients and hold them against each other.
@@ -175,6 +177,8 @@ def compare(
         Processes; as many as there are cores by default. The answer does not depend on it.
     settings : mapping, optional
         As for `load`; only with files.
+    replicates, seed : int, optional
+        Simulated trials of each design and seed of all draws, instead of the first scenario's.
     progress : callable, optional
         Called with (blocks done, blocks in all).
 
@@ -195,7 +199,7 @@ def compare(
     from trialsim.planning.comparison import compare as simulate_and_compare
     from trialsim.report.comparison_page import is_published, publish_comparison
 
-    named = _named(scenarios, settings)
+    named = _named(scenarios, partial(loaded, settings=settings, replicates=replicates, seed=seed))
     limits = {"max_patients": max_patients, "max_months": max_months, "max_cost": max_cost}
     request = Request(
         reference=reference,
@@ -207,53 +211,45 @@ def compare(
     )
     prepared = prepare(named, cells=cells)
     folder = Path(out) if out is not None else OUTPUTS / f"compare_{'_'.join(named)}"[:LONGEST_NAME]
-    replicates = max(prepared.replicates, _replicates_there(folder))
+    wanted = max(prepared.replicates, _replicates_there(folder))
     comparison, computed = simulate_and_compare(
         prepared,
         folder,
         request,
-        replicates=replicates,
+        replicates=wanted,
         workers=workers or available_workers(),
         progress=progress,
     )
     told = comparison.to_dict()
     if not is_published(folder, told):
-        publish_comparison(folder, told, _write_manifest(folder, prepared, replicates))
+        publish_comparison(folder, told, _write_manifest(folder, prepared, wanted))
     return Compared(folder, told, computed)
 
 
-def _named(scenarios: Any, settings: Mapping[str, Any] | None) -> dict[str, Scenario]:
+def _named(scenarios: Any, load: Callable[[Scenario | str | Path], Scenario]) -> dict[str, Scenario]:
     """Return the scenarios by name: that given, or that of the file."""
     if isinstance(scenarios, Scenario | str | Path):
         scenarios = [scenarios]
     if isinstance(scenarios, Mapping):
-        return {str(name): _loaded(one, settings) for name, one in scenarios.items()}
+        return {str(name): load(one) for name, one in scenarios.items()}
     found: dict[str, Scenario] = {}
     faults: list[Fault] = []
     for one in scenarios:
         try:
-            loaded = _loaded(one, settings)
+            read = load(one)
         except InputError as error:
             faults += error.faults
             continue
-        name, number = Path(loaded.file).stem, 1
+        name, number = Path(read.file).stem, 1
         while name in found:
             number += 1
-            name = f"{Path(loaded.file).stem}_{number}"
-        found[name] = loaded
+            name = f"{Path(read.file).stem}_{number}"
+        found[name] = read
     if faults:
-        raise InputError(faults)
+        raise InputError(list(dict.fromkeys(faults)))
     if not found:
         raise InputError([Fault("scenarios", "at least one is needed")])
     return found
-
-
-def _loaded(scenario: Scenario | str | Path, settings: Mapping[str, Any] | None) -> Scenario:
-    if not isinstance(scenario, Scenario):
-        return load(scenario, settings=settings)
-    if settings:
-        raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
-    return scenario
 
 
 def _replicates_there(folder: Path) -> int:

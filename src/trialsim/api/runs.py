@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trialsim.errors import Fault, InputError, RefusedError
-from trialsim.scenario import Scenario, resolve
+from trialsim.scenario import Option, Scenario, resolve
 from trialsim.scenario import load as load_scenario
+from trialsim.scenario.at_value import with_simulation
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -221,6 +222,8 @@ def run(
     out: str | Path | None = None,
     workers: int | None = None,
     settings: Mapping[str, Any] | None = None,
+    replicates: int | None = None,
+    seed: int | None = None,
     extend: int | None = None,
     verify: bool = False,
     wait: bool = True,
@@ -244,6 +247,8 @@ def run(
         Processes; as many as there are cores by default. Results do not depend on it.
     settings : mapping, optional
         As for `load`; only with a file.
+    replicates, seed : int, optional
+        Simulated trials per cell and seed of all draws, instead of the scenario's.
     extend : int, optional
         Grow the run that the folder holds to this many replicates in total; the scenario's number is left aside.
     verify : bool
@@ -277,21 +282,43 @@ def run(
     """
     from trialsim.engine.shards import parse_shard
 
-    if not isinstance(scenario, Scenario):
-        scenario = load(scenario, settings=settings)
-    elif settings:
-        raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
+    scenario = loaded(scenario, settings, replicates=replicates, seed=seed)
     resolved = resolve(scenario)
     part = None if shard is None else parse_shard(shard)
     folder = Path(out) if out is not None else OUTPUTS / f"{own_name(scenario.file)}{_ending(part)}"
     given: dict[str, Any] = {"force": force, "verify": verify, "wait": wait, "tell": tell}
     backend = _backend(workers, scheduler)
     if resolved.precision is None or extend is not None:
-        replicates = resolved.replicates if extend is None else _extended(folder, extend)
-        return carry_out(resolved, folder, replicates, backend=backend, shard=part, progress=progress, **given)
+        wanted = resolved.replicates if extend is None else _extended(folder, extend)
+        return carry_out(resolved, folder, wanted, backend=backend, shard=part, progress=progress, **given)
     if part is not None:
         raise InputError([Fault("shard", "a run to a precision grows by what it finds: give replicates instead of it")])
     return carry_out(resolved, folder, None, backend=backend, progress=progress, confirm=confirm, **given)
+
+
+def loaded(
+    scenario: Scenario | str | Path,
+    settings: Mapping[str, Any] | None,
+    *,
+    replicates: int | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Return a scenario that may be loaded already, with other replicates or another seed where they are given.
+
+    Raises
+    ------
+    InputError
+        If the scenario is not sound, or a number is out of range.
+    TypeError
+        If settings are given for a scenario that is loaded already.
+    """
+    given = {name: value for name, value in (("replicates", replicates), ("seed", seed)) if value is not None}
+    if not isinstance(scenario, Scenario):
+        own = {f"simulation.{name}": Option(value, f"{name}={value}") for name, value in given.items()}
+        return load(scenario, settings={**(settings or {}), **own})
+    if settings:
+        raise TypeError("settings go with a file; give them to load for a scenario that is loaded already")
+    return with_simulation(scenario, given) if given else scenario
 
 
 def carry_out(

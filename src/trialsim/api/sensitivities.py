@@ -146,7 +146,7 @@ def sensitivity(
     settings : mapping, optional
         As for `load`; only with a file.
     progress : callable, optional
-        Called with (done, expected).
+        Called with (done, expected); first with nothing done, when all is checked that can be before work begins.
 
     Returns
     -------

@@ -90,12 +90,13 @@ def compare(
     findings in words, figures and a page are written into the folder; asked again, nothing is simulated anew.
     """
     from trialsim import api
+    from trialsim.scenario import Option
 
     options: dict[str, Any] = dict(parse_settings(settings))
     if replicates is not None:
-        options["simulation.replicates"] = replicates
+        options["simulation.replicates"] = Option(replicates, f"--replicates {replicates}")
     if seed is not None:
-        options["simulation.seed"] = seed
+        options["simulation.seed"] = Option(seed, f"--seed {seed}")
     asked: dict[str, Any] = {
         "out": out,
         "reference": reference,

@@ -10,7 +10,7 @@ from typer.core import TyperCommand
 from trialsim.api.formula import MODULES, SUBJECTS
 from trialsim.cli.options import AsJson
 from trialsim.cli.text import definitions, heading, paragraph
-from trialsim.errors import Fault, InputError
+from trialsim.errors import Fault, InputError, UnreachableError
 
 if TYPE_CHECKING:
     from trialsim.cli.formula_source import Argument, FormulaSource
@@ -74,7 +74,11 @@ def formula(
     _require_known(name)
     source = formula_source(name)
     given = _read(source, arguments or [])
-    found = _solve(source, given)
+    try:
+        found = _solve(source, given)
+    except UnreachableError as error:
+        _tell_unreachable(source, given, error, as_json=as_json)
+        return
     if as_json:
         import json
 
@@ -208,6 +212,8 @@ def _solve(source: FormulaSource, given: dict[str, Any]) -> Answer | float:
     found: Answer | float
     try:
         found = getattr(formulas, source.name)(**given)
+    except UnreachableError:
+        raise
     except InputError as error:
         raise InputError(
             [_fault(source, options.get(fault.path, fault.path), fault.message) for fault in error.faults]
@@ -272,6 +278,21 @@ def _show(source: FormulaSource, found: Answer | float) -> None:
         rows.sort(key=lambda row: row[0] != found.quantity)
     heading(source.summary)
     definitions([*rows, *(("source", text) for text in source.sources)])
+
+
+def _tell_unreachable(source: FormulaSource, given: dict[str, Any], error: UnreachableError, *, as_json: bool) -> None:
+    """Say that nothing gives what is asked for, why, and the highest that was found: an answer, not a fault."""
+    if as_json:
+        import json
+
+        told = {
+            "formula": source.name, "given": given, "source": list(source.sources), "quantity": error.faults[0].path,
+            "value": None, "reason": error.reason, "highest": error.highest,
+        }  # fmt: skip
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    heading(source.summary)
+    paragraph(f"{given['power']:g} cannot be reached: {error.reason}. Highest found: {error.highest:.4f}.", 2)
 
 
 def _size_words(found: Answer) -> str:

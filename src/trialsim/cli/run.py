@@ -107,17 +107,18 @@ def run(
     from trialsim import api
     from trialsim.cli.results import show_run
     from trialsim.cli.telling import telling
+    from trialsim.scenario import Option
 
     _check_backend(backend, scheduler)
     if extend is not None and replicates is not None:
         raise InputError([Fault("--extend", "and --replicates both say how many trials; give one of them")])
     options: dict[str, Any] = dict(parse_settings(settings))
     if replicates is not None:
-        options["simulation.replicates"] = replicates
+        options["simulation.replicates"] = Option(replicates, f"--replicates {replicates}")
     if seed is not None:
-        options["simulation.seed"] = seed
+        options["simulation.seed"] = Option(seed, f"--seed {seed}")
     if precision is not None:
-        options["simulation.precision"] = precision
+        options["simulation.precision"] = Option(precision, f"--precision {precision:g}")
     scenario = api.load(file, settings=options)
     if scenario.designs:
         typer.echo(scenario.designs_aside, err=True)

@@ -85,7 +85,8 @@ def sensitivity(
         typer.Option(
             "--replicates",
             metavar="R",
-            help="Simulated trials of each setting. [default: 2,000; 1,000 for --heat, --tipping, --worst]",
+            help="Simulated trials of each setting, in blocks of 250. [default: 2,000; 1,000 for --heat, --tipping, "
+            "--worst]",
             show_default=False,
         ),
     ] = None,
@@ -134,8 +135,39 @@ def sensitivity(
         parts.append((
             "Worst type I error", lambda **more: api.worst_type_i_error(scenario, ranges=by_hand, **shared, **more)
         ))  # fmt: skip
-    answers = [_found(name, find, quiet=quiet or as_json) for name, find in parts]
-    _tell(answers, out, as_json=as_json)
+    if len(parts) > 1:
+        _check(parts)
+    answers: list[Sensitivity] = []
+    try:
+        for name, find in parts:
+            answers.append(_found(name, find, quiet=quiet or as_json))
+    finally:
+        # What shows itself only in simulated trials loses no answer that was found before.
+        if answers:
+            _tell(answers, out, as_json=as_json)
+
+
+class _CheckedError(Exception):
+    """Ends a part where its checks end."""
+
+
+def _check(parts: list[Part]) -> None:
+    """Check every part before any of them begins to work; all faults are told at once."""
+    from trialsim.errors import Fault, InputError
+
+    def stop(done: int, total: int) -> None:
+        raise _CheckedError
+
+    faults: list[Fault] = []
+    for _, find in parts:
+        try:
+            find(progress=stop)
+        except InputError as error:
+            faults += [fault for fault in error.faults if fault not in faults]
+        except _CheckedError:
+            pass
+    if faults:
+        raise InputError(faults)
 
 
 def _by_hand(ranges: list[str] | None) -> dict[str, tuple[Any, Any]]:

@@ -79,6 +79,7 @@ def size(
     """
     from trialsim import api
     from trialsim.errors import Fault, InputError
+    from trialsim.scenario import Option
 
     searched = effect is not None
     if searched != (n is not None):
@@ -86,9 +87,9 @@ def size(
     for option, given in (("--cells", cells), ("--vary", bool(vary)), ("--most-patients", most_patients is not None)):
         if searched and given:
             raise InputError([Fault(f"--effect, {option}", "do not go together: an effect is found at one size")])
-    put = dict(parse_settings(settings))
+    put: dict[str, Any] = dict(parse_settings(settings))
     if vary:
-        put["vary"] = varied(vary)
+        put["vary"] = Option(varied(vary), f"--vary {' --vary '.join(vary)}")
     scenario = api.load(file, settings=put)
     options: dict[str, Any] = {
         "power": power, "precision": precision, "goal": goal.value, "budget": budget, "workers": workers

@@ -20,6 +20,7 @@ from trialsim.kernels.montecarlo import (
     mean_squared_error,
     model_se,
     proportion,
+    relative_error_model_se,
     wilson_interval,
 )
 
@@ -39,8 +40,10 @@ COLUMNS = (
     "bias", "bias_mcse",
     "empirical_se", "empirical_se_mcse",
     "model_se", "model_se_mcse",
+    "relative_error_model_se", "relative_error_model_se_mcse",
     "mse", "mse_mcse",
     "coverage", "coverage_mcse",
+    "bias_eliminated_coverage", "bias_eliminated_coverage_mcse",
     "mean_n_analysed", "mean_n_analysed_mcse",
     "share_missing", "share_missing_mcse",
     "converged", "fell_back", "failed",
@@ -108,9 +111,10 @@ def operating_characteristics(
     1. power: ``p <= alpha`` with the estimate on the side of benefit; 95 % Wilson interval beside it;
     2. rejection rate: ``p <= alpha`` on either side; under a null it is the type I error;
     3. bounds of power: failed fits counted as misses, and as rejections, out of all replicates;
-    4. bias, empirical SE, model SE, MSE and their MCSEs as in Table 6 of Morris, White & Crowther (2019); the
-       MCSE of bias holds that of a simulated true value too;
-    5. coverage: share of the intervals, where there are any, that hold the true value, ends included.
+    4. bias, empirical SE, model SE, by how many percent this is above that, MSE and their MCSEs as in Table 6 of
+       Morris, White & Crowther (2019); the MCSE of bias holds that of a simulated true value too;
+    5. coverage: share of the intervals, where there are any, that hold the true value, ends included; without bias,
+       that hold the mean of the estimates instead, which tells wrong standard errors from bias.
     """
     if not 0.0 < alpha < 1.0:
         raise ValueError(f"alpha must lie in (0, 1); got {alpha}")
@@ -148,8 +152,10 @@ def operating_characteristics(
         **_pair("bias", Measure(average.value - true_value, math.hypot(average.mcse, true_value_se))),
         **_pair("empirical_se", empirical_se(fits["estimate"])),
         **_pair("model_se", model_se(fits["se"])),
+        **_pair("relative_error_model_se", relative_error_model_se(fits["estimate"], fits["se"])),
         **_pair("mse", mean_squared_error(fits["estimate"], true_value)),
         **_pair("coverage", _coverage(fits, true_value)),
+        **_pair("bias_eliminated_coverage", _coverage(fits, average.value)),
         **_pair("mean_n_analysed", mean(fits["n_analysed"])),
         **_pair("share_missing", mean(columns["share_missing"])),
         "converged": int(np.sum(columns["status"] == CONVERGED)),
@@ -163,10 +169,10 @@ def _pair(name: str, measure: Measure) -> dict[str, float]:
     return {name: measure.value, f"{name}_mcse": measure.mcse}
 
 
-def _coverage(fits: dict[str, NDArray[np.float64]], true_value: float) -> Measure:
-    """Return the share of confidence intervals that hold the true value, ends included."""
+def _coverage(fits: dict[str, NDArray[np.float64]], value: float) -> Measure:
+    """Return the share of confidence intervals that hold a value, ends included."""
     have = ~np.isnan(fits["ci_low"]) & ~np.isnan(fits["ci_high"])
-    holds = (fits["ci_low"] <= true_value) & (true_value <= fits["ci_high"])
+    holds = (fits["ci_low"] <= value) & (value <= fits["ci_high"])
     return proportion(int(np.sum(holds)), int(np.sum(have)))
 
 

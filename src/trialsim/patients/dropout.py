@@ -9,6 +9,8 @@ in `patients.missing`, where it is drawn who is seen. Who leaves does not come b
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
@@ -19,14 +21,22 @@ from trialsim.scenario.resolved import Dropout
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_HIGHEST_HAZARD = 60.0
+_HIGH_HAZARD = 60.0
+"""Mostly above what is looked for."""
 
 
 def missing_by_visit(dropout: Dropout, visits_days: Array) -> Array:
-    """Return the cumulative share that left by each visit, shape (V,), by constant hazards between the given days."""
-    days = np.array([0.0, *dropout.days])
-    staying = np.log1p(-np.array([dropout.never_starts, *dropout.missing]))
-    return np.asarray(-np.expm1(np.interp(visits_days, days, staying)))
+    """Return the cumulative share that left by each visit, shape (V,), by constant hazards between the given days.
+
+    A day by which everyone has left has an infinite hazard before it: they leave right after the day given before.
+    """
+    days, missing = np.array([0.0, *dropout.days]), np.array([dropout.never_starts, *dropout.missing])
+    anyone = missing < 1.0
+    if not anyone.any():
+        return np.ones(len(visits_days))
+    staying = np.interp(visits_days, days[anyone], np.log1p(-missing[anyone]))
+    everyone_left = not anyone.all() and visits_days > days[anyone][-1]
+    return np.where(everyone_left, 1.0, -np.expm1(staying))
 
 
 def relative_hazard(dropout: Dropout, last: Array, current: Array, strata: Index, arms: Index) -> Array:
@@ -74,9 +84,9 @@ def solve_hazard(weights: Array, ratio: Array, target: float) -> float:
     Parameters
     ----------
     weights, ratio : ndarray of one shape
-        Chance to be concerned at all, and θ, of n pseudo-patients.
+        Chance to be concerned at all, and θ > 0, of n pseudo-patients.
     target : float
-        0 is returned where even λ = 0 spares no more than this.
+        0 is returned where even λ = 0 spares no more than this; infinity where nobody is to be spared.
     """
 
     def excess(hazard: float) -> float:
@@ -84,4 +94,11 @@ def solve_hazard(weights: Array, ratio: Array, target: float) -> float:
 
     if excess(0.0) <= 0.0:
         return 0.0
-    return float(brentq(excess, 0.0, _HIGHEST_HAZARD, xtol=1e-14, rtol=1e-13))
+    if target <= 0.0:
+        return math.inf
+    highest = _HIGH_HAZARD
+    while excess(highest) > 0.0 and highest < 1e300:
+        highest *= 2.0
+    if highest >= 1e300:  # ratios of 0 in the computer's numbers: whoever can leave has left
+        return highest
+    return float(brentq(excess, 0.0, highest, xtol=1e-14, rtol=1e-13))

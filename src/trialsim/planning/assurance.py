@@ -33,6 +33,7 @@ from trialsim.planning.assurance_measures import (
     told,
 )
 from trialsim.planning.pilot import PilotValue, pilot_values
+from trialsim.planning.plain import without_nan
 from trialsim.planning.prior_draws import GROUPS, PriorDraws, draw_priors, without_priors
 from trialsim.planning.prior_trials import Drawn, Report, Setup, sign_of_benefit, simulate, trials_of
 from trialsim.planning.sampling import called
@@ -149,17 +150,8 @@ class Assurance:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        told: dict[str, Any] = _without_nan({"schema": 1, "kind": "assurance", **asdict(self)})
+        told: dict[str, Any] = without_nan({"schema": 1, "kind": "assurance", **asdict(self)})
         return told
-
-
-def _without_nan(value: Any) -> Any:
-    """Return JSON's types with null for what is not a number."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def assurance(

@@ -26,7 +26,14 @@ from trialsim.patients.cohort import PatientSource
 from trialsim.planning.formulas.longitudinal import variance_inflation
 from trialsim.planning.formulas.proportions import farrington_manning
 from trialsim.planning.formulas.ranks import mann_whitney
-from trialsim.planning.known_scores import cell_shares, effective_sizes, residual_covariance, spread_of_arms, staying
+from trialsim.planning.known_scores import (
+    cell_shares,
+    effective_sizes,
+    residual_covariance,
+    seen_at,
+    spread_of_arms,
+    staying,
+)
 from trialsim.planning.nested_twin import nested_contrast
 from trialsim.planning.twin_power import Contrast, Question, power_of
 from trialsim.planning.twin_words import leaves_out
@@ -272,9 +279,9 @@ def _ranks(asked: Question) -> Found:
 
 
 def _known_effect(asked: Question) -> float | None:
-    """Return the true difference of means: as the model gives it, or else as it was found."""
+    """Return the true difference of means: as the model gives it, or else as it was found; None if nobody is seen."""
     estimand = asked.estimand
-    if estimand.endpoint.kind != "score":
+    if estimand.endpoint.kind != "score" or not seen_at(asked.variant, estimand.visit).all():
         return None
     if estimand.true_value is None and asked.analysis.measure == "difference":
         return asked.truth

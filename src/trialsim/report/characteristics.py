@@ -9,13 +9,18 @@ from typing import Any
 
 import pandas as pd
 
+from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.report import measures
 from trialsim.report.claims import power_name
 from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of, usable_fits, varied_paths
+from trialsim.report.table import share_words
 from trialsim.report.words import fixed, path_words, value_words
 from trialsim.scenario.methods import MEASURES
 
 Record = Mapping[str, Any]
+
+_OF_TRIALS = ("power", "rejection_rate", "coverage", "bias_eliminated_coverage")
+"""Shares of trials: of 0 or 1 the Monte Carlo error is not 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,10 @@ def _columns(records: list[dict[str, Any]]) -> dict[str, Callable[[Record], str]
     columns["Empirical SE"] = lambda row: _in_unit(row, "empirical_se")
     if any(not math.isnan(float(record["model_se"])) for record in records):
         columns["Model SE"] = lambda row: _in_unit(row, "model_se")
+        columns["Model SE over empirical, less 1, %"] = _relative_error
     if any(not math.isnan(float(record["coverage"])) for record in records):
         columns["Coverage, %"] = lambda row: _percent(row, "coverage")
+        columns["Coverage without bias, %"] = lambda row: _percent(row, "bias_eliminated_coverage")
     columns["Patients analysed"] = _analysed
     columns["Scores missing, %"] = lambda row: _percent(row, "share_missing")
     return columns
@@ -113,10 +120,19 @@ def _in_unit(row: Record, name: str, *, signed: bool = False) -> str:
     )
 
 
+def _relative_error(row: Record) -> str:
+    share, error = float(row["relative_error_model_se"]), float(row["relative_error_model_se_mcse"])
+    return "–" if math.isnan(share) else f"{fixed(share, 1, signed=True)} ± {fixed(error, 1)}"
+
+
 def _percent(row: Record, name: str) -> str:
-    if math.isnan(float(row[name])):
+    share = float(row[name])
+    if math.isnan(share):
         return "–"
-    return f"{fixed(100 * float(row[name]), 1)} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
+    if name in _OF_TRIALS and share in (0.0, 1.0):
+        interval = wilson_interval(round(share * usable_fits(row)), usable_fits(row))
+        return share_words(share, 0.0, interval.low, interval.high)
+    return f"{fixed(100 * share, 1)} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
 
 
 def _interval(row: Record) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from trialsim.planning.sensitivity.tornado import NOT_REACHED
+from trialsim.planning.sensitivity.trials import NO_ESTIMATE
 from trialsim.report.words import number, path_words, value_words
 
 Answer = Mapping[str, Any]
@@ -73,7 +76,9 @@ def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
     asked = f"{METRICS[metric]} of {answer['estimand']} with {answer['n'] or 0:,} patients randomised"
     if metric == "n":
         asked = f"Patients needed for {100 * answer['target']:g} % power of {answer['estimand']}"
-    own = f"{measure_words(metric, answer['base'])} (± {_error(metric, answer['base_mcse'])})"
+    own = NO_ESTIMATE if metric != "n" else "cannot be reached"
+    if answer["base"] is not None:
+        own = f"{measure_words(metric, answer['base'])} (± {_error(metric, answer['base_mcse'])})"
     trials = f"{answer['replicates']:,} simulated trials of each setting; all settings share their patients"
     if metric == "n":
         trials = "A search for each setting; errors of changes are those of independent searches, a little too wide"
@@ -100,6 +105,13 @@ def _tornado_table(answer: Answer, labels: Labels) -> Iterator[str]:
     yield from table_lines(rows)
 
 
+def no_measure(problem: str) -> str:
+    """Return in two or three words why an end of a range has no measure."""
+    if problem == NO_ESTIMATE:
+        return "no estimate"
+    return "not reached" if NOT_REACHED in problem else "cannot be had"
+
+
 def _end_words(metric: str, end: Answer) -> str:
     return _end_cell(metric, end) if end["measure"] is None else measure_words(metric, end["measure"])
 
@@ -116,7 +128,7 @@ def _lower(metric: str) -> str:
 
 def _end_cell(metric: str, end: Answer) -> str:
     if end["measure"] is None:
-        return "not reached" if "cannot be reached" in end["problem"] else "cannot be had"
+        return no_measure(end["problem"])
     if end["change"] is None:
         return measure_words(metric, end["measure"])
     change = f"{measure_words(metric, end['change'], signed=True)} ± {_error(metric, end['change_mcse'])}"
@@ -141,13 +153,10 @@ def _tornado_findings(answer: Answer, labels: Labels) -> Iterator[str]:
         ]
         words = path_words(first["path"], labels=labels)
         yield f"Most hangs on {first['path']} ({words}): from {ends[0]} to {ends[1]}."
-    still = [bar["path"] for bar in bars if bar not in moving and bar["swing"] is not None]
+    still = [bar["path"] for bar in bars if bar not in moving and _has_change(bar)]
     if still:
         yield f"No change larger than noise (~, within {NOISE_WORDS} of the paired difference): {', '.join(still)}."
-    for bar in bars:
-        for end in ("low", "high"):
-            if bar[end]["problem"]:
-                yield f"{bar['path']} = {at_words(bar['path'], bar[end]['value'], labels)}: {bar[end]['problem']}"
+    yield from _problem_words(bars, labels)
     outside = [bar["path"] for bar in bars if _is_outside(bar)]
     if outside:
         yield f"The scenario's own value lies outside the range of: {', '.join(outside)}."
@@ -157,6 +166,22 @@ def _tornado_findings(answer: Answer, labels: Labels) -> Iterator[str]:
     hand = [bar["path"] for bar in bars if bar["source"] == "given"]
     if hand:
         yield f"Ranges given by hand: {', '.join(hand)}."
+
+
+def _has_change(bar: Answer) -> bool:
+    """Return whether either end of an assumption is held against the scenario's own values."""
+    return any(bar[end]["change"] is not None for end in ("low", "high"))
+
+
+def _problem_words(bars: Sequence[Answer], labels: Labels) -> Iterator[str]:
+    """Yield why ends have no measure; those at which no trial could be analysed in one sentence."""
+    problems = [(bar, bar[end]) for bar in bars for end in ("low", "high") if bar[end]["problem"]]
+    told = [(f"{bar['path']} = {at_words(bar['path'], end['value'], labels)}", end["problem"]) for bar, end in problems]
+    failed = [words for words, problem in told if problem == NO_ESTIMATE]
+    if failed:
+        where = ", ".join(failed) if len(failed) <= 4 else f"{len(failed)} of the {2 * len(bars)} ends"
+        yield f"{NO_ESTIMATE[0].upper()}{NO_ESTIMATE[1:]} at {where}."
+    yield from (f"{words}: {problem}" for words, problem in told if problem != NO_ESTIMATE)
 
 
 def _is_outside(bar: Answer) -> bool:
@@ -187,7 +212,8 @@ def _heat(answer: Answer, labels: Labels) -> Iterator[str]:
     yield from table_lines([("", *columns), *((row, *texts) for row, texts in rows.items())])
     problems = [cell for cell in cells if cell["problem"]]
     if problems:
-        yield f"{len(problems)} of {len(cells)} cells (–) cannot be had; the first: {problems[0]['problem']}"
+        for reason, count in Counter(cell["problem"] for cell in problems).items():
+            yield f"{count} of {len(cells)} cells (–) {'have' if count > 1 else 'has'} no value: {reason}"
     known = [cell for cell in cells if cell["share"] is not None]
     if known and metric == "power":
         reached = sum(cell["share"] >= answer["target"] for cell in known)
@@ -276,8 +302,8 @@ def _tipping(answer: Answer, labels: Labels) -> Iterator[str]:
         (
             number(round(row["delta"], 3)),
             f"{row['true_effect']:+.2f}".replace("-", "−"),
-            f"{row['bias']:+.2f} ± {row['bias_mcse']:.2f}".replace("-", "−"),
-            f"{100 * row['power']:.1f} % ± {100 * row['mcse']:.1f}",
+            "–" if row["bias"] is None else f"{row['bias']:+.2f} ± {row['bias_mcse']:.2f}".replace("-", "−"),
+            "–" if row["power"] is None else f"{100 * row['power']:.1f} % ± {100 * row['mcse']:.1f}",
         )
         for row in answer["rows"]
     ]
@@ -288,15 +314,20 @@ def _flip(answer: Answer, active: str) -> Iterator[str]:
     if answer["flip"] is None:
         yield "The true effect is no benefit without any delta, so there is none to lose."
         return
-    at_random = f"{100 * answer['power_at_random']:.1f} % (± {100 * answer['power_at_random_mcse']:.1f})"
+    unseen = "has nothing to go by."
+    if answer["power_at_random"] is not None:
+        at_random = f"{100 * answer['power_at_random']:.1f} % (± {100 * answer['power_at_random_mcse']:.1f})"
+        unseen = (
+            f"would not see it: its power is {at_random} whatever delta is, and from there on that is the chance of a "
+            "claim without a benefit."
+        )
     high = _or(answer["flip_high"], "infinite")
     within = answer["flip"] <= answer["limit"]
     beyond = "" if within else ", beyond the whole range looked at: no such delta is plausible"
     yield (
         f"The true effect on everybody is gone at {_points(answer['flip'])} (95 % interval "
         f"{_or(answer['flip_low'], '0')} to {high}, from the share who left){beyond}. An analysis that takes them as "
-        f"missing at random would not see it: its power is {at_random} whatever delta is, and from there on that is "
-        "the chance of a claim without a benefit."
+        f"missing at random {unseen}"
     )
     both = "If those who left the other arm were worse by the same delta,"
     if answer["flip_both"] is None:
@@ -326,9 +357,10 @@ def _worst(answer: Answer, labels: Labels) -> Iterator[str]:
     )
     yield f"Worst setting found, on fresh draws: {_confirmed(worst)}."
     yield f"With the scenario's own values, on the same draws: {_confirmed(base)}."
-    change = f"{100 * answer['difference']:+.2f} ± {100 * answer['difference_mcse']:.2f}".replace("-", "−")
-    clear = "larger than noise" if answer["differs"] else f"not larger than noise ({NOISE_WORDS})"
-    yield f"The difference is {change} percentage points, paired: {clear}."
+    if answer["difference"] is not None:
+        change = f"{100 * answer['difference']:+.2f} ± {100 * answer['difference_mcse']:.2f}".replace("-", "−")
+        clear = "larger than noise" if answer["differs"] else f"not larger than noise ({NOISE_WORDS})"
+        yield f"The difference is {change} percentage points, paired: {clear}."
     if answer["is_above"]:
         yield f"Warning: in the worst setting the test is too bold. Its 95 % interval lies above the nominal {level}."
     else:
@@ -349,6 +381,8 @@ def _worst(answer: Answer, labels: Labels) -> Iterator[str]:
 
 
 def _confirmed(one: Answer) -> str:
+    if one["share"] is None:
+        return f"{NO_ESTIMATE} with {one['n']:,} patients ({one['replicates']:,} were simulated)"
     failed = f", {one['failed']:,} of them without an estimate" if one["failed"] else ""
     return (
         f"{100 * one['share']:.2f} % (± {100 * one['mcse']:.2f}; 95 % interval {100 * one['low']:.2f} to "

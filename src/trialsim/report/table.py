@@ -24,6 +24,8 @@ from trialsim.report.summary import (
 )
 from trialsim.report.words import fixed, path_words, value_words
 
+ALL_OR_NONE = "Where all trials or none find it, the 95 % interval stands in place of an error of 0."
+
 
 @dataclass(frozen=True, slots=True)
 class PowerCell:
@@ -65,7 +67,7 @@ class PowerCell:
         """Percent and its MCSE, `81.2 ± 1.7`, with a dash where no fit gave an estimate."""
         if math.isnan(self.share):
             return "–"
-        return f"{fixed(100 * self.share, 1)} ± {fixed(100 * self.mcse, 1)}"
+        return share_words(self.share, self.mcse, self.low, self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +145,20 @@ class PowerTable:
             words += f" {everywhere_null_note(nulls)}"
         elif nulls:
             words += f" {null_note(nulls)}"
+        if any(cell.share in (0.0, 1.0) for row in self.rows for cell in row.cells if cell):
+            words += f" {ALL_OR_NONE}"
         failed = sum(cell.failed for row in self.rows for cell in row.cells if cell)
         if failed:
             words += " 1 fit failed and is" if failed == 1 else f" {failed:,} fits failed and are"
             words += " in no denominator."
         return words
+
+
+def share_words(share: float, mcse: float, low: float, high: float) -> str:
+    """Return a share of trials in percent with its error; with its Wilson interval where that would be 0."""
+    if share in (0.0, 1.0):
+        return f"{fixed(100 * share, 1)} ({fixed(100 * low, 1)} to {fixed(100 * high, 1)})"
+    return f"{fixed(100 * share, 1)} ± {fixed(100 * mcse, 1)}"
 
 
 def power_table(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from trialsim.scenario.export import content_hash, json_schema, json_schema_text, resolved_dict
-    from trialsim.scenario.loading import Scenario, load, load_content
+    from trialsim.scenario.loading import Option, Scenario, load, load_content
     from trialsim.scenario.resolved import (
         Allocation,
         Analysis,
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from trialsim.scenario.starter import starter
 
 _HOME = {
+    "Option": "loading",
     "load": "loading",
     "load_content": "loading",
     "Scenario": "loading",
@@ -49,6 +50,7 @@ __all__ = [
     "Analysis",
     "Dropout",
     "Estimand",
+    "Option",
     "Provenance",
     "Resolved",
     "Scale",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,38 @@ def at_values(scenario: Scenario, values: Mapping[str, Any]) -> Scenario:
         except PathError as error:
             raise InputError([mark.fault(path, str(error))]) from error
     return from_root(scenario, root, values)
+
+
+def with_simulation(scenario: Scenario, values: Mapping[str, int]) -> Scenario:
+    """Return a scenario with other values under `simulation`; what it varies stays.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    values : mapping of str to int
+        `replicates`, `seed`.
+
+    Raises
+    ------
+    InputError
+        If one is out of range.
+    """
+
+    def changed(point: Point) -> Point:
+        root = point.root
+        for name, value in values.items():
+            mark = Mark(f"{name}={value}")
+            root = replace(root, ("simulation", name), node_from(value, mark), mark)
+        checked = check_shape(root)
+        if checked.content is None or checked.faults:
+            raise InputError(checked.faults)
+        simulation = checked.content.simulation
+        return dataclasses.replace(
+            point, content=point.content.model_copy(update={"simulation": simulation}), root=root
+        )
+
+    base = changed(scenario.base)
+    return dataclasses.replace(scenario, base=base, points=tuple(changed(point) for point in scenario.points))
 
 
 def from_root(scenario: Scenario, root: Node, values: Mapping[str, Any]) -> Scenario:

@@ -146,6 +146,14 @@ class Scenario:
         return plain
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A setting that was given otherwise than as a path: its value, and how it was written, for messages."""
+
+    value: Any
+    written: str
+
+
 def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scenario:
     """Load and check a scenario file.
 
@@ -154,7 +162,8 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
     path : str or Path
         A YAML file of schema 1.
     settings : mapping of str to object, optional
-        Values to put at scenario paths, such as ``{"simulation.replicates": 100}``; texts are read as YAML values.
+        Values to put at scenario paths, such as ``{"simulation.replicates": 100}``; texts are read as YAML values. Of
+        an `Option`, faults are told by how it was written.
 
     Returns
     -------
@@ -204,7 +213,8 @@ def _checked(document: Document, name: str, settings: Mapping[str, Any]) -> Scen
     base = Point(checked.content, root)
     points, vary_faults = spread(base, faults)
     faults += vary_faults
-    scenario = Scenario(base, points, name, dict(settings))
+    plain = {path: value.value if isinstance(value, Option) else value for path, value in settings.items()}
+    scenario = Scenario(base, points, name, plain)
     designs, design_faults = _designs(scenario, faults)
     faults += design_faults
     faults += [*_faults_of_priors(base, faults), *_range_faults(base)]
@@ -273,9 +283,10 @@ def _is_harmless(path: str) -> bool:
 
 def _apply(root: Node, settings: Mapping[str, Any]) -> tuple[Node, list[Fault]]:
     faults: list[Fault] = []
-    for path, value in settings.items():
+    for path, given in settings.items():
+        value = given.value if isinstance(given, Option) else given
         text = value if isinstance(value, str) else describe_setting(value)
-        mark = Mark(f"--set {_short(path)}={_short(text)}")
+        mark = Mark(given.written if isinstance(given, Option) else f"--set {_short(path)}={_short(text)}")
         try:
             document = parse_value(value, mark.file) if isinstance(value, str) else None
             node = document.root if document else node_from(value, mark)

@@ -15,7 +15,7 @@ from trialsim.errors import Fault
 from trialsim.scenario import schema
 from trialsim.scenario.document import UNREADABLE, Node, describe
 from trialsim.scenario.paths import fault_at, find, join_path
-from trialsim.scenario.words import count, did_you_mean, meant_by_short_name, nearest, number
+from trialsim.scenario.words import count, did_you_mean, listed, meant_by_short_name, nearest, number
 
 _KINDS = {
     "as:mapping": "a mapping",
@@ -142,6 +142,9 @@ def _sound_entries(name: str, entries: dict[str, Any]) -> dict[str, Any]:
     return sound
 
 
+_MOST_HOMES = 3
+"""Places of a key up to which they are named where it stands in none of them."""
+
 _DECISIVE = frozenset({"number", "named", "until_month", "therapy"})
 """Keys of operations whose absence means something else: a fault at one of them hides the others."""
 
@@ -255,7 +258,33 @@ def _meant(root: Node, location: Sequence[str | int]) -> str:
     match = nearest(key, known)
     if match is not None and match in taken:
         return f"; did you mean '{match}', which is given too?"
+    elsewhere = _homes().get(key, ())
+    if 0 < len(elsewhere) <= _MOST_HOMES:
+        meant = "" if match is None else f"; did you mean '{match}'"
+        return f"{meant}{'?' if meant else ';'} {key} belongs under {listed(elsewhere, last='or')}"
     return did_you_mean(key, [name for name in known if name not in taken] or known)
+
+
+@cache
+def _homes() -> dict[str, tuple[str, ...]]:
+    """Return under which paths of a scenario each key stands; names that users give are in capitals."""
+    found: dict[str, dict[str, None]] = {}
+
+    def walk(annotation: Any, path: tuple[str, ...], above: tuple[Any, ...]) -> None:
+        for member in _members(annotation):
+            if isinstance(member, type) and issubclass(member, BaseModel):
+                if member in above:
+                    continue
+                for name, info in member.model_fields.items():
+                    key = info.alias or name
+                    found.setdefault(key, {})[".".join(path) or "the top level"] = None
+                    walk(info.annotation, (*path, key), (*above, member))
+            elif get_origin(member) in (dict, tuple, list):
+                named = get_origin(member) is dict
+                walk(get_args(member)[1 if named else 0], (*path, "NAME") if named else path, above)
+
+    walk(schema.Content, (), ())
+    return {key: tuple(paths) for key, paths in found.items()}
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:

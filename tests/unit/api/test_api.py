@@ -50,6 +50,17 @@ def test_settings_replace_values_of_the_file(tmp_path):
         ts.run(scenario, out=tmp_path / "out", settings={"sample_size": [4]})
 
 
+def test_replicates_and_seed_may_be_given_for_a_file_or_a_scenario(tmp_path):
+    path = write(tmp_path, BOUNDED, {**SMALL, "vary": {}, "sample_size": [44]})
+    by_file = ts.run(path, out=tmp_path / "file", replicates=10, seed=5, workers=1)
+    loaded = ts.run(ts.load(path), out=tmp_path / "loaded", replicates=10, seed=5, workers=1)
+    assert by_file.manifest["replicates"] == 10
+    pd.testing.assert_frame_equal(by_file.estimates(), loaded.estimates())
+    for given in (path, ts.load(path)):
+        with pytest.raises(InputError, match=r"^replicates=0: simulation\.replicates: must be at least 1"):
+            ts.run(given, out=tmp_path / "none", replicates=0)
+
+
 def test_a_folder_without_a_run_cannot_be_opened(tmp_path):
     with pytest.raises(RefusedError, match="does not hold a trialsim run"):
         ts.open_run(tmp_path)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from trials import CONTINUOUS, resolve
+from trialsim.engine.block import draw_block
 from trialsim.patients.calibration import baseline_hazards
 from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
 from trialsim.patients.model import build_patient_model
+from trialsim.streams import Streams
 
 
 def variant(**dropout):
@@ -70,3 +72,32 @@ def test_a_hazard_spares_the_share_asked_for():
     hazard = solve_hazard(weights, ratio, 0.6)
     assert (np.exp(-hazard) + 0.5 * np.exp(-3 * hazard)) / 2 == pytest.approx(0.6, rel=1e-10)
     assert solve_hazard(weights, ratio, 0.75) == 0.0
+
+
+def test_everyone_missing_by_a_day_is_an_infinite_hazard_before_it():
+    asked = variant(missing_by={7: 0.1, 14: 1})
+    np.testing.assert_allclose(missing_by_visit(asked.dropout, np.array([3.5, 7.0, 10.5, 14.0]))[1:], [0.1, 1.0, 1.0])
+    found = hazards(asked)
+    assert np.isinf(found[2])
+    assert np.isfinite(found[:2]).all()
+    from_start = variant(missing_by={14: 1}, never_starts=1)
+    np.testing.assert_array_equal(missing_by_visit(from_start.dropout, from_start.visits_days), 1.0)
+    np.testing.assert_array_equal(hazards(from_start), 0.0)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dropout", [{"missing_by": {7: 0.2, 14: 1}}, {"missing_by": {14: 1}, "never_starts": 1}])
+def test_loss_of_everyone_leaves_nobody_to_be_seen(dropout):
+    content = resolve(CONTINUOUS, {"dropout": {"model": "mar", "score_hazard_ratio_per_sd": 1.3, **dropout}})
+    cohort = draw_block(content.variants[0], content.hash, Streams(1, 0), 80)
+    assert not cohort.present[:, :, -1].any()
+    assert cohort.present[:, :, 0].any() == ("never_starts" not in dropout)
+
+
+def test_a_share_near_one_is_reached_however_unequal_the_hazards():
+    ratio = 0.2 ** np.linspace(-4.0, 4.0, 2_001)
+    hazard = solve_hazard(np.ones_like(ratio), ratio, 1e-4)
+    assert hazard > 60.0
+    assert np.mean(np.exp(-hazard * ratio)) == pytest.approx(1e-4, rel=1e-9)
+    assert solve_hazard(np.ones_like(ratio), ratio, 0.0) == np.inf
+    assert solve_hazard(np.zeros_like(ratio), ratio, 0.0) == 0.0

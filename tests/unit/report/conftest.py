@@ -28,7 +28,8 @@ OUTCOMES = {
 ESTIMATED = (
     "power", "power_mcse", "power_low", "power_high", "bias", "bias_mcse", "coverage", "coverage_mcse",
     "rejection_rate", "rejection_rate_mcse", "empirical_se", "empirical_se_mcse", "model_se", "model_se_mcse",
-    "mean_n_analysed", "mean_n_analysed_mcse", "share_missing", "share_missing_mcse",
+    "relative_error_model_se", "relative_error_model_se_mcse", "bias_eliminated_coverage",
+    "bias_eliminated_coverage_mcse", "mean_n_analysed", "mean_n_analysed_mcse", "share_missing", "share_missing_mcse",
 )  # fmt: skip
 
 

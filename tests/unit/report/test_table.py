@@ -13,7 +13,7 @@ from trialsim.report.answers import answers, range_words, smallest_enough
 from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.ledger import count_rungs, ledger_totals
 from trialsim.report.summary import Hypothesis
-from trialsim.report.table import PowerCell, PowerRow, PowerTable, power_table
+from trialsim.report.table import PowerCell, PowerRow, PowerTable, power_table, share_words
 from unit.report.conftest import without_estimates
 
 SHARE = "effects.ketamine.specific_share"
@@ -217,3 +217,9 @@ def test_ledger_adds_up_and_names_the_worst_cell(summary: pd.DataFrame) -> None:
         part = summary[summary["estimand"] == item["estimand"]]
         assert item["worst_failed"] == part["failed"].max()
         assert item["worst_power_as_0"] <= item["worst_power_as_1"]
+
+
+def test_where_all_or_none_find_it_the_interval_stands_in_place_of_an_error_of_0():
+    assert share_words(1.0, 0.0, 0.9924, 1.0) == "100.0 (99.2 to 100.0)"
+    assert share_words(0.0, 0.0, 0.0, 0.0076) == "0.0 (0.0 to 0.8)"
+    assert share_words(0.5, 0.0224, 0.456, 0.544) == "50.0 ± 2.2"

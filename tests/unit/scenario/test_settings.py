@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from trialsim import scenario
+from trialsim.errors import InputError
+from trialsim.scenario.at_value import with_simulation
 
 
 def test_settings_replace_add_and_reach_into_lists(write):
@@ -79,3 +83,40 @@ def test_endless_paths_and_values_are_refused(faults):
 def test_a_day_named_twice_is_told(faults):
     (told,) = faults(("{14: 0.07}", "{14: 0.07, 14.0: 0.08}"))
     assert told.endswith("dropout.missing_by.14.0: day 14 is given twice")
+
+
+def test_an_option_is_told_as_it_was_written(write):
+    given = {"simulation.precision": scenario.Option(7.0, "--precision 7")}
+    with pytest.raises(InputError, match=r"^--precision 7: simulation\.precision: must be at most 0\.2, not 7"):
+        scenario.load(write(), settings=given)
+    loaded = scenario.load(write(), settings={"simulation.seed": scenario.Option(5, "--seed 5")})
+    assert loaded.content.simulation.seed == 5
+    assert loaded.settings == {"simulation.seed": 5}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("precision: 0.005", "precision: unknown key; precision belongs under simulation"),
+        ("missing_by: {14: 0.1}", "missing_by belongs under dropout"),
+        ("specific_share: 0.3", "unknown key; specific_share belongs under effects.NAME"),
+        ("ratio: [1, 1]", "ratio belongs under allocation"),
+        ("analysys: {}", "analysys: unknown key; did you mean 'analysis'"),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_told_where_it_belongs(write, text, told):
+    path = write()
+    path.write_text(f"{path.read_text(encoding='utf-8')}\n{text}\n", encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(told)):
+        scenario.load(path)
+
+
+def test_replicates_and_seed_of_a_loaded_scenario(write):
+    varied = scenario.load(write(), settings={"vary": {"dropout.missing_by.14": [0.07, 0.2]}})
+    changed = with_simulation(varied, {"replicates": 300, "seed": 5})
+    again = scenario.load(write(), settings={**varied.settings, "simulation.replicates": 300, "simulation.seed": 5})
+    assert scenario.resolve(changed).hash == scenario.resolve(again).hash
+    assert scenario.resolve(changed).replicates == 300
+    assert len(changed.points) == 2
+    with pytest.raises(InputError, match=r"^seed=-1: simulation\.seed: must be at least 0"):
+        with_simulation(varied, {"seed": -1})

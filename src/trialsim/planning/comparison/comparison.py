@@ -18,6 +18,7 @@ from trialsim.planning.comparison.pairs import differences
 from trialsim.planning.comparison.questions import Question, not_the_same, questions, randomised_apart
 from trialsim.planning.comparison.simulating import simulate, simulated
 from trialsim.planning.comparison.standing import Rank, advantages, front, over_budget, ranks
+from trialsim.planning.plain import without_nan
 from trialsim.scenario.methods import MEASURES
 from trialsim.scenario.words import did_you_mean, listed
 
@@ -91,7 +92,7 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the comparison as JSON's types; what does not exist is None."""
-        told: dict[str, Any] = _without_nan({"schema": SCHEMA_VERSION, "kind": "comparison", **asdict(self)})
+        told: dict[str, Any] = without_nan({"schema": SCHEMA_VERSION, "kind": "comparison", **asdict(self)})
         return told
 
 
@@ -330,11 +331,3 @@ def _alone(measured: Sequence[Simulated]) -> list[str]:
     if all(one.design.variant.multiplicity is None for one in measured):
         return []
     return ["Power is that of the question alone, at its own level; adjusted_power is that within its procedure."]
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

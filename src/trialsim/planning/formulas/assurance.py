@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from scipy.special import ndtr, ndtri
 
+from trialsim.errors import UnreachableError
 from trialsim.planning.formulas.answer import Answer
 from trialsim.planning.formulas.checks import allocation, finite, inside, pair, positive, refuse
 from trialsim.planning.formulas.level import level
@@ -69,9 +70,8 @@ def assurance(
     if power is not None and n_total is None:
         inside(0.0, 1.0, power=power)
         if power >= limit:
-            refuse(
-                "power", f"no size has an assurance of {power:g}: its limit is {limit:.5f}; ask for less, or learn more"
-            )
+            reason = f"no size has an assurance of {power:g}: its limit is {limit:.5f}; ask for less, or learn more"
+            raise UnreachableError("n_total", reason, limit)
 
     def power_at(mean: float, n: tuple[float, ...]) -> float:
         variance = spread[0] ** 2 / n[0] + spread[1] ** 2 / n[1]

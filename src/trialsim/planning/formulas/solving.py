@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from scipy.optimize import brentq
 
+from trialsim.errors import UnreachableError
 from trialsim.planning.formulas.answer import Answer, rounded_up
 from trialsim.planning.formulas.checks import finite, inside, not_one_left_out, positive, refuse
 from trialsim.planning.formulas.level import Level
@@ -70,7 +71,9 @@ def solve(question: Question, *, effect: float | None, n_total: float | None, po
     Raises
     ------
     InputError
-        If not exactly one is left out, one is out of range, or no size or effect reaches the power.
+        If not exactly one is left out, or one is out of range.
+    UnreachableError
+        If no size or effect reaches the power.
     """
     name, size = question.effect_name, question.size_name
     finite(**{name: effect})
@@ -102,7 +105,7 @@ def root_from(power_at: Callable[[float], float], power: float, least: float, *,
 
     Raises
     ------
-    InputError
+    UnreachableError
         If the power is not reached at 1e9.
     """
     if power_at(least) >= power:
@@ -112,9 +115,9 @@ def root_from(power_at: Callable[[float], float], power: float, least: float, *,
     while power_at(least + step) < power:
         low, step = least + step, 2.0 * step
         if step > LARGEST:
-            refuse(
-                what, f"no {what} gives power {power:g}: it stays at {power_at(least + step):.4f}; enlarge the effect"
-            )
+            highest = power_at(least + step)
+            reason = f"no {what} gives power {power:g}: it stays at {highest:.4f}; enlarge the effect"
+            raise UnreachableError(what, reason, highest)
     return float(brentq(lambda x: power_at(x) - power, low, least + step, xtol=1e-12, rtol=RELATIVE, maxiter=500))
 
 
@@ -132,7 +135,9 @@ def _effect(question: Question, n_total: float, power: float) -> float:
         if question.power_at(high, n) >= power:
             root = brentq(lambda x: question.power_at(x, n) - power, low, high, xtol=1e-14, rtol=RELATIVE, maxiter=500)
             return float(root)
-    refuse("power", f"no {question.effect_name} reaches {power:g} with {n_total:g} {question.unit}; give more")
+    highest = question.power_at(high, n)
+    reason = f"no {question.effect_name} reaches power {power:g} with {n_total:g} {question.unit}; give more"
+    raise UnreachableError(question.effect_name, reason, highest)
 
 
 def _answer(question: Question, quantity: str, effect: float, n_total: float, power: float) -> Answer:

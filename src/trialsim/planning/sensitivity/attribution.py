@@ -26,9 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.engine.successes import Asked
 from trialsim.errors import Fault, InputError
+from trialsim.planning.plain import without_nan
 from trialsim.planning.sensitivity.differences import Difference, differences, mixed
 from trialsim.planning.sensitivity.trials import (
+    NO_ESTIMATE,
     Budget,
     Place,
     Question,
@@ -122,7 +125,8 @@ class Attribution:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "attribution", **asdict(self)}
+        told: dict[str, Any] = without_nan({"schema": 1, "kind": "attribution", **asdict(self)})
+        return told
 
 
 def attribution(
@@ -169,18 +173,25 @@ def attribution(
     if not found:
         message = "the two scenarios differ in nothing that power hangs on, so there is nothing to attribute"
         raise InputError([Fault("--against", message)])
-    sizes = _sizes(a, b, found, n, target, budget)
     every = frozenset(range(len(found)))
     exact = len(found) <= exact_up_to
     orders = [] if exact else _orders(len(found), a.seed, permutations)
     wanted = _all_subsets(len(found)) if exact else list(dict.fromkeys(s for order in orders for s in _steps(order)))
     single = [frozenset({i}) for i in every] + [every - {i} for i in every]
     wanted = list(dict.fromkeys([*wanted, *single]))
-    places = [_place(a, b, found, coalition, sizes) for coalition in wanted]
+    asked = [_asked(a, b, found, coalition) for coalition in wanted]
+    for question in (a, b) if n is not None else ():
+        checked_size(question.resolved.variants[0], n or 0)
+    budget.begin()
+    sizes = _sizes(a, b, n, target, budget)
+    own_size = [any("sample_size" in found[i].paths for i in coalition) for coalition in wanted]
+    places = [Place(one, sizes[int(second)]) for one, second in zip(asked, own_size, strict=True)]
     samples = simulate(places, blocks_for(budget.replicates), a.seed, budget)
     measured = [sample.share for sample in samples]
-    if any(math.isnan(one.value) for one in measured):
-        raise InputError([Fault("--against", "in a mixed scenario no trial could be analysed, so it has no power")])
+    without = [coalition for coalition, one in zip(wanted, measured, strict=True) if math.isnan(one.value)]
+    if without:
+        fewest = min((sorted(coalition) for coalition in without), key=len)
+        raise InputError([Fault("--against", _no_power([found[i].name for i in fewest]))])
     value = {coalition: one.value for coalition, one in zip(wanted, measured, strict=True)}
     influence = {coalition: one.influence for coalition, one in zip(wanted, measured, strict=True)}
     told = [_with_defaults(one, a, b) for one in found]
@@ -205,6 +216,15 @@ def attribution(
         settings=len(wanted),
         contributions=tuple(shown),
         notes=_notes(a, b),
+    )
+
+
+def _no_power(changed: Sequence[str]) -> str:
+    """Return why there is nothing to attribute, from the fewest assumptions that were changed."""
+    where = f"with these of the second, {', '.join(changed)}," if changed else "as it is"
+    return (
+        f"in the first scenario {where} {NO_ESTIMATE}, so it has no power, and a difference from it is due to nothing. "
+        "Compare scenarios of which enough patients stay"
     )
 
 
@@ -252,9 +272,7 @@ def _asked_words(question: Question) -> str:
     return f"{names[one.outcome]} ({kind}{margin}) at day {visit}, {arms}"
 
 
-def _sizes(
-    a: Question, b: Question, found: Sequence[Difference], n: int | None, target: float, budget: Budget
-) -> tuple[int, int]:
+def _sizes(a: Question, b: Question, n: int | None, target: float, budget: Budget) -> tuple[int, int]:
     if n is not None:
         return checked_size(a.resolved.variants[0], n), checked_size(b.resolved.variants[0], n)
     own = [question.resolved.variants[0].sample_sizes for question in (a, b)]
@@ -264,25 +282,21 @@ def _sizes(
     return size_for(a, None, target, budget), size_for(b, None, target, budget)
 
 
-def _place(
-    a: Question, b: Question, found: Sequence[Difference], coalition: Coalition, sizes: tuple[int, int]
-) -> Place:
-    changed = [found[i] for i in sorted(coalition)]
+def _asked(a: Question, b: Question, found: Sequence[Difference], coalition: Coalition) -> Asked:
+    """Return the question in the first scenario with some of its assumptions changed to the second's."""
     if len(coalition) == len(found):
-        asked = b.at({})
-    else:
-        try:
-            asked = a.of(resolve(mixed(a.scenario, b.scenario, changed)))
-        except (InputError, StopIteration) as error:
-            words = words_of(error) if isinstance(error, InputError) else "its estimand is not there"
-            names = ", ".join(one.name for one in changed)
-            message = (
-                f"the first scenario cannot have only these of the second: {names} ({words}). Take paths that belong "
-                "together as one assumption with --together PATH,PATH"
-            )
-            raise InputError([Fault("--against", message)]) from error
-    has_size = any("sample_size" in found[i].paths for i in coalition)
-    return Place(asked, sizes[1] if has_size else sizes[0])
+        return b.at({})
+    changed = [found[i] for i in sorted(coalition)]
+    try:
+        return a.of(resolve(mixed(a.scenario, b.scenario, changed)))
+    except (InputError, StopIteration) as error:
+        words = words_of(error) if isinstance(error, InputError) else "its estimand is not there"
+        names = ", ".join(one.name for one in changed)
+        message = (
+            f"the first scenario cannot have only these of the second: {names} ({words}). Take paths that belong "
+            "together as one assumption with --together PATH,PATH"
+        )
+        raise InputError([Fault("--against", message)]) from error
 
 
 def _all_subsets(m: int) -> list[Coalition]:

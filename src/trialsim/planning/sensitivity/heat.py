@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from trialsim.errors import Fault, InputError
+from trialsim.planning.plain import without_nan
 from trialsim.planning.sensitivity.null import without_effect
 from trialsim.planning.sensitivity.tornado import assumptions_of
-from trialsim.planning.sensitivity.trials import Budget, Place, Question, blocks_for, simulate, size_for, words_of
+from trialsim.planning.sensitivity.trials import (
+    NO_ESTIMATE,
+    Budget,
+    Place,
+    Question,
+    blocks_for,
+    checked_size,
+    simulate,
+    size_for,
+    words_of,
+)
 from trialsim.scenario import Scenario
 from trialsim.scenario.plausible import Assumption
 from trialsim.scenario.words import did_you_mean
@@ -55,7 +67,8 @@ class HeatMap:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "heat_map", **asdict(self)}
+        told: dict[str, Any] = without_nan({"schema": 1, "kind": "heat_map", **asdict(self)})
+        return told
 
 
 def heat_map(
@@ -95,9 +108,13 @@ def heat_map(
     first, second = (_known(path, known) for path in (rows, columns))
     if set(first.low_settings) & set(second.low_settings):
         raise InputError([Fault(columns, f"sets the same value as {rows}; name two different ones")])
-    at = size_for(question, n, target, budget)
+    own = question
+    if n is not None:
+        checked_size(own.resolved.variants[0], n)
     if metric == "type_i_error":
         question = Question(without_effect(scenario, estimand), estimand, null=True)
+    budget.begin()
+    at = size_for(own, n, target, budget)
     shares = [i / (steps - 1) for i in range(steps)]
     places: list[Place] = []
     cells: list[tuple[Any, Any, int | None, str]] = []
@@ -114,9 +131,12 @@ def heat_map(
     samples = simulate(places, blocks_for(budget.replicates), question.seed, budget)
     shown = []
     for row, column, place, problem in cells:
-        share = None if place is None else samples[place].share
-        value, mcse = (None, None) if share is None else (share.value, share.mcse)
-        shown.append(HeatCell(row, column, value, mcse, problem))
+        if place is None:
+            shown.append(HeatCell(row, column, None, None, problem))
+        elif math.isnan(samples[place].share.value):
+            shown.append(HeatCell(row, column, None, None, NO_ESTIMATE))
+        else:
+            shown.append(HeatCell(row, column, samples[place].share.value, samples[place].share.mcse, ""))
     replicates = len(blocks_for(budget.replicates)) * 250
     return HeatMap(scenario.title, estimand, metric, rows, columns, at, replicates, target, tuple(shown))
 

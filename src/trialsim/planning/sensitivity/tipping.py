@@ -30,12 +30,15 @@ from scipy.special import ndtri
 
 from trialsim.engine.block import draw_block
 from trialsim.errors import Fault, InputError
+from trialsim.planning.plain import without_nan
 from trialsim.planning.sensitivity.trials import (
+    NO_ESTIMATE,
     Budget,
     Place,
     Question,
     Sample,
     blocks_for,
+    checked_size,
     simulate,
     size_for,
 )
@@ -100,9 +103,9 @@ class DesignTipping:
     limit : float
         Largest delta looked at, points.
     power_at_random, power_at_random_mcse : float
-        Of the scenario's own analysis.
+        Of the scenario's own analysis; NaN where no trial could be analysed, as when everybody leaves.
     power_at_0 : float
-        Of the delta-adjusted analysis without a delta.
+        Of the delta-adjusted analysis without a delta; NaN likewise, as are power and bias of the rows.
     tipping, tipping_low, tipping_high : float or None
         Delta at which the power of the delta-adjusted analysis falls to the target, with its 95 % interval; None where
         it does not within the limit. An end that lies outside what was looked at is None.
@@ -142,7 +145,8 @@ class DesignTipping:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "design_tipping_point", **asdict(self)}
+        told: dict[str, Any] = without_nan({"schema": 1, "kind": "design_tipping_point", **asdict(self)})
+        return told
 
 
 def design_tipping_point(
@@ -177,6 +181,10 @@ def design_tipping_point(
     question = Question(scenario, estimand)
     _require_scores(question)
     _require_leaving(question)
+    _limit(question, limit, math.inf)
+    if n is not None:
+        checked_size(question.resolved.variants[0], n)
+    budget.begin()
     at = size_for(question, n, target, budget)
     own, asked_of = question.at({}), question.asked_of
     blocks = blocks_for(budget.replicates)
@@ -333,6 +341,8 @@ def _crossing(deltas: Sequence[float], power: Sequence[float], target: float) ->
 def _reason(tipping: float | None, at_0: float, target: float, limit: float) -> str:
     if tipping is not None:
         return ""
+    if math.isnan(at_0):
+        return f"With delta added {NO_ESTIMATE}."
     if at_0 < target:
         return f"Without any delta the power is {100 * at_0:.1f} %, below {100 * target:g} % already."
     return f"Up to {limit:g} points the power stays at {100 * target:g} % or above."

@@ -8,15 +8,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from trialsim.errors import Fault, InputError
+from trialsim.planning.plain import without_nan
 from trialsim.planning.sampling import nothing_to_find
 from trialsim.planning.sensitivity.null import without_effect
 from trialsim.planning.sensitivity.trials import (
+    NO_ESTIMATE,
     Budget,
     Measured,
     Place,
     Question,
     Sample,
     blocks_for,
+    checked_size,
     is_beyond_noise,
     simulate,
     size_for,
@@ -112,7 +115,8 @@ class Tornado:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "tornado", **asdict(self)}
+        told: dict[str, Any] = without_nan({"schema": 1, "kind": "tornado", **asdict(self)})
+        return told
 
 
 class Reading(tuple[float, float]):
@@ -152,14 +156,18 @@ def tornado(
     """
     question = Question(scenario, estimand)
     found = assumptions_of(question, ranges)
+    own = question
+    if n is not None:
+        checked_size(own.resolved.variants[0], n)
     if metric == "type_i_error":
-        at = size_for(question, n, target, budget)
         found = [one for one in found if not one.is_effect]
         question = Question(without_effect(scenario, estimand), estimand, null=True)
-    else:
-        at = 0 if metric == "n" else size_for(question, n, target, budget)
+    if metric == "n" and question.estimand != question.resolved.variants[0].estimands[0].name:
+        raise InputError(_only_primary(question))  # the search asks the first estimand
+    budget.begin()
     if metric == "n":
         return _by_size(question, found, budget, target)
+    at = size_for(own, n, target, budget)
     settings = [(a, share) for a in found for share in (0.0, 1.0)]
     problems: dict[int, str] = {}
     places, where = [Place(question.at({}), at)], {}
@@ -198,8 +206,10 @@ def _measure(question: Question, place: Place, sample: Sample, metric: TornadoMe
 def _end(one: Assumption, share: float, measured: Measured | None, base: Measured, problem: str) -> End:
     name: Literal["low", "high"] = "low" if share == 0.0 else "high"
     if measured is None or math.isnan(measured.value):
-        problem = problem or "no trial could be analysed"
+        problem = problem or NO_ESTIMATE
         return End(name, one.value(share), None, None, None, None, False, problem)
+    if math.isnan(base.value):
+        return End(name, one.value(share), measured.value, measured.mcse, None, None, False, "")
     change, mcse = measured.minus(base)
     return End(name, one.value(share), measured.value, measured.mcse, change, mcse, is_beyond_noise(change, mcse), "")
 
@@ -218,6 +228,8 @@ def _tornado(
     bars = [_bar(one, low, high, value) for one, low, high in zip(found, ends[::2], ends[1::2], strict=True)]
     bars.sort(key=lambda bar: _rank(bar, metric), reverse=True)
     notes = _notes(question, metric, found)
+    if metric != "n" and math.isnan(value):
+        notes = (f"With the scenario's own values {NO_ESTIMATE}, so there are no changes from them.", *notes)
     title = question.scenario.title
     return Tornado(title, question.estimand, metric, n, replicates, target, value, mcse, tuple(bars), notes)
 
@@ -245,7 +257,7 @@ def _rank(bar: Bar, metric: TornadoMetric) -> float:
 
 
 def _bar(one: Assumption, low: End, high: End, base: float) -> Bar:
-    values = [base, *(end.measure for end in (low, high) if end.measure is not None)]
+    values = [x for x in (base, low.measure, high.measure) if x is not None and not math.isnan(x)]
     swing = max(values) - min(values) if len(values) > 1 else None
     return Bar(one.path, one.base, low, high, swing, one.source, one.quantity, one.tag, one.citation, one.basis)
 
@@ -254,9 +266,6 @@ def _bar(one: Assumption, low: End, high: End, base: float) -> Bar:
 
 
 def _by_size(question: Question, found: Sequence[Assumption], budget: Budget, target: float) -> Tornado:
-    if question.estimand != question.resolved.variants[0].estimands[0].name:
-        # The search asks the first estimand.
-        raise InputError(_only_primary(question))
     total = 1 + 2 * len(found)
     base, reason = _size(question, {}, budget, target)
     done = _told(budget, 1, total)

@@ -27,6 +27,9 @@ Array = NDArray[np.float64]
 Metric = Literal["power", "bias", "type_i_error"]
 Progress = Callable[[int, int], None]
 
+NO_ESTIMATE = "no trial could be analysed"
+"""Why a setting has no measure though it can be had."""
+
 NOISE = 3.0
 """A difference counts as larger than noise beyond so many standard errors: by chance once in 370 such differences."""
 
@@ -213,7 +216,7 @@ class Budget:
     workers : int
         Answers do not depend on it.
     progress : callable or None
-        Called with (done, expected).
+        Called with (done, expected); first with nothing done, when all is checked that can be before work begins.
     """
 
     replicates: int
@@ -225,6 +228,11 @@ class Budget:
         low, high = REPLICATES
         if not low <= self.replicates <= high:
             raise InputError([Fault("replicates", f"must lie between {low:,} and {high:,}; got {self.replicates:,}")])
+
+    def begin(self) -> None:
+        """Tell that all has been checked and work begins."""
+        if self.progress is not None:
+            self.progress(0, 1)
 
 
 def blocks_for(replicates: int, first: int = 0) -> tuple[int, ...]:

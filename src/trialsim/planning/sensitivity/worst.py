@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from trialsim.errors import Fault, InputError
+from trialsim.planning.plain import without_nan
 from trialsim.planning.sensitivity.null import without_effect
 from trialsim.planning.sensitivity.tornado import assumptions_of
 from trialsim.planning.sensitivity.trials import (
@@ -115,7 +116,8 @@ class WorstCase:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
-        return {"schema": 1, "kind": "worst_type_i_error", **asdict(self)}
+        told: dict[str, Any] = without_nan({"schema": 1, "kind": "worst_type_i_error", **asdict(self)})
+        return told
 
 
 def worst_type_i_error(
@@ -168,6 +170,7 @@ def worst_type_i_error(
         found = found[:MOST_NUISANCES]
     question = Question(without_effect(scenario, estimand), estimand, null=True)
     search = _Search(question, found, budget, max(sizes) if n is None else n, screened)
+    budget.begin()
     return search.answer(scenario.title, notes)
 
 

@@ -51,7 +51,8 @@ def design_forest_data(told: Mapping[str, Any]) -> pd.DataFrame:
         if row["against_reference"]
     ]
     order = [row["name"] for row in told["designs"]]
-    return pd.DataFrame(sorted(rows, key=lambda row: order.index(row[0])), columns=list(COLUMNS))
+    frame = pd.DataFrame(sorted(rows, key=lambda row: order.index(row[0])), columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(COLUMNS[4:], float))
 
 
 def draw_design_forest(frame: pd.DataFrame) -> Figure:
@@ -60,7 +61,7 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(7.6, 1.7 + 0.46 * len(frame)), layout="constrained")
         axes = figure.subplots()
         reference = style.shortened(str(frame["reference_label"].iloc[0]), 50)
-        axes.set_title(f"Power less that of: {reference}")
+        axes.set_title(f"Difference of power from {reference}")
         axes.set_xlabel("Difference of power, percentage points")
         colour = style.OKABE_ITO[0]
         places = range(len(frame))
@@ -70,7 +71,7 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         axes.hlines(places, scaled["low"], scaled["high"], color=colour, linewidth=4.0, alpha=0.45)
         axes.plot(scaled["difference"], places, color=colour, marker="o", linestyle="")
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = plus_minus(float(row.difference), float(row.mcse), signed=True)
+            text = plus_minus(row.difference, row.mcse, signed=True)
             axes.text(
                 1.01,
                 place,

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from trialsim.planning.sensitivity.trials import NO_ESTIMATE
 from trialsim.report import style
 from trialsim.report.words import number, percent
 
@@ -45,7 +46,8 @@ def design_tipping_data(answer: Mapping[str, Any], labels: Mapping[str, str] | N
         )
     }  # fmt: skip
     rows = [{**shared, "active": (labels or {}).get(active, active), **row} for row in answer["rows"]]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(COLUMNS[4:], float))
 
 
 def draw_design_tipping(frame: pd.DataFrame) -> Figure:
@@ -93,10 +95,13 @@ def _draw_power(axes: Axes, frame: pd.DataFrame, first: pd.Series) -> None:
     axes.plot(
         frame["delta"], frame["power"], color=blue, marker="o", markersize=4, label="delta added to what is imputed"
     )
-    axes.axhline(
-        float(first["power_at_random"]), color=orange, linewidth=1.4, linestyle=style.DASHES[3],
-        label="analysed as missing at random",
-    )  # fmt: skip
+    if pd.isna(first["power_at_random"]):
+        axes.text(0.5, 0.5, NO_ESTIMATE, transform=axes.transAxes, ha="center", color=style.ALERT)
+    else:
+        axes.axhline(
+            float(first["power_at_random"]), color=orange, linewidth=1.4, linestyle=style.DASHES[3],
+            label="analysed as missing at random",
+        )  # fmt: skip
     target = float(first["target"])
     axes.axhline(target, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2])
     below = float(first["power_at_random"]) >= target  # on the side where the other line is not
@@ -113,6 +118,7 @@ def _draw_power(axes: Axes, frame: pd.DataFrame, first: pd.Series) -> None:
             f"tips at {_three(first['tipping'])}", xy=(float(first["tipping"]), 0.03), xytext=(5, 0),
             textcoords="offset points", fontsize=8, color=blue,
         )  # fmt: skip
-    style.percent_axis(axes, low=0.0, high=1.03)
+    style.percent_axis(axes, low=0.0, high=1.2)  # room above 100 % for the key, which no line reaches
+    axes.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.set_ylabel("Power, %")
-    axes.legend(loc="upper right", fontsize=8)
+    axes.legend(loc="upper right", fontsize=8, ncols=2)

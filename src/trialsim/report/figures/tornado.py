@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from trialsim.report import style
-from trialsim.report.sensitivity import METRICS, at_words, measure_words
+from trialsim.report.sensitivity import METRICS, at_words, measure_words, no_measure
 from trialsim.report.words import path_words
 
 COLUMNS = (
@@ -76,7 +77,7 @@ def draw_tornado(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = Figure(figsize=(8.6, 1.7 + 0.52 * len(paths)), layout="constrained")
         axes = figure.subplots()
-        base = float(first["base"])
+        base = math.nan if pd.isna(first["base"]) else float(first["base"])
         for position, path in enumerate(paths):
             for _, row in frame[frame["path"] == path].iterrows():
                 _draw_end(axes, position, row, base, scale)
@@ -112,9 +113,11 @@ def _draw_end(axes: Axes, position: int, row: pd.Series, base: float, scale: flo
     low = row["end"] == "low"
     height, offset = 0.30, (-0.16 if low else 0.16)
     if pd.isna(row["measure"]):
-        why = "not reached" if "cannot be reached" in str(row["problem"]) else "cannot be had"
-        place = (scale * base if base == base else 0.0, position + offset)
-        axes.text(*place, f"  {row['end']} end: {why}", fontsize=7.0, va="center", color=style.ALERT)
+        why = no_measure(str(row["problem"]))
+        # Without a value of the scenario's own there is no line to begin at: at the left edge.
+        place, inside = (scale * base, axes.transData) if base == base else (0.0, axes.get_yaxis_transform())
+        words = f"  {row['end']} end: {why}"
+        axes.text(place, position + offset, words, transform=inside, fontsize=7.0, va="center", color=style.ALERT)
         return
     if pd.isna(row["change"]):
         axes.plot(scale * float(row["measure"]), position + offset, marker="o", color=style.INK, markersize=4)

@@ -45,7 +45,8 @@ def worst_type_i_error_data(answer: Mapping[str, Any], labels: Mapping[str, str]
     for row in rows:
         row["setting"] = "; ".join(f"{path} = {at_words(path, value, labels)}" for path, value in row["values"].items())
         row |= {"estimand": answer["estimand"], "alpha": answer["alpha"]}
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(("share", "mcse", "low", "high"), float))
 
 
 def draw_worst_type_i_error(frame: pd.DataFrame) -> Figure:

@@ -242,10 +242,10 @@ class Dropout(Section):
         "mar",
         description="mcar: at random; mar: by the last observed score; mnar: by the score that would be seen next.",
     )
-    missing_by: dict[DayKey, Annotated[Share, Field(lt=1)]] | None = Field(
-        None, min_length=1, description="Cumulative share of the randomised missing by each day."
+    missing_by: dict[DayKey, Share] | None = Field(
+        None, min_length=1, description="Cumulative share of the randomised missing by each day; 1 is everyone."
     )
-    never_starts: Annotated[Share, Field(lt=1)] = Field(0.0, description="Share who never start, part of missing_by.")
+    never_starts: Share = Field(0.0, description="Share who never start, part of missing_by.")
     outcome: Name | None = Field(None, description="Outcome that drives dropout; default: the primary one.")
     score_hazard_ratio_per_sd: Positive | None = Field(
         None, description="Hazard ratio for a score one SD worse (mar, mnar)."
