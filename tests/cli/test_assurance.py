@@ -118,6 +118,7 @@ def test_a_path_cannot_be_varied_and_averaged_over(command):
         (("--set", PRIOR, "--threshold", "1.2"), "threshold: must lie between 0 and 1; got 1.2"),
         (("--set", PRIOR, "--relevant", "-2"), "relevant: is the size of a benefit, at least 0; got -2"),
         (("--set", PRIOR, "--pilot", "2"), "pilot: must have 4 to 10,000 patients; got 2"),
+        (("--set", PRIOR, "--go", "0.6"), "--go: decides after a pilot: give --pilot with its number of patients too"),
         (("--set", PRIOR, "--pilot", "20", "--pilot", "20"), "pilot: the same number of patients is given twice"),
         (("--set", f"priors.{PATH}={{normal: {{mean: -9, sd: 8}}}}"), "what is drawn cannot always be: with"),
     ],

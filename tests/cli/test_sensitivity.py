@@ -61,6 +61,11 @@ def test_what_cannot_be_is_told_with_its_place(command):
         (("--against", FILE), "nothing to attribute"),
         (("--against", "scenarios/therapy_groups.yaml"), "share no estimand"),
         (("--n", "3"), "at least 4"),
+        (("--heat", PATH, SD, "--metric", "bias"), "--metric: chooses what a tornado shows (a heat map: power or type"),
+        (("--tipping", "--range", f"{SD}=5,6"), "--range: is of a tornado, --heat or --worst: add one of them"),
+        (("--steps", "3"), "--steps: is of a heat map: add --heat PATH PATH"),
+        (("--together", f"{PATH},{SD}"), "--together: joins assumptions of --against: add it with its FILE"),
+        (("--worst", "--limit", "3"), "--limit: is the largest delta of --tipping: add it"),
     ):
         assert told in command(*QUICK, *arguments, code=2).stderr, arguments
 

@@ -40,8 +40,14 @@ def assurance(
         ),
     ] = None,
     go: Annotated[
-        float, typer.Option("--go", metavar="P", help="Assurance from which the trial would be run; with --pilot.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            "--go",
+            metavar="P",
+            help="Assurance from which the trial would be run; with --pilot. [default: 0.5]",
+            show_default=False,
+        ),
+    ] = None,
     goal: Annotated[
         Goal, typer.Option("--goal", help="Success: the primary hypothesis, or all in the same trial.")
     ] = Goal.primary,
@@ -67,12 +73,16 @@ def assurance(
     what is not known.
     """
     from trialsim import api
+    from trialsim.errors import Fault, InputError
 
+    if go is not None and not pilot:
+        raise InputError([Fault("--go", "decides after a pilot: give --pilot with its number of patients too")])
     scenario = api.load(file, settings=parse_settings(settings))
     options: dict[str, Any] = {
-        "draws": draws, "relevant": relevant, "threshold": threshold, "pilots": tuple(pilot or ()), "go": go,
+        "draws": draws, "relevant": relevant, "threshold": threshold, "pilots": tuple(pilot or ()),
         "goal": goal.value, "cells": cells, "leave_out": leave_out, "workers": workers,
     }  # fmt: skip
+    options |= {} if go is None else {"go": go}
     if quiet or as_json:
         answer = api.assurance(scenario, **options)
     else:

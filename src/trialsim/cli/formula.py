@@ -232,7 +232,7 @@ def _show_help(source: FormulaSource) -> None:
     """Print what a formula answers and takes."""
     typer.echo(f"Usage: trialsim formula {source.name} [ARGUMENTS] [--json]\n")
     paragraph(f"{source.summary}.", 2)
-    if source.solves:
+    if source.leaves_out:
         typer.echo()
         paragraph("Give all but one of effect, size and power: the one left out is solved for.", 2)
     typer.echo("\nArguments:")

@@ -77,6 +77,11 @@ class FormulaSource:
     solves: bool
     sources: tuple[str, ...]
 
+    @property
+    def leaves_out(self) -> bool:
+        """Whether the user chooses which one is solved for: elsewhere it is always the same one."""
+        return self.solves and any(one.name == "power" and not one.required for one in self.arguments)
+
 
 def summary_of(name: str) -> str:
     """Return the first line of a formula's description, without "Return"."""

@@ -106,12 +106,22 @@ def sensitivity(
     """
     from trialsim import api
 
+    alone = not (heat or against or tipping or worst)
+    _none_for_nothing({
+        "--metric": (metric != Metric.power and not (tornado or alone or (heat and metric == Metric.type_i_error)),
+                     "chooses what a tornado shows (a heat map: power or type_i_error): add --tornado"),
+        "--range": (bool(ranges) and not (tornado or alone or heat or worst),
+                    "is of a tornado, --heat or --worst: add one of them"),
+        "--steps": (steps != 5 and not heat, "is of a heat map: add --heat PATH PATH"),
+        "--together": (bool(together) and not against, "joins assumptions of --against: add it with its FILE"),
+        "--limit": (limit is not None and not tipping, "is the largest delta of --tipping: add it"),
+    })  # fmt: skip
     scenario = api.load(file, settings=parse_settings(settings))
     by_hand = _by_hand(ranges)
     shared: dict[str, Any] = {"estimand": estimand, "n": n, "workers": workers}
     shared |= {} if replicates is None else {"replicates": replicates}
     parts: list[Part] = []
-    if tornado or not (heat or against or tipping or worst):
+    if tornado or alone:
         of_tornado = {"metric": metric.value, "ranges": by_hand, "target": target, **shared}
         parts.append(("Tornado", lambda **more: api.sensitivity(scenario, **of_tornado, **more)))
     if heat is not None:
@@ -166,6 +176,15 @@ def _check(parts: list[Part]) -> None:
             faults += [fault for fault in error.faults if fault not in faults]
         except _CheckedError:
             pass
+    if faults:
+        raise InputError(faults)
+
+
+def _none_for_nothing(options: dict[str, tuple[bool, str]]) -> None:
+    """Refuse options that nothing asked for takes account of."""
+    from trialsim.errors import Fault, InputError
+
+    faults = [Fault(option, words) for option, (in_vain, words) in options.items() if in_vain]
     if faults:
         raise InputError(faults)
 

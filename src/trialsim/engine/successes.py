@@ -94,14 +94,15 @@ def ask(variant: Variant, key: str, goal: Goal) -> Asked:
     goal : {'primary', 'each', 'all'}
         The first analysis of the first estimand alone, at its own level; or every member of the multiplicity procedure
         within it (without a procedure the first analysis of every estimand, at its own level): each by itself, or all
-        in the same trial.
+        in the same trial. Co-primary hypotheses are found together or not at all, so that each is all of them.
     """
     if goal == "primary":
         first = variant.estimands[0]
         variant = replace(variant, estimands=(replace(first, analyses=first.analyses[:1]),), multiplicity=None)
     plan = variant.multiplicity
     members = family(plan) if plan is not None else [Hypothesis(e, 0) for e in range(len(variant.estimands))]
-    return Asked(variant, key, tuple(members), _signs(variant, members), goal == "all")
+    together = goal == "all" or (plan is not None and plan.method == "co_primary")
+    return Asked(variant, key, tuple(members), _signs(variant, members), together)
 
 
 def _signs(variant: Variant, members: Iterable[Hypothesis]) -> tuple[int, ...]:

@@ -42,6 +42,8 @@ BLOCKS_AT_MOST = 8
 FEWEST = 4
 """Patients in each arm and stratum, on average, of the smallest trial that is tried."""
 
+ALONE = "It tests this hypothesis alone at its own level; here it is tested within the multiplicity procedure."
+
 
 @dataclass(frozen=True, slots=True)
 class PowerThere:
@@ -314,6 +316,8 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
     formula = None
     if not nothing_to_find(asked) and not (asked.together and len(asked.members) > 1):
         formula = closed_form(asked.variant, asked.key, needy, aim.power, step=step, most=round(axis.most), curve=curve)
+    if formula is not None and asked.variant.multiplicity is not None:
+        formula = replace(formula, leaves_out=(ALONE, *formula.leaves_out))
     return RequiredSize(
         reached=total is not None,
         reason=reason,
@@ -349,6 +353,8 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
 def _notes(asked: Asked, goal: Goal) -> tuple[str, ...]:
     """Return how hypotheses were tested where that may be taken otherwise."""
     plan = asked.variant.multiplicity
+    if goal == "each" and plan is not None and plan.method == "co_primary":
+        return ("Co-primary hypotheses are found together or not at all: each takes as many patients as all of them.",)
     if goal == "primary" or plan is not None:
         return ()
     return ("The scenario has no multiplicity: every hypothesis is tested at its own level.",)

@@ -224,6 +224,17 @@ def test_designs_without_a_common_question(tmp_path):
     assert any("has not the same outcome in all designs: qids_sr16 in first; madrs in second" in n for n in found.notes)
 
 
+def test_designs_whose_questions_differ_in_the_endpoint_alone_are_told_which(tmp_path):
+    first = load(tmp_path, BOUNDED, name="first")
+    second = load(tmp_path, BOUNDED, {"estimands.primary.endpoint": "response"}, name="second")
+    with pytest.raises(InputError) as caught:
+        compare(prepare({"first": first, "second": second}), tmp_path / "out", Request(), replicates=250)
+    told = str(caught.value)
+    assert "first has primary (qids_sr16, score, day" in told
+    assert "second has primary (qids_sr16, response, day" in told
+    assert "the same endpoint of one outcome the same name" in told
+
+
 def test_files_are_made_alike(tmp_path):
     first = load(tmp_path, BOUNDED, name="first")
     other = load(tmp_path, BOUNDED, {"simulation": {"seed": 5, "replicates": 99}, "designs": {"x": None}}, name="other")

@@ -274,6 +274,17 @@ def test_the_size_of_clusters_meets_the_power():
     assert again.power == pytest.approx(0.8, abs=1e-10)
 
 
+def test_clusters_are_too_few_where_endless_ones_miss_the_power():
+    # Means of endless clusters are known to √icc: a t test of eight against eight such means.
+    noncentral, critical = 0.4 / math.sqrt(0.1 * 2 / 8), stats.t.ppf(0.975, 14)
+    limit = stats.nct.sf(critical, 14, noncentral)
+    ask = {"difference": 0.4, "icc": 0.1, "clusters": 16}
+    answer = clustered.cluster_size_for_means(**ask, power=limit - 0.001)
+    assert answer.details["cluster_size"] > 1000
+    with pytest.raises(InputError, match=rf"clusters: are too few .*with 16 it stays below {limit:.4f}.*more clusters"):
+        clustered.cluster_size_for_means(**ask, power=limit + 0.001)
+
+
 def test_partial_nesting_without_correlation_is_the_plain_z_test():
     plain = means.two_sample_z(difference=0.5, n_total=120, ratio=(1, 2)).power
     nested = partial_nesting.partially_nested(difference=0.5, icc=0.0, group_size=8, n_total=120, ratio=(1, 2))

@@ -360,6 +360,27 @@ def test_goals_of_several_hypotheses(t_test):
     halved = two_sample_t(difference=2.5, sd=5.0, power=0.8, alpha=0.025).value
     assert held.notes == ()
     assert abs(math.log(held.n_exact / halved)) < 4.9 * held.half_width / 1.96
+    # The formula beside it has the whole level, which is said first.
+    assert held.closed_form.n < 0.9 * held.n_exact
+    assert "within the multiplicity procedure" in held.closed_form.leaves_out[0]
+    assert primary.closed_form.leaves_out == ()
+
+
+def test_co_primary_hypotheses_are_found_together_or_not_at_all(t_test):
+    """No formula of one of them stands beside a size that all of them take."""
+    given = resolve(
+        scenario_of(
+            t_test,
+            estimands__second=SECOND,
+            multiplicity={"method": "co_primary", "hypotheses": ["primary", "second"]},
+        )
+    )
+    each, both = (required_size(given, power=0.8, precision=0.1, goal=goal) for goal in ("each", "all"))
+    assert (each.n_exact, each.n_low, each.n_high) == (both.n_exact, both.n_low, both.n_high)
+    assert each.hypothesis == "primary and second"
+    assert each.closed_form is None
+    assert any("together or not at all" in note for note in each.notes)
+    assert both.notes == ()
 
 
 @pytest.mark.parametrize(

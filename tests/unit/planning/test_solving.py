@@ -234,7 +234,7 @@ FAULTS = {
     ),
     "too few clusters": (
         partial(clustered.cluster_size_for_means, difference=0.2, icc=0.1, clusters=6, power=0.8),
-        "no n_total gives power 0.8",
+        "clusters: are too few for power 0.8: with 6 it stays below",
     ),
     "groups": (partial(factorial.one_way, f=0.2, groups=1, power=0.8), "groups: must be a whole number"),
     "contrast": (

@@ -90,7 +90,13 @@ def test_a_prior_is_cut_off_only_where_that_is_asked_for(write):
 def test_a_prior_without_support_on_the_range_names_both(write):
     told = fault(write, "dropout.missing_by.14", "{uniform: {low: 2, high: 3}}")
     assert told.message == (
-        "the prior (uniform(low 2, high 3), 2 to 3) and the range of the value (0 to 1) have nothing in common"
+        "the prior (uniform(low 2, high 3), 2 to 3) has nothing within the range of the value (0 to 1); choose one "
+        "that lies there"
+    )
+    told = fault(write, "dropout.missing_by.14", "{normal: {mean: 3, sd: 0.1}}")
+    assert told.message == (
+        "the prior (normal(mean 3, sd 0.1), any number) has next to nothing within the range of the value (0 to 1); "
+        "choose one that lies there"
     )
 
 
@@ -160,6 +166,7 @@ def test_impossible_correlations_are_refused(write):
     )
     told = fault(write, EFFECT, "{normal: {mean: -2, sd: 1}}", *lines)
     assert "cannot hold together" in told.message
+    assert "weaken one, or leave one out" in told.message
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def questions(designs: Sequence[Design], asked: str | None) -> list[Question]:
         if len({(question.words["outcome"], question.words["endpoint"]) for question in found}) == 1:
             return found
     each = "; ".join(f"{design.name} has {_all_words(design.variant)}" for design in designs)
-    ways = "Give a question on one outcome the same name in all"
+    ways = "Give a question on the same endpoint of one outcome the same name in all"
     if common:
         ways += f", or compare the power of different questions with --estimand {common[0]}"
     raise InputError([Fault("estimands", f"the designs share no estimand: {each}. {ways}")])
@@ -127,5 +127,6 @@ def _all_words(variant: Variant) -> str:
     words = []
     for estimand in variant.estimands:
         parts = _parts(variant, estimand)
-        words.append(f"{estimand.name} ({parts['outcome']}, {parts['day']}, {parts['contrast']})")
+        asked = ", ".join(parts[part] for part in ("outcome", "endpoint", "day", "contrast"))
+        words.append(f"{estimand.name} ({asked})")
     return listed(words)

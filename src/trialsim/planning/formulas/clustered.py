@@ -131,7 +131,9 @@ def cluster_size_for_means(
 
     Parameters
     ----------
-    difference, sd, icc, clusters, power, alpha, sides : as in `cluster_randomised_means`
+    difference, sd, icc, clusters, alpha, sides : as in `cluster_randomised_means`
+    power : float
+        Between 0 and 1.
 
     Returns
     -------
@@ -152,6 +154,14 @@ def cluster_size_for_means(
     if clusters < 4.0:
         refuse("clusters", f"must be at least 4, not {clusters:g}")
     at = level(alpha, sides)
+    if difference != 0.0 and icc > 0.0:
+        limit = t_power(abs(difference) / (sd * math.sqrt(4.0 * icc / clusters)), clusters - 2.0, at)
+        if power >= limit:
+            refuse(
+                "clusters",
+                f"are too few for power {power:g}: with {clusters:g} it stays below {limit:.4f}, however large they "
+                f"are, since an icc of {icc:g} makes their participants alike; give more clusters",
+            )
 
     def power_at(effect: float, n: tuple[float, ...]) -> float:
         size = sum(n) / clusters

@@ -69,7 +69,11 @@ def _check_range(bench: Bench, made: Belief, allowed: Range) -> None:
         return
     shown = f"{made.prior.name or made.prior.formula}, {Range(*made.prior.support, whole=False)}"
     if outside >= 1.0 - NEGLIGIBLE:
-        message = f"the prior ({shown}) and the range of the value ({allowed}) have nothing in common"
+        low, high = made.prior.support
+        share = "nothing" if low > allowed.high or high < allowed.low else "next to nothing"
+        message = (
+            f"the prior ({shown}) has {share} within the range of the value ({allowed}); choose one that lies there"
+        )
     else:
         message = (
             f"{_percent(outside)} of the prior ({shown}) lies outside the range of the value ({allowed}); choose one "
@@ -117,7 +121,10 @@ def check_prior_correlations(bench: Bench) -> None:
     try:
         rank_factor(paths, {one.pair: one.rank for one in given})
     except RankCorrelationError as error:
-        message = f"these rank correlations cannot hold together (smallest eigenvalue {number(error.smallest)})"
+        message = (
+            f"these rank correlations cannot hold together (smallest eigenvalue {number(error.smallest)}): what goes "
+            "with two others sets bounds to how these two go together; weaken one, or leave one out"
+        )
         bench.report(("prior_correlations",), message, key=True)
 
 
