@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 import trialsim as ts
-from trialsim.kernels.jackknife import delete_a_group, t_interval
+from trialsim.kernels.jackknife import delete_a_group, least_error_of_share, t_interval
 from trialsim.kernels.latin_hypercube import latin_hypercube
 from trialsim.planning.pilot import pilot_values
 
@@ -205,3 +205,26 @@ def test_errors_of_latin_hypercubes_are_honest():
     assert np.all(np.abs(held - 380) < 21), held
     # Independent points would have an error of SD / sqrt(200).
     assert np.mean(errors, axis=0)[0] < 0.3 * values.std() / np.sqrt(200)
+
+
+@pytest.mark.parametrize("chance", [0.9088, 0.75, 0.999])
+def test_errors_of_shares_of_even_draws_are_honest(chance):
+    # Where the border lies within the reach of one draw, all hypercubes may well count the same.
+    held, groups = 0, np.repeat(range(20), 10)
+    for seed in range(400):
+        rng = np.random.default_rng([11, seed])
+        below = np.concatenate([latin_hypercube([rng], 10)[:, 0] for _ in range(20)]) < chance
+        found, error = delete_a_group(lambda keep, counts=below: counts[keep].mean(), groups)
+        end = t_interval(float(found), max(float(error), least_error_of_share(200, 20)), 20)
+        held += end.low <= chance <= end.high
+    # At least 380 are expected; 4.9 standard errors of a binomial are 21.
+    assert held > 380 - 21, held
+
+
+def test_a_chance_that_all_draws_agree_on_is_not_certain(tmp_path):
+    path = scenario(tmp_path, prior_sd=0.25)  # a benefit has a chance of 97.7 %
+    found = ts.assurance(path, draws=40, relevant=0.125, workers=1)
+    for name, chance in (("benefit", 0.97725), ("relevant", 0.93319)):
+        one = found.cells[0].measures[name]
+        assert one.mcse > 1e-3
+        assert one.low <= chance <= one.high

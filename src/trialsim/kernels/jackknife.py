@@ -3,6 +3,8 @@
 References
 ----------
 Efron B, Stein C (1981). The jackknife estimate of variance. Annals of Statistics 9:586-596.
+Agresti A, Coull BA (1998). Approximate is better than "exact" for interval estimation of binomial proportions. The
+American Statistician 52:119-126.
 Kott PS (2001). The delete-a-group jackknife. Journal of Official Statistics 17:521-526.
 """
 
@@ -55,6 +57,26 @@ def delete_a_group(statistic: Callable[[NDArray[np.bool_]], Array], groups: Inde
         return whole, np.full_like(whole, math.nan)
     spread = np.sum((parts - parts.mean(axis=0)) ** 2, axis=0)
     return whole, np.sqrt((n_groups - 1) / n_groups * spread)
+
+
+def least_error_of_share(n_draws: int, n_groups: int) -> float:
+    r"""Return the error of a share of draws where every group has the same, so that differences tell none.
+
+    Parameters
+    ----------
+    n_draws, n_groups : int
+        The former a multiple of the latter.
+
+    Notes
+    -----
+    In groups that are spread evenly, as Latin hypercubes are, at most about one draw of each is near the border of what
+    is counted: m draws a group are known to one of m. That it fell on the same side in all G groups is "none of G", for
+    which Agresti and Coull have the share :math:`\tilde p = 2 / (G + 4)`, so that
+
+    .. math:: \mathrm{MCSE} = \frac{1}{m} \sqrt{\tilde p\,(1 - \tilde p) / G}.
+    """
+    share = 2.0 / (n_groups + 4.0)
+    return math.sqrt(share * (1.0 - share) / n_groups) * n_groups / n_draws
 
 
 def t_interval(value: float, error: float, n_groups: int, *, level: float = 0.95) -> Interval:

@@ -294,7 +294,8 @@ def _of_the_priors(of: SizeTrials, asking: Asking) -> dict[str, Told]:
     known = of.only(np.isfinite(of.effect))
     if not len(known.effect):
         return {}
-    return told(lambda keep: of_priors(known, asking, keep), known.groups, shares=CHANCES)
+    counted = CHANCES if np.ptp(known.effect) > 0.0 else ()  # with the same effect in all draws they are known
+    return told(lambda keep: of_priors(known, asking, keep), known.groups, shares=CHANCES, counted=counted)
 
 
 def _trials_of_size(s: int, found: Sequence[Drawn], sign: int, groups: NDArray[np.intp]) -> SizeTrials:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from trialsim.engine.successes import Goal
 from trialsim.kernels.ensembles import noise_of_shares, without_noise
-from trialsim.kernels.jackknife import delete_a_group, t_interval
+from trialsim.kernels.jackknife import delete_a_group, least_error_of_share, t_interval
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -107,7 +107,11 @@ class SizeTrials(NamedTuple):
 
 
 def told(
-    statistic: Callable[[Flags], Mapping[str, float]], groups: Index, *, shares: tuple[str, ...] = ()
+    statistic: Callable[[Flags], Mapping[str, float]],
+    groups: Index,
+    *,
+    shares: tuple[str, ...] = (),
+    counted: tuple[str, ...] = (),
 ) -> dict[str, Told]:
     """Return numbers with their errors, by name; what never occurs is left out.
 
@@ -118,6 +122,8 @@ def told(
     groups : ndarray of int, shape (M,)
     shares : tuple of str
         Numbers whose intervals are kept between 0 and 1.
+    counted : tuple of str
+        Shares of draws: evenly spread draws may show no difference between groups, which is not certainty.
     """
     names = list(statistic(np.ones(len(groups), dtype=bool)))
     values, errors = delete_a_group(lambda keep: np.array(list(statistic(keep).values())), groups)
@@ -125,6 +131,8 @@ def told(
     found = {}
     for name, value, error in zip(names, values.tolist(), errors.tolist(), strict=True):
         if np.isfinite(value):
+            if name in counted:
+                error = max(error, least_error_of_share(len(groups), n_groups))
             low, high = t_interval(value, error, n_groups)
             ends = (max(low, 0.0), min(high, 1.0)) if name in shares else (low, high)
             found[name] = Told(value, error, *ends)
@@ -184,7 +192,7 @@ def of_trials(of: SizeTrials, asking: Asking) -> dict[str, Told]:
     """Return everything that is said of the trials of one size, by name; nothing where no trial gave an estimate."""
     if not len(of.power):
         return {}
-    found = told(lambda keep: _measures(of, asking, keep), of.groups, shares=SHARES)
+    found = told(lambda keep: _measures(of, asking, keep), of.groups, shares=SHARES, counted=("power_above",))
     clean = without_noise(of.power, noise_of_shares(of.success))
     of_power = _quantiles(
         clean, lambda points: (clean[:, None] <= points).astype(np.float64), POWER_QUANTILES, of.groups

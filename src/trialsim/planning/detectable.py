@@ -107,10 +107,11 @@ def detectable_effect(
         If there is no number other than 0 at the path, or another number is out of range.
     """
     values = _Values(scenario, path, n, goal)
-    aim = aim_of(values.asked(1.0), power, precision, most_trials)
+    asked = values.asked(1.0)
+    aim = aim_of(asked, power, precision, most_trials)
     sampler = Sampler(values.parts, values.seed, workers)
     axis = Axis(1.0, SMALLEST_FACTOR, values.most())
-    columns = 1 if goal == "all" else len(values.asked(1.0).members)
+    columns = 1 if asked.together else len(asked.members)
     found = search(sampler, axis, aim, 1.0, hypotheses=columns, progress=progress)
     reason = why(found, aim, axis.most, lambda factor: f"{path} = {values.value(factor):g} and {n:,} patients")
     return _answer(scenario, values, found, reason, power, precision)
@@ -193,7 +194,7 @@ def _answer(
         reached=reached,
         reason=reason,
         title=scenario.title,
-        goal=values.goal,
+        goal="all" if values.asked(1.0).together else values.goal,
         hypothesis=called(values.asked(1.0), found.hypothesis),
         power=power,
         precision=precision,

@@ -322,7 +322,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         reached=total is not None,
         reason=reason,
         title=resolved.title,
-        goal=goal,
+        goal="all" if asked.together else goal,
         hypothesis=called(asked, found.hypothesis),
         power=aim.power,
         precision=aim.precision,

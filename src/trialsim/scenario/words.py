@@ -51,8 +51,8 @@ def did_you_mean(word: str, candidates: Iterable[str]) -> str:
 def listed(names: Iterable[object], *, last: str = "and") -> str:
     """Return names as `a, b and c`, cut short when there are many."""
     words = [str(name) for name in names]
-    if len(words) > 12:
-        return f"{', '.join(words[:11])} {last} {len(words) - 11} more"
+    if len(words) > 24:
+        return f"{', '.join(words[:23])} {last} {len(words) - 23} more"
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {last} {words[-1]}"

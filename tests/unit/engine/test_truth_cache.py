@@ -294,7 +294,9 @@ def test_content_is_told_apart_by_kind_and_by_place():
     assert content_key(np.array([[1.0, 2.0], [3.0, 4.0]]).T) == content_key(np.array([[1.0, 3.0], [2.0, 4.0]]))
 
 
-@pytest.mark.parametrize("content", [object(), {1, 2}, np.array([None]), (1, object())], ids=str)
+@pytest.mark.parametrize(
+    "content", [object(), {1, 2}, np.array([None]), (1, object())], ids=["object", "set", "objects", "inside"]
+)
 def test_content_that_cannot_be_told_apart_is_refused(content):
     with pytest.raises(TypeError, match="no place in the content"):
         content_key(content)

@@ -368,19 +368,17 @@ def test_goals_of_several_hypotheses(t_test):
 
 def test_co_primary_hypotheses_are_found_together_or_not_at_all(t_test):
     """No formula of one of them stands beside a size that all of them take."""
-    given = resolve(
-        scenario_of(
-            t_test,
-            estimands__second=SECOND,
-            multiplicity={"method": "co_primary", "hypotheses": ["primary", "second"]},
-        )
+    given = scenario_of(
+        t_test, estimands__second=SECOND, multiplicity={"method": "co_primary", "hypotheses": ["primary", "second"]}
     )
-    each, both = (required_size(given, power=0.8, precision=0.1, goal=goal) for goal in ("each", "all"))
+    each, both = (required_size(resolve(given), power=0.8, precision=0.1, goal=goal) for goal in ("each", "all"))
     assert (each.n_exact, each.n_low, each.n_high) == (both.n_exact, both.n_low, both.n_high)
-    assert each.hypothesis == "primary and second"
+    assert (each.goal, each.hypothesis) == ("all", "primary and second")
     assert each.closed_form is None
     assert any("together or not at all" in note for note in each.notes)
     assert both.notes == ()
+    own, whole = (detectable_effect(given, PATH, n=120, power=0.8, precision=0.1, goal=g) for g in ("each", "all"))
+    assert (own.goal, own.hypothesis, own.value) == ("all", "primary and second", whole.value)
 
 
 @pytest.mark.parametrize(
