@@ -157,7 +157,7 @@ def test_a_cell_without_an_estimate_has_one_dash_for_each_number(summary_maker: 
     gone = dict(zip(table.header, table.rows[0], strict=True))
     assert [
         value for name, value in gone.items() if name not in ("Patients randomised", "True difference, points")
-    ] == (["–"] * 9)
+    ] == (["–"] * 11)
 
 
 def test_a_run_without_any_effect_speaks_of_the_type_i_error(summary_maker: SummaryMaker) -> None:

@@ -18,6 +18,9 @@ COLUMNS = (
     "power_at_random", "tipping", "tipping_low", "tipping_high", "flip", "flip_low", "flip_high",
 )  # fmt: skip
 
+_ROOM = 1.2
+"""Height of the axis of power: above 100 %, where no line goes, stands the key."""
+
 
 def design_tipping_data(answer: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Return what the figure draws: one row for each delta.
@@ -67,8 +70,10 @@ def draw_design_tipping(frame: pd.DataFrame) -> Figure:
         lower.axhline(0.0, color=style.MUTED, linewidth=0.9)
         inside = not pd.isna(first["flip"]) and float(first["flip"]) <= float(frame["delta"].max())
         if inside:
-            for axes in (upper, lower):
-                axes.axvline(float(first["flip"]), color=style.OKABE_ITO[2], linewidth=1.1, linestyle=style.DASHES[1])
+            for axes, end in ((upper, 1.0 / _ROOM), (lower, 1.0)):
+                axes.axvline(
+                    float(first["flip"]), ymax=end, color=style.OKABE_ITO[2], linewidth=1.1, linestyle=style.DASHES[1]
+                )
             lower.annotate(
                 f"nothing is left at {_three(first['flip'])}", xy=(float(first["flip"]), 0.0),
                 xytext=(5, -12), textcoords="offset points", fontsize=8, color=style.OKABE_ITO[2],
@@ -112,13 +117,13 @@ def _draw_power(axes: Axes, frame: pd.DataFrame, first: pd.Series) -> None:
     if not pd.isna(first["tipping"]):
         low = 0.0 if pd.isna(first["tipping_low"]) else float(first["tipping_low"])
         high = float(frame["delta"].max()) if pd.isna(first["tipping_high"]) else float(first["tipping_high"])
-        axes.axvspan(low, high, color=blue, alpha=0.12, linewidth=0)
-        axes.axvline(float(first["tipping"]), color=blue, linewidth=1.1)
+        axes.axvspan(low, high, ymax=1.0 / _ROOM, color=blue, alpha=0.12, linewidth=0)
+        axes.axvline(float(first["tipping"]), ymax=1.0 / _ROOM, color=blue, linewidth=1.1)
         axes.annotate(
             f"tips at {_three(first['tipping'])}", xy=(float(first["tipping"]), 0.03), xytext=(5, 0),
             textcoords="offset points", fontsize=8, color=blue,
         )  # fmt: skip
-    style.percent_axis(axes, low=0.0, high=1.2)  # room above 100 % for the key, which no line reaches
+    style.percent_axis(axes, low=0.0, high=_ROOM)
     axes.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
     axes.set_ylabel("Power, %")
     axes.legend(loc="upper right", fontsize=8, ncols=2)
