@@ -41,7 +41,7 @@ def test_a_run_has_no_power_and_bounds_that_say_nothing(command, folder):
 def test_no_number_of_patients_and_no_effect_is_enough(command):
     done = command("size", FILE, *LOST, *PLAIN, "-q")
     told = " ".join(done.stdout.split())
-    assert "The power of 90 % cannot be reached: up to 20,000 patients no trial could be analysed." in told
+    assert "The power of 90 % cannot be reached: all have left by the visit of primary" in told
     told = " ".join(command("size", FILE, *LOST, *PLAIN, "--effect", EFFECT, "--n", "80", "-q").stdout.split())
     assert "cannot be reached" in told
     assert "no trial could be analysed" in told

@@ -14,6 +14,7 @@ from trialsim.engine.successes import Asked, Successes, Unit, run
 from trialsim.engine.truth import Truth, is_null
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
+from trialsim.patients.dropout import missing_by_visit
 from trialsim.planning.curve import Count, Tried
 from trialsim.planning.search import FIRST_BLOCKS, Z95, Aim, Found, Task
 from trialsim.scenario.methods import power_sign
@@ -108,6 +109,20 @@ def nothing_to_find(asked: Asked) -> str:
             return f"the true effect of {estimand.name} ({value:g} points) {told}, so there is nothing to find"
         if power_sign(estimand, measure, value) * value < 0.0:
             return f"the true effect of {estimand.name} ({value:+g} points) is a harm, and no power counts against it"
+    return ""
+
+
+def nobody_seen(asked: Asked) -> str:
+    """Return why no trial can be analysed, however large: all have left by then; empty where some are there."""
+    variant = asked.variant
+    if variant.dropout is None:
+        return ""
+    gone = missing_by_visit(variant.dropout, variant.visits_days)
+    for member in asked.members:
+        estimand = variant.estimands[member.estimand]
+        scores_alone = estimand.endpoint.kind == "score" and estimand.endpoint.dropout == "hypothetical"
+        if scores_alone and gone[estimand.visit] >= 1.0:
+            return f"all have left by the visit of {estimand.name}, so no trial can be analysed"
     return ""
 
 

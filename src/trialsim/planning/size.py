@@ -23,6 +23,7 @@ from trialsim.planning.sampling import (
     called,
     curve_rows,
     highest,
+    nobody_seen,
     nothing_to_find,
     rounded_up,
     why,
@@ -226,7 +227,7 @@ def search_size(
     aim = aim_of(asked, power, precision, most_trials)
     axis = _axis(variant)
     sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
-    impossible = nothing_to_find(asked)
+    impossible = nothing_to_find(asked) or nobody_seen(asked)
     if impossible:
         found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
         reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{highest(found, in_patients)}"
