@@ -1,8 +1,11 @@
-"""The size that the closed form of a hypothesis asks for, beside the one that was found by simulation."""
+"""The size, or the value, that the closed form of a hypothesis asks for, beside the one found by simulation."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from scipy.optimize import brentq
 
 from trialsim.analysis.contract import Observed
 from trialsim.engine.hypotheses import Hypothesis
@@ -10,6 +13,10 @@ from trialsim.engine.truth import true_values
 from trialsim.planning.curve import Curve
 from trialsim.planning.twins import COUNTED, Twin, counted_trials, twin
 from trialsim.scenario.resolved import Variant
+
+ALONE = "It tests this hypothesis alone at its own level; here it is tested within the multiplicity procedure."
+
+_STEP = 1.25
 
 BOUND = 4.9
 """Standard errors of the size that chance explains: one false alarm in a million."""
@@ -61,7 +68,7 @@ def closed_form(
     curve : Curve or None
         Simulated power around the answer.
     """
-    at = _Formula(variant, key, member)
+    at = Formula(variant, key, member)
     largest = at(most)
     if largest is None or largest.power < power:
         return None
@@ -74,7 +81,74 @@ def closed_form(
     return ClosedForm(high, step * -(-high // step), there.formula, there.leaves_out, _differs(high, there, curve))
 
 
-class _Formula:
+@dataclass(frozen=True, slots=True)
+class ClosedValue:
+    """A value of a scenario by formula.
+
+    Parameters
+    ----------
+    value : float
+        In the unit of its path.
+    formula, leaves_out, differs
+        As of `ClosedForm`.
+    """
+
+    value: float
+    formula: str
+    leaves_out: tuple[str, ...]
+    differs: bool
+
+
+def closed_factor(
+    at: Callable[[float], Twin | None], power: float, *, least: float, most: float, curve: Curve
+) -> float | None:
+    """Return the factor on a value with which a formula has a power; None where it has none, or not that power.
+
+    Parameters
+    ----------
+    at : callable
+        Closed form by factor; its power rises with it.
+    power : float
+    least, most : float
+        Factors between which is looked.
+    curve : Curve
+        Simulated power around the answer, where the search begins.
+    """
+
+    def short(factor: float) -> float | None:
+        found = at(factor)
+        return None if found is None else power - found.power
+
+    low = high = min(max(curve.place, least), most)
+    while low > least and (lacking := short(low)) is not None and lacking <= 0.0:
+        low = max(low / _STEP, least)
+    while high < most and (lacking := short(high)) is not None and lacking > 0.0:
+        high = min(high * _STEP, most)
+    ends = short(low), short(high)
+    if ends[0] is None or ends[1] is None or ends[0] < 0.0 or ends[1] > 0.0:
+        return None
+    return float(brentq(short, low, high, rtol=1e-6))
+
+
+def closed_value(value: float, factor: float, there: Twin, curve: Curve) -> ClosedValue:
+    """Return a value by formula, and whether the simulated one is further from it than their errors allow.
+
+    Parameters
+    ----------
+    value : float
+        In the unit of its path.
+    factor : float
+        Of `closed_factor`.
+    there : Twin
+        The closed form with it.
+    curve : Curve
+        Simulated power by factor.
+    """
+    allowed = BOUND * curve.place * curve.relative_se + there.allowance / curve.power_slope()
+    return ClosedValue(value, there.formula, there.leaves_out, bool(abs(factor - curve.place) > allowed))
+
+
+class Formula:
     """The closed form of a hypothesis at any size; what it counts and the true value are found once."""
 
     def __init__(self, variant: Variant, key: str, member: Hypothesis) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +11,11 @@ from trialsim.engine.block import patient_source
 from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
 from trialsim.planning.clinical import ClinicalEffect, clinical_effect
+from trialsim.planning.closed_form import ALONE, ClosedValue, Formula, closed_factor, closed_value
+from trialsim.planning.curve import Curve
 from trialsim.planning.sampling import MOST_TRIALS, Sampler, aim_of, called, curve_rows, why
 from trialsim.planning.search import Axis, Found, Progress, search
+from trialsim.planning.twins import Twin
 from trialsim.scenario import Resolved, Scenario, resolve
 from trialsim.scenario.at_value import at_value
 from trialsim.scenario.document import describe
@@ -44,6 +47,9 @@ class DetectableEffect:
         Of the interval, relative.
     best_value, best_power : float or None
         The highest power seen, and where.
+    closed_form : ClosedValue or None
+        Value by formula of the hypothesis that needs most; None where none applies, or where all are to be found in the
+        same trial.
     clinical : ClinicalEffect or None
         The true effect at `value` in the words of the clinic.
     curve : list of dict
@@ -65,6 +71,7 @@ class DetectableEffect:
     half_width: float | None
     best_value: float | None
     best_power: float | None
+    closed_form: ClosedValue | None
     clinical: ClinicalEffect | None
     trials: int
     blocks: int
@@ -206,11 +213,31 @@ def _answer(
         half_width=None if curve is None else found.half_width,
         best_value=None if best is None else values.value(best.place),
         best_power=None if best is None else best.found / best.usable,
+        closed_form=None if curve is None else _by_formula(values, found.hypothesis, power, curve),
         clinical=None if curve is None else _clinical(values.asked(curve.place), found.hypothesis),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, values.value),
     )
+
+
+def _by_formula(values: _Values, hypothesis: int, power: float, curve: Curve) -> ClosedValue | None:
+    """Return the value by formula of the hypothesis that needs most."""
+    first = values.asked(1.0)
+    if first.together and len(first.members) > 1:
+        return None
+
+    def at(factor: float) -> Twin | None:
+        asked = values.asked(factor)
+        return Formula(asked.variant, asked.key, asked.members[hypothesis])(values.n)
+
+    factor = closed_factor(at, power, least=SMALLEST_FACTOR, most=values.most(), curve=curve)
+    there = None if factor is None else at(factor)
+    if factor is None or there is None:
+        return None
+    if first.variant.multiplicity is not None:
+        there = replace(there, leaves_out=(ALONE, *there.leaves_out))
+    return closed_value(values.value(factor), factor, there, curve)
 
 
 def _clinical(asked: Asked, hypothesis: int) -> ClinicalEffect | None:

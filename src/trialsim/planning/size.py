@@ -13,7 +13,7 @@ from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.planning.clinical import ClinicalEffect, clinical_effect
-from trialsim.planning.closed_form import ClosedForm, closed_form
+from trialsim.planning.closed_form import ALONE, ClosedForm, closed_form
 from trialsim.planning.curve import Trials
 from trialsim.planning.first_guess import first_guess
 from trialsim.planning.sampling import (
@@ -42,8 +42,6 @@ BLOCKS_AT_MOST = 8
 
 FEWEST = 4
 """Patients in each arm and stratum, on average, of the smallest trial that is tried."""
-
-ALONE = "It tests this hypothesis alone at its own level; here it is tested within the multiplicity procedure."
 
 
 @dataclass(frozen=True, slots=True)

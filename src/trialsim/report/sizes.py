@@ -139,11 +139,12 @@ def _screening_words(answer: Mapping[str, Any]) -> str:
 
 
 def _formula_lines(answer: Mapping[str, Any]) -> list[str]:
-    """Return the size by formula, whether the two differ, and why they may."""
+    """Return the size or the value by formula, whether the two differ, and why they may."""
     found = answer["closed_form"]
     if found is None:
         return []
-    told = f"By formula: {found['n_total']:,} ({found['formula']})."
+    value = f"{found['n_total']:,}" if answer["kind"] == "required_size" else f"{found['value']:.4g}"
+    told = f"By formula: {value} ({found['formula']})."
     if found["differs"]:
         told += " The two differ by more than their errors allow."
     if found["leaves_out"]:
@@ -159,7 +160,8 @@ def _effect_lines(answer: Mapping[str, Any]) -> list[str]:
     low, high = sorted((answer["low"], answer["high"]))
     return [
         f"{answer['path']} = {answer['value']:.4g} (95 % interval {low:.4g} to {high:.4g}, ± "
-        f"{100 * answer['half_width']:.2g} %) with {answer['n_total']:,} patients randomised: {_goal_words(answer)}."
+        f"{100 * answer['half_width']:.2g} %) with {answer['n_total']:,} patients randomised: {_goal_words(answer)}.",
+        *_formula_lines(answer),
     ]
 
 

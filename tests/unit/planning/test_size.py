@@ -379,6 +379,7 @@ def test_co_primary_hypotheses_are_found_together_or_not_at_all(t_test):
     assert both.notes == ()
     own, whole = (detectable_effect(given, PATH, n=120, power=0.8, precision=0.1, goal=g) for g in ("each", "all"))
     assert (own.goal, own.hypothesis, own.value) == ("all", "primary and second", whole.value)
+    assert own.closed_form is None
 
 
 @pytest.mark.parametrize(
@@ -404,6 +405,8 @@ def test_detectable_effect_is_that_of_the_closed_form(t_test):
     assert answer.value < 0
     assert abs(math.log(-answer.value / exact)) < 4.9 * answer.half_width / 1.96
     assert abs(answer.low) < abs(answer.value) < abs(answer.high)
+    assert answer.closed_form.value == pytest.approx(-exact, rel=1e-5)
+    assert not answer.closed_form.differs
 
 
 def test_an_effect_beyond_what_the_scenario_allows(t_test):
