@@ -15,6 +15,7 @@ class Goal(StrEnum):
     """What is to succeed."""
 
     primary = "primary"
+    alone = "alone"
     all = "all"
 
 
@@ -43,7 +44,8 @@ def assurance(
         float, typer.Option("--go", metavar="P", help="Assurance from which the trial would be run; with --pilot.")
     ] = 0.5,
     goal: Annotated[
-        Goal, typer.Option("--goal", help="Success: the primary hypothesis, or all in the same trial.")
+        Goal,
+        typer.Option("--goal", help="Success: primary hypothesis, within its procedure or alone; or all."),
     ] = Goal.primary,
     cells: Annotated[
         bool, typer.Option("--cells", help="Every combination of varied values, not the scenario's own.")

@@ -33,7 +33,7 @@ class DetectableEffect:
     Parameters
     ----------
     reached : bool
-    reason, title, goal, hypothesis, power, precision, trials, blocks
+    reason, title, goal, hypothesis, procedure, power, precision, trials, blocks
         As of `planning.size.RequiredSize`.
     path : str
     n_total : int
@@ -55,6 +55,7 @@ class DetectableEffect:
     title: str
     goal: Goal
     hypothesis: str
+    procedure: str
     power: float
     precision: float
     path: str
@@ -110,7 +111,7 @@ def detectable_effect(
     aim = aim_of(values.asked(1.0), power, precision, most_trials)
     sampler = Sampler(values.parts, values.seed, workers)
     axis = Axis(1.0, SMALLEST_FACTOR, values.most())
-    columns = 1 if goal == "all" else len(values.asked(1.0).members)
+    columns = 1 if values.asked(1.0).together else len(values.asked(1.0).members)
     found = search(sampler, axis, aim, 1.0, hypotheses=columns, progress=progress)
     reason = why(found, aim, axis.most, lambda factor: f"{path} = {values.value(factor):g} and {n:,} patients")
     return _answer(scenario, values, found, reason, power, precision)
@@ -195,6 +196,7 @@ def _answer(
         title=scenario.title,
         goal=values.goal,
         hypothesis=called(values.asked(1.0), found.hypothesis),
+        procedure=values.asked(1.0).procedure,
         power=power,
         precision=precision,
         path=values.path,

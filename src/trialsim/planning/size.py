@@ -64,6 +64,8 @@ class RequiredSize:
         Why there is none, or why it is less precise than asked for; empty where all is well.
     title, goal, hypothesis : str
         Of the scenario; what was wanted; the hypothesis that needs most.
+    procedure : str
+        That it is tested within; empty where it is tested alone.
     power, precision : float
         As asked for.
     n_total, n_low, n_high : int or None
@@ -104,6 +106,7 @@ class RequiredSize:
     title: str
     goal: Goal
     hypothesis: str
+    procedure: str
     power: float
     precision: float
     n_total: int | None
@@ -320,6 +323,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         title=resolved.title,
         goal=goal,
         hypothesis=called(asked, found.hypothesis),
+        procedure=asked.procedure,
         power=aim.power,
         precision=aim.precision,
         n_total=total,
@@ -349,6 +353,6 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
 def _notes(asked: Asked, goal: Goal) -> tuple[str, ...]:
     """Return how hypotheses were tested where that may be taken otherwise."""
     plan = asked.variant.multiplicity
-    if goal == "primary" or plan is not None:
+    if goal in ("primary", "alone") or plan is not None:
         return ()
     return ("The scenario has no multiplicity: every hypothesis is tested at its own level.",)

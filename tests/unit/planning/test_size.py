@@ -19,6 +19,7 @@ from trialsim.planning.formulas.means import two_sample_t
 from trialsim.planning.screening import screening_of
 from trialsim.planning.search import Aim, Axis, search
 from trialsim.planning.size import required_size
+from trialsim.report.sizes import size_text
 from trialsim.scenario import load, resolve
 
 SIZES = Axis(0.5, 4.0, 100_000.0, 2.0)
@@ -360,6 +361,20 @@ def test_goals_of_several_hypotheses(t_test):
     halved = two_sample_t(difference=2.5, sd=5.0, power=0.8, alpha=0.025).value
     assert held.notes == ()
     assert abs(math.log(held.n_exact / halved)) < 4.9 * held.half_width / 1.96
+
+
+def test_the_primary_hypothesis_takes_more_within_its_procedure_than_alone(t_test):
+    """Bonferroni halves its level; alone it has the whole one; the answer says which of the two was asked."""
+    plan = {"method": "bonferroni", "hypotheses": ["primary", "second"]}
+    given = resolve(scenario_of(t_test, estimands__second=SECOND, multiplicity=plan))
+    for goal, alpha, said in (
+        ("primary", 0.025, "80 % power for primary, within the procedure (Bonferroni)."),
+        ("alone", 0.05, "80 % power for primary, tested alone at its own level."),
+    ):
+        found = required_size(given, power=0.8, precision=0.1, goal=goal)
+        exact = two_sample_t(difference=2.5, sd=5.0, power=0.8, alpha=alpha).value
+        assert abs(math.log(found.n_exact / exact)) < 4.9 * found.half_width / 1.96
+        assert said in " ".join(size_text(found.to_dict()).split())
 
 
 @pytest.mark.parametrize(
