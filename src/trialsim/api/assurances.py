@@ -154,7 +154,7 @@ def assurance(
     relevant: float | None = None,
     pilots: Sequence[int] = (),
     go: float = 0.5,
-    goal: Literal["primary", "all"] = "primary",
+    goal: Literal["primary", "alone", "all"] = "primary",
     cells: bool = False,
     leave_out: bool = False,
     workers: int | None = None,
@@ -177,8 +177,9 @@ def assurance(
         Patients randomised in pilots whose value is asked for.
     go : float
         Assurance from which the trial would be run; for the value of a pilot.
-    goal : {'primary', 'all'}
-        Success is the primary hypothesis at its own level, or all of them in the same trial.
+    goal : {'primary', 'alone', 'all'}
+        Success is the primary hypothesis, within the scenario's multiplicity or alone at its own level, or all of them
+        in the same trial.
     cells : bool
         Every combination of varied values instead of the scenario's own.
     leave_out : bool

@@ -160,11 +160,15 @@ class Run:
         return self.folder / "report.html"
 
     def power_table(self) -> PowerTable:
-        """Return power of the primary hypothesis by varied value and sample size."""
+        """Return power of the primary hypothesis by varied value and sample size.
+
+        Where it is tested together with others, this is its power within the procedure, of co-primary hypotheses that
+        all of them are found.
+        """
         from trialsim.report.design import labels_of
         from trialsim.report.table import power_table
 
-        return power_table(self.summary, labels=labels_of(self.manifest["scenario"]))
+        return power_table(self.summary, labels=labels_of(self.manifest["scenario"]), families=self.families)
 
     def plot_power(self) -> Figure:
         """Return power against sample size as a matplotlib figure."""

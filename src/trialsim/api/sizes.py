@@ -161,7 +161,7 @@ def required_sample_size(
     *,
     power: float = 0.9,
     precision: float = 0.02,
-    goal: Literal["primary", "each", "all"] = "primary",
+    goal: Literal["primary", "alone", "each", "all"] = "primary",
     workers: int | None = None,
     budget: int = BUDGET,
     most_patients: int | None = None,
@@ -178,9 +178,10 @@ def required_sample_size(
         From 0.1 to 0.99.
     precision : float
         Relative half-width of the 95 % interval of the number at which simulation stops, from 0.002 to 0.5.
-    goal : {'primary', 'each', 'all'}
-        The primary hypothesis alone at its own level; each hypothesis, within the scenario's multiplicity; or all of
-        them in the same trial.
+    goal : {'primary', 'alone', 'each', 'all'}
+        The primary hypothesis, within the scenario's multiplicity where that has it (of co-primary hypotheses, all in
+        the same trial), or alone at its own level; each hypothesis, within the multiplicity; or all of them in the
+        same trial.
     workers : int, optional
         Processes; as many as there are cores by default. The answer does not depend on it.
     budget : int
@@ -225,7 +226,7 @@ def required_sample_sizes(
     *,
     power: float = 0.9,
     precision: float = 0.02,
-    goal: Literal["primary", "each", "all"] = "primary",
+    goal: Literal["primary", "alone", "each", "all"] = "primary",
     workers: int | None = None,
     budget: int = BUDGET,
     most_patients: int | None = None,
@@ -290,7 +291,7 @@ def detectable_effect(
     n: int,
     power: float = 0.9,
     precision: float = 0.02,
-    goal: Literal["primary", "each", "all"] = "primary",
+    goal: Literal["primary", "alone", "each", "all"] = "primary",
     workers: int | None = None,
     budget: int = BUDGET,
     settings: Mapping[str, Any] | None = None,

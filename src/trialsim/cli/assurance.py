@@ -15,6 +15,7 @@ class Goal(StrEnum):
     """What is to succeed."""
 
     primary = "primary"
+    alone = "alone"
     all = "all"
 
 
@@ -49,7 +50,8 @@ def assurance(
         ),
     ] = None,
     goal: Annotated[
-        Goal, typer.Option("--goal", help="Success: the primary hypothesis, or all in the same trial.")
+        Goal,
+        typer.Option("--goal", help="Success: primary hypothesis, within its procedure or alone; or all."),
     ] = Goal.primary,
     cells: Annotated[
         bool, typer.Option("--cells", help="Every combination of varied values, not the scenario's own.")

@@ -18,6 +18,7 @@ class Goal(StrEnum):
     """What is to have the power."""
 
     primary = "primary"
+    alone = "alone"
     each = "each"
     all = "all"
 
@@ -31,7 +32,7 @@ def size(
     ] = 0.02,
     goal: Annotated[
         Goal,
-        typer.Option("--goal", help="The primary hypothesis, each one, or all in the same trial."),
+        typer.Option("--goal", help="The primary hypothesis, within its procedure or alone, each one, or all at once."),
     ] = Goal.primary,
     effect: Annotated[
         str | None,

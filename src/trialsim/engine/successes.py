@@ -18,10 +18,13 @@ from trialsim.engine.hypotheses import Hypothesis
 from trialsim.engine.truth import true_values
 from trialsim.kernels.multiplicity import is_rejected
 from trialsim.scenario.methods import power_sign
-from trialsim.scenario.resolved import Variant
+from trialsim.scenario.resolved import Multiplicity, Variant
 
 Flags = NDArray[np.bool_]
-Goal = Literal["primary", "each", "all"]
+FIRST = Hypothesis(0, 0)
+"""The first analysis of the first estimand: the primary hypothesis."""
+
+Goal = Literal["primary", "alone", "each", "all"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +49,11 @@ class Asked:
     members: tuple[Hypothesis, ...]
     signs: tuple[int, ...]
     together: bool
+
+    @property
+    def procedure(self) -> str:
+        """The multiplicity procedure that success is within; empty without one."""
+        return "" if self.variant.multiplicity is None else self.variant.multiplicity.method
 
 
 class Successes(NamedTuple):
@@ -91,17 +99,34 @@ def ask(variant: Variant, key: str, goal: Goal) -> Asked:
     variant : Variant
     key : str
         Hash of the scenario.
-    goal : {'primary', 'each', 'all'}
-        The first analysis of the first estimand alone, at its own level; or every member of the multiplicity procedure
+    goal : {'primary', 'alone', 'each', 'all'}
+        The first analysis of the first estimand: within the multiplicity procedure where that has it (of co-primary
+        hypotheses, all in the same trial), or alone, at its own level. Or every member of the multiplicity procedure
         within it (without a procedure the first analysis of every estimand, at its own level): each by itself, or all
         in the same trial. Co-primary hypotheses are found together or not at all, so that each is all of them.
     """
-    if goal == "primary":
+    if goal == "primary" and variant.multiplicity is not None and FIRST in family(variant.multiplicity):
+        return _primary_within(variant, key, variant.multiplicity)
+    if goal in ("primary", "alone"):
         first = variant.estimands[0]
         variant = replace(variant, estimands=(replace(first, analyses=first.analyses[:1]),), multiplicity=None)
     plan = variant.multiplicity
     members = family(plan) if plan is not None else [Hypothesis(e, 0) for e in range(len(variant.estimands))]
     together = goal == "all" or (plan is not None and plan.method == "co_primary")
+    return Asked(variant, key, tuple(members), _signs(variant, members), together)
+
+
+def _primary_within(variant: Variant, key: str, plan: Multiplicity) -> Asked:
+    """Return the primary hypothesis within its procedure; estimands outside the procedure are left out."""
+    kept = sorted({estimand for estimand, _ in plan.hypotheses})
+    moved = tuple((kept.index(estimand), analysis) for estimand, analysis in plan.hypotheses)
+    variant = replace(
+        variant,
+        estimands=tuple(variant.estimands[estimand] for estimand in kept),
+        multiplicity=replace(plan, hypotheses=moved),
+    )
+    together = plan.method == "co_primary"
+    members = [Hypothesis(*member) for member in moved] if together else [FIRST]
     return Asked(variant, key, tuple(members), _signs(variant, members), together)
 
 

@@ -196,7 +196,7 @@ def assurance(
         title=first.title,
         goal=asking.goal,
         hypothesis=called(asked, 0),
-        hypothesis_label=called(asked, 0) if asked.together else estimand.label,
+        hypothesis_label=_label(asked, estimand.label),
         measure=estimand.analyses[member.analysis].measure,
         benefit_sign=sign_of_benefit(asked),
         threshold=asking.threshold,
@@ -236,6 +236,13 @@ def _check(scenario: Scenario, asking: Asking) -> None:
         faults.append(Fault("pilot", "the same number of patients is given twice"))
     if faults:
         raise InputError(faults)
+
+
+def _label(asked: Asked, label: str) -> str:
+    """Return what is to succeed, in words, with the procedure that it is tested within."""
+    if asked.together:
+        return called(asked, 0)
+    return f"{label}, within {asked.procedure.replace('_', ' ')}" if asked.procedure else label
 
 
 def _asked(scenario: Scenario, asking: Asking) -> Asked:

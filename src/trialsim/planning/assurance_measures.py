@@ -40,8 +40,9 @@ class Asking:
     ----------
     draws : int
         Of the priors; rounded up to a multiple of the number of groups.
-    goal : {'primary', 'all'}
-        What is to succeed: the primary hypothesis alone, or all of them in the same trial.
+    goal : {'primary', 'alone', 'all'}
+        What is to succeed: the primary hypothesis, within its multiplicity procedure or alone, or all of them in the
+        same trial.
     threshold : float
         Power that makes a trial worth running.
     relevant : float or None

@@ -36,7 +36,7 @@ class DetectableEffect:
     Parameters
     ----------
     reached : bool
-    reason, title, goal, hypothesis, power, precision, trials, blocks
+    reason, title, goal, hypothesis, procedure, power, precision, trials, blocks
         As of `planning.size.RequiredSize`.
     path : str
     n_total : int
@@ -61,6 +61,7 @@ class DetectableEffect:
     title: str
     goal: Goal
     hypothesis: str
+    procedure: str
     power: float
     precision: float
     path: str
@@ -201,8 +202,9 @@ def _answer(
         reached=reached,
         reason=reason,
         title=scenario.title,
-        goal="all" if values.asked(1.0).together else values.goal,
+        goal=values.goal,
         hypothesis=called(values.asked(1.0), found.hypothesis),
+        procedure=values.asked(1.0).procedure,
         power=power,
         precision=precision,
         path=values.path,

@@ -50,7 +50,7 @@ class Setup:
         Without priors.
     sizes, pilots : tuple of int
         Numbers randomised in the trial, and in pilots of it.
-    goal : {'primary', 'each', 'all'}
+    goal : {'primary', 'alone', 'each', 'all'}
     priors : Mark
         Where the scenario's priors stand.
     """
@@ -270,12 +270,12 @@ def sign_of_benefit(asked: Asked) -> int:
 
 
 def _closed_form(asked: Asked, n: int, exact: bool) -> float:
-    """Return the power by the closed form; NaN where none holds for harms as well as for benefits."""
+    """Return the power by the closed form; NaN within a procedure, and where none holds for harms too."""
     member = asked.members[0]
     estimand = asked.variant.estimands[member.estimand]
     analysis = estimand.analyses[member.analysis]
     either_way = analysis.method in MEANS and estimand.hypothesis.margin is None and estimand.interaction is None
-    if not exact or len(asked.members) > 1 or not either_way:
+    if not exact or asked.procedure or len(asked.members) > 1 or not either_way:
         return np.nan
     if abs(estimand.true_value or 0.0) <= NULL_TOLERANCE:
         return 0.5 * analysis.alpha

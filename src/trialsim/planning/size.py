@@ -65,6 +65,8 @@ class RequiredSize:
         Why there is none, or why it is less precise than asked for; empty where all is well.
     title, goal, hypothesis : str
         Of the scenario; what was wanted; the hypothesis that needs most.
+    procedure : str
+        That it is tested within; empty where it is tested alone.
     power, precision : float
         As asked for.
     n_total, n_low, n_high : int or None
@@ -105,6 +107,7 @@ class RequiredSize:
     title: str
     goal: Goal
     hypothesis: str
+    procedure: str
     power: float
     precision: float
     n_total: int | None
@@ -321,8 +324,9 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         reached=total is not None,
         reason=reason,
         title=resolved.title,
-        goal="all" if asked.together else goal,
+        goal=goal,
         hypothesis=called(asked, found.hypothesis),
+        procedure=asked.procedure,
         power=aim.power,
         precision=aim.precision,
         n_total=total,
@@ -354,6 +358,6 @@ def _notes(asked: Asked, goal: Goal) -> tuple[str, ...]:
     plan = asked.variant.multiplicity
     if goal == "each" and plan is not None and plan.method == "co_primary":
         return ("Co-primary hypotheses are found together or not at all: each takes as many patients as all of them.",)
-    if goal == "primary" or plan is not None:
+    if goal in ("primary", "alone") or plan is not None:
         return ()
     return ("The scenario has no multiplicity: every hypothesis is tested at its own level.",)

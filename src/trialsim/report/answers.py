@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trialsim.report.claims import claim_words, is_margin, power_name
-from trialsim.report.table import PowerCell, PowerRow, PowerTable
+from trialsim.report.claims import CO_PRIMARY, claim_words, is_margin
+from trialsim.report.table import PowerCell, PowerRow, PowerTable, power_words
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
 TARGET = 0.8
@@ -62,7 +62,11 @@ def answers(
             text, cell = _null_words(cells) + _failure_words(known), None
         else:
             cell = smallest_enough(cells, target)
-            text = _power_words(cells, cell, target) + _failure_words(known)
+            text = (
+                _power_words(cells, cell, target)
+                + _alone_words(cell or max(cells, key=lambda one: one.n))
+                + _failure_words(known)
+            )
         found.append(Answer(", ".join(words), text, cell, own=is_own or not row.settings))
     return found
 
@@ -91,7 +95,7 @@ def range_words(row: PowerRow) -> str:
 
 def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: float) -> str:
     ordered = sorted(cells, key=lambda cell: cell.n)
-    name = power_name(cell.test for cell in cells)
+    name = power_words(cells)
     wanted = f"{percent(target)} {name[:1].lower()}{name[1:]}"
     if enough is None:
         largest = ordered[-1]
@@ -115,6 +119,14 @@ def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: f
     return text
 
 
+def _alone_words(cell: PowerCell) -> str:
+    """Return the power of the test alone, where that told is within a procedure."""
+    if cell.alone is None:
+        return ""
+    who = "The primary hypothesis" if cell.within == CO_PRIMARY else "The test"
+    return f" {who} alone, at its own level, has {interval_words(cell.alone)}."
+
+
 def _failure_words(cells: Sequence[PowerCell]) -> str:
     """Return which sizes nothing is known of, because no fit gave an estimate there."""
     sizes = sorted(cell.n for cell in cells if math.isnan(cell.share))
@@ -133,9 +145,15 @@ def _null_words(cells: Sequence[PowerCell]) -> str:
     shares = sorted(cell.share for cell in cells)
     low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
     span = f"{low} %" if low == high else f"{low} to {high} %"
-    margin, level = is_margin(first.test), percent(first.level)
+    together = first.claim == CO_PRIMARY
+    margin, level = together or is_margin(first.test), percent(first.level)
     text = f"No true difference: {span} of trials find one all the same (type I error, nominal {level})."
-    if margin:
+    if together:
+        text = (
+            f"Not all of the {first.members} co-primary hypotheses have something to find: {span} of trials find all "
+            f"of them all the same (type I error, to be at most {level})."
+        )
+    elif margin:
         text = (
             f"The true value reaches the margin: {span} of trials {claim_words(first.test)} all the same (type I "
             f"error, to be at most {level})."

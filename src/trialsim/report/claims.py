@@ -9,6 +9,9 @@ _POWER = {
     "non_inferiority": "Power to show non-inferiority",
     "equivalence": "Power to show equivalence",
 }
+CO_PRIMARY = "co_primary"
+"""The procedure with which a trial succeeds only where all hypotheses are found."""
+
 _CLAIMS = {
     "superiority": "find a difference",
     "non_inferiority": "claim non-inferiority",
@@ -53,8 +56,11 @@ def level_name(test: str) -> str:
 
 def null_note(tests: Iterable[str]) -> str:
     """Return the sentence about cells in which every claim is false."""
-    kinds = {is_margin(test) for test in tests}
+    asked = set(tests)
+    kinds = {is_margin(test) for test in asked - {CO_PRIMARY}}
     sides = []
+    if CO_PRIMARY in asked:
+        sides.append("not all co-primary hypotheses have something to find, the number is the type I error (all found)")
     if False in kinds:
         sides.append("the true difference is 0, the number is the type I error (rejection either way)")
     if True in kinds:
@@ -64,7 +70,13 @@ def null_note(tests: Iterable[str]) -> str:
 
 def everywhere_null_note(tests: Iterable[str]) -> str:
     """Return the sentence about a run in which every claim is false in every cell."""
-    kinds = {is_margin(test) for test in tests}
+    asked = set(tests)
+    kinds = {is_margin(test) for test in asked}
+    if asked == {CO_PRIMARY}:
+        return (
+            "Not all co-primary hypotheses have something to find anywhere: the numbers are trials that find all of "
+            "them all the same."
+        )
     if kinds == {True}:
         return "The true value reaches the margin everywhere: the numbers are trials that make the claim all the same."
     if kinds == {False}:

@@ -19,10 +19,10 @@ from trialsim.engine.failures import trial_command
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
-from trialsim.report.claims import is_margin
+from trialsim.report.claims import CO_PRIMARY, is_margin
 from trialsim.report.design import design_facts, dropout_models, labels_of, left_out
 from trialsim.report.estimands import estimand_words
-from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, procedure_words
+from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, members_of, procedure_words
 from trialsim.report.figures import (
     COMPARISON_WORDS,
     FIGURE_WORDS,
@@ -35,7 +35,7 @@ from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
 from trialsim.report.questions import question_words, variants_of
 from trialsim.report.sections import Section
-from trialsim.report.summary import Hypothesis, hypotheses, hypothesis_words, records_of, rows_of, varied_paths
+from trialsim.report.summary import hypotheses, hypothesis_words, records_of, varied_paths
 from trialsim.report.svg import inline_svg
 from trialsim.report.table import PowerTable, power_table
 from trialsim.report.words import estimand_label, fixed, joined, method_words, name_words, percent, value_words
@@ -92,7 +92,7 @@ def render_report(
     labels = labels_of(resolved)
     paths = varied_paths(summary)
     primary = hypotheses(summary)[0]
-    table = power_table(summary, hypothesis=primary, labels=labels)
+    table = power_table(summary, hypothesis=primary, labels=labels, families=families)
     own = _own_settings(provenance, paths)
     levels = sorted({cell.level for row in table.rows for cell in row.cells if cell})
     found = answers(table, own_settings=own)
@@ -105,7 +105,7 @@ def render_report(
         "answers": found,
         "target": percent(TARGET),
         "table": table,
-        "others": _other_tables(summary, primary, labels),
+        "others": _other_tables(summary, table, labels, families),
         "figures": [
             shown_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()
         ],
@@ -123,9 +123,9 @@ def render_report(
         "mcse_power": fixed(100 * mcse_proportion(TARGET, replicates), 2),
         "mcse_alpha": joined([fixed(100 * mcse_proportion(level, replicates), 2) for level in levels], word="or"),
         "alpha": joined([percent(level) for level in levels], word="or"),
-        "statement": sample_size_statement(resolved, summary, found, primary),
+        "statement": sample_size_statement(resolved, summary, found, primary, families=families),
         "manifest": list(flat(manifest)),
-        "together": _together(families, summary, primary, resolved, labels),
+        "together": _together(families, summary, table, resolved, labels),
         "matrix": matrix_tables(resolved, summary, labels=labels) if is_matrix_asked(resolved) else [],
         "sections": sections,
         "margins": any(is_margin(str(test)) for test in summary["test"]),
@@ -171,7 +171,7 @@ def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str])
 def _together(
     families: pd.DataFrame | None,
     summary: pd.DataFrame,
-    primary: Hypothesis,
+    table: PowerTable,
     resolved: Mapping[str, Any],
     labels: Mapping[str, str],
 ) -> dict[str, Any] | None:
@@ -183,8 +183,22 @@ def _together(
         "procedures": procedure_words(resolved, labels),
         "caption": f"{CAPTION} {NULL_CAPTION}" if any(table.null for table in tables) else CAPTION,
         "tables": tables,
-        "primary": bool(rows_of(summary, primary)["adjusted_power"].notna().any()),
+        "answer": _answer_within(table, families, summary),
     }
+
+
+def _answer_within(table: PowerTable, families: pd.DataFrame, summary: pd.DataFrame) -> str:
+    """Return what the numbers of the answer are where hypotheses are tested together."""
+    if not any(table.hypothesis in members_of(record, summary) for record in records_of(families)):
+        return "This is the primary hypothesis alone, at its own level: it is not among those tested together."
+    cells = [cell for row in table.rows for cell in row.cells if cell]
+    if all(cell.within == CO_PRIMARY for cell in cells):
+        return "A trial succeeds where all co-primary hypotheses are found."
+    if any(cell.null and not cell.within for cell in cells):
+        return (
+            "Power is that within the procedure. Where there is nothing to find, the number is that of the test alone."
+        )
+    return "Power is that within the procedure."
 
 
 def _headline(found: Sequence[Answer]) -> list[Answer]:
@@ -193,12 +207,18 @@ def _headline(found: Sequence[Answer]) -> list[Answer]:
     return own or list(found)
 
 
-def _other_tables(summary: pd.DataFrame, primary: Hypothesis, labels: Mapping[str, str]) -> list[tuple[str, Any]]:
-    return [
-        (hypothesis_words(summary, item, labels=labels), power_table(summary, hypothesis=item, labels=labels))
+def _other_tables(
+    summary: pd.DataFrame, table: PowerTable, labels: Mapping[str, str], families: pd.DataFrame | None
+) -> list[tuple[str, PowerTable]]:
+    """Return the tables after the first: each other hypothesis, and the primary one alone where that is another."""
+    how = ", tested alone" if families is not None else ""
+    found = [] if table.alone is None else [(table.hypothesis, table.alone)]
+    found += [
+        (item, power_table(summary, hypothesis=item, labels=labels))
         for item in hypotheses(summary)
-        if item != primary
+        if item != table.hypothesis
     ]
+    return [(f"{hypothesis_words(summary, item, labels=labels)}{how}", other) for item, other in found]
 
 
 def _nothing_to_find(name: str, summary: pd.DataFrame, table: PowerTable) -> bool:

@@ -10,16 +10,22 @@ import pandas as pd
 from trialsim.report import measures
 from trialsim.report.analyses import analysis_words
 from trialsim.report.answers import Answer, interval_words
-from trialsim.report.claims import is_margin
-from trialsim.report.families import members_of, procedure_name
+from trialsim.report.claims import CO_PRIMARY, is_margin
+from trialsim.report.families import member_row, members_of, procedure_name
 from trialsim.report.questions import estimand_in, sides_of, strata_words, variable_words, variants_of
-from trialsim.report.summary import Hypothesis, hypotheses, rows_of
-from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
+from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of
+from trialsim.report.table import PowerCell, all_words
+from trialsim.report.words import fixed, joined, percent
 from trialsim.scenario.methods import MEASURES, METHODS
 
 
 def sample_size_statement(
-    resolved: Mapping[str, Any], summary: pd.DataFrame, found: Sequence[Answer], primary: Hypothesis
+    resolved: Mapping[str, Any],
+    summary: pd.DataFrame,
+    found: Sequence[Answer],
+    primary: Hypothesis,
+    *,
+    families: pd.DataFrame | None = None,
 ) -> str:
     """Return the sample-size paragraph for a protocol, or nothing where no size is enough for the scenario's values.
 
@@ -33,6 +39,8 @@ def sample_size_statement(
         One per row of the primary power table, in its order.
     primary : Hypothesis
         The question of that table.
+    families : DataFrame, optional
+        The summary of hypotheses tested together.
     """
     chosen = next((place for place, answer in enumerate(found) if answer.own and answer.cell), None)
     if chosen is None or (cell := found[chosen].cell) is None:
@@ -41,15 +49,14 @@ def sample_size_statement(
     variant_index = list(dict.fromkeys(rows["variant"]))[chosen]
     row = rows[(rows["variant"] == variant_index) & (rows["n"] == cell.n)].iloc[0]
     variant = variants_of(resolved)[variant_index]
-    estimand = estimand_in(variant, primary.estimand)
-    analysis = next(item for item in estimand["analyses"] if item["name"] == row["method"])
+    asked = [row, *_co_primary(row, cell, primary, summary, families)]
     ratio = " : ".join(str(part) for part in variant["allocation"]["ratio"])
     words = found[chosen].setting
     setting = f" This holds for {words[:1].lower()}{words[1:]}." if words else ""
     return (
         f"{cell.n} patients are randomised {ratio}. In {int(row['replicates']):,} simulated trials this number gives "
-        f"a power of {interval_words(cell)} {_goal(variant, estimand, row)}.{_within_procedure(row, variant)} "
-        f"Analysis: {analysis_words(analysis, estimand)}. "
+        f"a power of {interval_words(cell)} {_whole_goal(variant, asked, cell)}.{_alone(cell)} "
+        f"Analysis: {_analyses(variant, asked)}. "
         f"On average {fixed(100 * float(row['share_missing']), 1)} % of scores are missing.{setting}"
     )
 
@@ -88,17 +95,49 @@ def _error_words(error: float, measure: str) -> str:
     return text if unit in ("log", "probability") else f"{text} {measures.unit_of(measure)}"
 
 
-def _within_procedure(row: pd.Series[Any], variant: Mapping[str, Any]) -> str:
-    """Return the power within the procedure, where the hypothesis is tested together with others."""
-    power = float(row["adjusted_power"])
-    if power != power or not variant.get("multiplicity"):
+def _co_primary(
+    row: pd.Series[Any], cell: PowerCell, primary: Hypothesis, summary: pd.DataFrame, families: pd.DataFrame | None
+) -> list[pd.Series[Any]]:
+    """Return the rows of the other hypotheses that are to be found with the primary one."""
+    if families is None or cell.within != CO_PRIMARY:
+        return []
+    record = records_of(families[families["cell"] == row["cell"]])[0]
+    return [
+        pd.Series(member_row(record, member, position, summary))
+        for position, member in enumerate(members_of(record, summary))
+        if member != primary
+    ]
+
+
+def _whole_goal(variant: Mapping[str, Any], asked: Sequence[pd.Series[Any]], cell: PowerCell) -> str:
+    """Return what the power is for: one finding, one within a procedure, or all co-primary ones in one trial."""
+    goals = [_goal(variant, estimand_in(variant, str(row["estimand"])), row) for row in asked]
+    if cell.within == CO_PRIMARY:
+        level = percent(cell.alpha)
+        return (
+            f"for {all_words(len(goals))} co-primary hypotheses in the same trial, each at the two-sided level "
+            f"{level}: {'; and '.join(goals)}"
+        )
+    within = f", within the procedure ({procedure_name(cell.within)})" if cell.within else ""
+    return f"{goals[0]}{within}"
+
+
+def _alone(cell: PowerCell) -> str:
+    """Return the power of the test alone, where the other is within a procedure."""
+    if cell.alone is None:
         return ""
-    low, high = (fixed(100 * float(row[f"adjusted_power_{end}"]), 1) for end in ("low", "high"))
-    return (
-        f" This is the power of the test alone; together with the other hypotheses "
-        f"({procedure_name(variant['multiplicity']['method'])}) it is {fixed(100 * power, 1)}{NO_BREAK_SPACE}% "
-        f"(95{NO_BREAK_SPACE}% interval {low} to {high})."
-    )
+    who = "the first of them" if cell.within == CO_PRIMARY else "the test"
+    return f" Alone, at its own level, {who} has a power of {interval_words(cell.alone)}."
+
+
+def _analyses(variant: Mapping[str, Any], asked: Sequence[pd.Series[Any]]) -> str:
+    """Return how each hypothesis is analysed, those that are alike once."""
+    told = []
+    for row in asked:
+        estimand = estimand_in(variant, str(row["estimand"]))
+        analysis = next(item for item in estimand["analyses"] if item["name"] == row["method"])
+        told.append(analysis_words(analysis, estimand))
+    return "; and ".join(dict.fromkeys(told))
 
 
 def limitations(
@@ -204,7 +243,8 @@ def _adjustment_words(summary: pd.DataFrame, families: pd.DataFrame | None) -> l
     levels = " or ".join(dict.fromkeys(percent(float(alpha)) for alpha in families["alpha"]))
     text = (
         f"{len(members)} hypotheses are tested together ({names}, two-sided level {levels} of the family). Powers "
-        "outside the section on hypotheses tested together are those of each test alone."
+        "outside the answer, the first table and the section on hypotheses tested together, figures included, are "
+        "those of each test alone."
     )
     outside = [one for one in asked if one not in members]
     if outside:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trialsim.report.clinic import effect_row, effect_words
+from trialsim.report.families import procedure_name
 from trialsim.report.words import path_words
 
 WIDTH = 100
@@ -68,7 +69,8 @@ def sizes_text(title: str, cells: Sequence[SizedCell], *, labels: Mapping[str, s
     heading = ", ".join(path_words(path, labels=labels) for path in cells[0].settings)
     rows = [(heading, "Patients", "95 % interval", "By formula"), *map(_cell_row, cells)]
     widths = [max(len(row[c]) for row in rows) for c in range(4)]
-    lines = [title, f"Patients randomised for {100 * first['power']:g} % power."]
+    within = f" within the procedure ({procedure_name(first['procedure'])})" if first["procedure"] else ""
+    lines = [title, f"Patients randomised for {100 * first['power']:g} % power{within}."]
     for row in rows:
         lines.append("  ".join([row[0].ljust(widths[0]), *(row[c].rjust(widths[c]) for c in (1, 2, 3))]).rstrip())
     for cell in cells:
@@ -101,11 +103,15 @@ def _cell_row(cell: SizedCell) -> tuple[str, str, str, str]:
 
 
 def _goal_words(answer: Mapping[str, Any]) -> str:
-    power = f"{100 * answer['power']:g} % power"
-    if answer["goal"] == "all":
-        return f"{power} for {answer['hypothesis']} in the same trial"
-    needy = f", the one that needs most: {answer['hypothesis']}" if answer["goal"] == "each" else ""
-    return f"{power} for {'each hypothesis' if needy else answer['hypothesis']}{needy}"
+    """Return what has the power: a hypothesis alone or within its procedure, or several in the same trial."""
+    power, procedure = f"{100 * answer['power']:g} % power", answer["procedure"]
+    how = f", within the procedure ({procedure_name(procedure)})" if procedure else ""
+    if answer["goal"] == "all" or procedure == "co_primary":
+        return f"{power} for {answer['hypothesis']} in the same trial{how}"
+    if answer["goal"] == "each":
+        return f"{power} for each hypothesis{how}, the one that needs most: {answer['hypothesis']}"
+    alone = ", tested alone at its own level" if answer["goal"] == "alone" else ""
+    return f"{power} for {answer['hypothesis']}{how}{alone}"
 
 
 def _size_lines(answer: Mapping[str, Any]) -> list[str]:

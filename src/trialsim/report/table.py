@@ -1,18 +1,21 @@
 """The answer as a table: varied values by number of patients, power in each cell, as plain data.
 
+Where hypotheses are tested together, power is that within the procedure; that of the test alone is beside it.
+
 The command line, the HTML report and other programs print the same table, each in its own way.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from trialsim.report.claims import everywhere_null_note, nominal_level, null_note, power_name
+from trialsim.report.claims import CO_PRIMARY, everywhere_null_note, nominal_level, null_note, power_name
+from trialsim.report.families import member_row, members_of, procedure_name
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
@@ -44,6 +47,12 @@ class PowerCell:
     usable, failed : int
         Fits that gave an estimate, and fits that did not.
     test : {'superiority', 'non_inferiority', 'equivalence'}
+    within : str
+        The procedure that `share` is within; empty for the test alone.
+    members : int
+        Hypotheses of the procedure.
+    alone : PowerCell or None
+        The test alone, where `share` is within a procedure.
     """
 
     n: int
@@ -56,11 +65,19 @@ class PowerCell:
     usable: int
     failed: int
     test: str = "superiority"
+    within: str = ""
+    members: int = 0
+    alone: PowerCell | None = None
 
     @property
     def level(self) -> float:
         """The chance of a false claim that the test is built for: alpha, or alpha / 2 against a margin."""
-        return nominal_level(self.alpha, self.test)
+        return self.alpha if self.within else nominal_level(self.alpha, self.test)
+
+    @property
+    def claim(self) -> str:
+        """What a success claims: what the test shows, or that all of the co-primary hypotheses hold."""
+        return CO_PRIMARY if self.within == CO_PRIMARY else self.test
 
     @property
     def text(self) -> str:
@@ -117,7 +134,15 @@ class PowerTable:
     @property
     def quantity(self) -> str:
         """What the numbers are: `Power`, with what it shows, or `Type I error` where there is nothing to find."""
-        return "Type I error" if self.null else power_name(self.tests)
+        return "Type I error" if self.null else power_words(cell for row in self.rows for cell in row.cells if cell)
+
+    @property
+    def alone(self) -> PowerTable | None:
+        """The same for the test alone; None where no number is within a procedure."""
+        if not any(cell.alone for row in self.rows for cell in row.cells if cell):
+            return None
+        rows = (replace(row, cells=tuple(cell and (cell.alone or cell) for cell in row.cells)) for row in self.rows)
+        return replace(self, rows=tuple(rows))
 
     @property
     def measure(self) -> str:
@@ -140,7 +165,7 @@ class PowerTable:
     def caption(self) -> str:
         """What the numbers are, in a sentence or two."""
         words = f"{self.quantity} in %, ± its Monte Carlo standard error, by patients randomised."
-        nulls = [cell.test for row in self.rows for cell in row.cells if cell and cell.null]
+        nulls = [cell.claim for row in self.rows for cell in row.cells if cell and cell.null]
         if self.null:
             words += f" {everywhere_null_note(nulls)}"
         elif nulls:
@@ -161,8 +186,31 @@ def share_words(share: float, mcse: float, low: float, high: float) -> str:
     return f"{fixed(100 * share, 1)} ± {fixed(100 * mcse, 1)}"
 
 
+def all_words(number: int) -> str:
+    """Return `both`, or `all 3`."""
+    return "both" if number == 2 else f"all {number}"
+
+
+def power_words(cells: Iterable[PowerCell]) -> str:
+    """Return what the power of some cells is called: what it shows, and the procedure that it is within."""
+    found = [cell for cell in cells if not cell.null]
+    power = power_name(cell.test for cell in found)
+    procedures = {cell.within for cell in found}
+    if procedures == {CO_PRIMARY}:
+        return f"Power for {all_words(found[0].members)} co-primary hypotheses"
+    if not any(procedures):
+        return power
+    if len(procedures) == 1:
+        return f"{power} within the procedure ({procedure_name(procedures.pop())})"
+    return f"{power} within the procedure" + (", where there is one" if "" in procedures else "")
+
+
 def power_table(
-    summary: pd.DataFrame, *, hypothesis: Hypothesis | None = None, labels: Mapping[str, str] | None = None
+    summary: pd.DataFrame,
+    *,
+    hypothesis: Hypothesis | None = None,
+    labels: Mapping[str, str] | None = None,
+    families: pd.DataFrame | None = None,
 ) -> PowerTable:
     """Return the power table of one hypothesis.
 
@@ -174,15 +222,23 @@ def power_table(
         The primary estimand by its first method when left out.
     labels : mapping, optional
         Words for arms, strata and outcomes.
+    families : DataFrame, optional
+        The summary of hypotheses tested together: power is then that within the procedure, of co-primary hypotheses
+        that all of them are found. Where there is nothing to find it remains the test alone, but for co-primary
+        hypotheses, where a success is false as soon as one of them has nothing to find.
     """
     chosen = hypothesis or hypotheses(summary)[0]
     paths = varied_paths(summary)
     part = rows_of(summary, chosen)
     sizes = tuple(sorted(int(size) for size in part["n"].unique()))
+    together = {} if families is None else {record["cell"]: record for record in records_of(families)}
     rows = []
     for _, group in part.groupby("variant", sort=False):
         records = records_of(group)
-        cells = {int(record["n"]): _cell(record) for record in records}
+        cells = {
+            int(record["n"]): _within(_cell(record), together.get(record["cell"]), chosen, summary)
+            for record in records
+        }
         settings = {path: records[0][path] for path in paths}
         rows.append(
             PowerRow(
@@ -209,3 +265,28 @@ def _cell(record: Mapping[str, Any]) -> PowerCell:
         failed=int(record["failed"]),
         test=str(record["test"]),
     )
+
+
+def _within(
+    cell: PowerCell, record: Mapping[str, Any] | None, hypothesis: Hypothesis, summary: pd.DataFrame
+) -> PowerCell:
+    """Return a cell within its procedure, whose row of the families' summary is `record`; as it is outside of any."""
+    members = [] if record is None else members_of(record, summary)
+    if record is None or hypothesis not in members:
+        return cell
+    procedure = str(record["procedure"])
+    if procedure != CO_PRIMARY and cell.null:
+        return cell
+    within = replace(cell, within=procedure, members=len(members), alpha=float(record["alpha"]), alone=cell)
+    if procedure != CO_PRIMARY:
+        row = member_row(record, hypothesis, members.index(hypothesis), summary)
+        return _with_share(within, row, "adjusted_power")
+    null = record["true_effects"] < len(members)
+    usable = int(record["usable"])
+    found = _with_share(within, record, "family_wise_error" if null else "conjunctive_power")
+    return replace(found, null=null, usable=usable, failed=int(record["replicates"]) - usable)
+
+
+def _with_share(cell: PowerCell, row: Mapping[str, Any], name: str) -> PowerCell:
+    share, mcse, low, high = (float(row[f"{name}{end}"]) for end in ("", "_mcse", "_low", "_high"))
+    return replace(cell, share=share, mcse=mcse, low=low, high=high)

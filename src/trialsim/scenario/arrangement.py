@@ -11,6 +11,7 @@ from trialsim import evidence
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case
 from trialsim.scenario.ledger import known_quantity
+from trialsim.scenario.words import number
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -75,10 +76,26 @@ def delta(case: Case, path: tuple[str, ...], given: Mapping[str, Any] | None) ->
     points = np.zeros((len(case.arms), len(case.outcomes)))
     for outcome, value in (given or {}).items():
         by_arm = value if isinstance(value, Mapping) else dict.fromkeys(case.arms, value)
+        _check_delta_fits(case, (*path, outcome), value)
         points[:, case.outcomes.index(outcome)] = [by_arm.get(arm, 0.0) for arm in case.arms]
         case.ledger.note((*path, outcome), value, MECHANISMS["delta"])
     points.flags.writeable = False
     return points
+
+
+def _check_delta_fits(case: Case, path: tuple[str, ...], value: Any) -> None:
+    """Report points that no two scores of the scale can lie apart."""
+    scale = case.measures[case.outcomes.index(path[-1])].scale
+    if scale is None:
+        return
+    width = scale.maximum - scale.minimum
+    for arm, points in value.items() if isinstance(value, Mapping) else [(None, value)]:
+        if abs(points) > width:
+            message = (
+                f"{number(points)} points cannot be: the scale, from {number(scale.minimum)} to "
+                f"{number(scale.maximum)}, is {number(width)} wide"
+            )
+            case.ledger.fault(path if arm is None else (*path, arm), message)
 
 
 def _missing_by(case: Case, given: schema.Dropout) -> dict[float, float]:

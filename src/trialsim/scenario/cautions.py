@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trialsim.errors import Fault
+from trialsim.scenario.checking.mechanisms import within_arms
 from trialsim.scenario.document import Node
 from trialsim.scenario.paths import fault_at
 from trialsim.scenario.schema import Content
@@ -20,7 +21,12 @@ def cautions(content: Content, root: Node) -> list[Fault]:
     root : Node
         The document it comes from.
     """
-    return [*_early_primary_visit(content, root), *_infusions_without_a_model(content, root)]
+    return [
+        *_early_primary_visit(content, root),
+        *_infusions_without_a_model(content, root),
+        *_sites_of_one(content, root),
+        *_looks_that_never_happen(content, root),
+    ]
 
 
 def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
@@ -54,4 +60,38 @@ def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:
         and arm.infusions is not None
         and name in (content.effects or {})
         and sorted(arm.infusions) != common
+    ]
+
+
+def _sites_of_one(content: Content, root: Node) -> list[Fault]:
+    """Tell of groups across all arms, such as sites, of whom some have a single patient."""
+    sizes = content.sample_size
+    smallest = min(sizes) if isinstance(sizes, tuple) else sizes
+    told = []
+    for name, cluster in (content.clusters or {}).items():
+        if cluster.number is None or cluster.entry == "rolling" or within_arms(content.arms, cluster):
+            continue
+        if smallest < 2 * cluster.number:
+            message = (
+                f"warning: of {cluster.number} groups some have a single patient or none where {smallest} are "
+                "randomised, and tell nothing of what a group shares"
+            )
+            told.append(fault_at(root, ("clusters", name, "number"), message))
+    return told
+
+
+def _looks_that_never_happen(content: Content, root: Node) -> list[Fault]:
+    """Tell of looks of a stopping rule after more patients than the largest trial has."""
+    rule, sizes = content.safety and content.safety.stopping_rule, content.sample_size
+    largest = max(sizes) if isinstance(sizes, tuple) else sizes
+    path = ("safety", "stopping_rule", "looks")
+    return [
+        fault_at(
+            root,
+            (*path, position),
+            f"warning: a look after {look} patients never happens: the largest trial has {largest}, and when the last "
+            "of them has completed there is nothing left to stop",
+        )
+        for position, look in enumerate((rule and rule.looks) or ())
+        if look >= largest
     ]

@@ -42,7 +42,9 @@ def test_successes_are_what_a_run_counts(resolved):
     """The primary alone at its own level, each within the procedure, and both in the same replicate."""
     by_cell = cells(resolved)
     members = (Hypothesis(0, 0), Hypothesis(1, 0))
-    alone, each, together = (successes(resolved, goal, (40, 80)) for goal in ("primary", "each", "all"))
+    alone, primary, each, together = (
+        successes(resolved, goal, (40, 80)) for goal in ("alone", "primary", "each", "all")
+    )
     for place, n in enumerate((40, 80)):
         own = by_cell[n, members[0]]
         np.testing.assert_array_equal(
@@ -52,6 +54,7 @@ def test_successes_are_what_a_run_counts(resolved):
             [(by_cell[n, m].p_adjusted <= 0.05) & (by_cell[n, m].estimates.estimate < 0) for m in members], axis=1
         )
         np.testing.assert_array_equal(each[place].found, held)
+        np.testing.assert_array_equal(primary[place].found, held[:, :1])
         np.testing.assert_array_equal(together[place].found[:, 0], held.all(axis=1))
         assert alone[place].usable.all() == (own.estimates.status != FAILED).all()
         assert alone[place].missing[0] == pytest.approx(own.share_missing.mean())
@@ -75,6 +78,33 @@ def test_without_a_procedure_first_analyses_are_asked(resolved):
     asked = ask(variant, resolved.hash, "each")
     assert asked.members == (Hypothesis(0, 0), Hypothesis(1, 0))
     assert asked.signs == (-1, -1)
+
+
+def test_the_primary_hypothesis_is_asked_within_its_procedure(resolved):
+    """Co-primary: with all others, whatever stands outside the procedure; outside of it: alone, at its own level."""
+    given = load(
+        ROOT / "scenarios/quick_start.yaml",
+        settings={
+            "estimands.between": SECOND,
+            "estimands.second": SECOND,
+            "multiplicity": {"method": "co_primary", "hypotheses": ["primary", "second"]},
+            "sample_size": [40],
+        },
+    )
+    both = resolve(given)
+    asked = ask(both.variants[0], both.hash, "primary")
+    assert (asked.together, asked.procedure) == (True, "co_primary")
+    assert [asked.variant.estimands[m.estimand].name for m in asked.members] == ["primary", "second"]
+    assert len(asked.variant.estimands) == 2
+    by_cell = cells(both)
+    held = [
+        (by_cell[40, m].estimates.p <= 0.05) & (by_cell[40, m].estimates.estimate < 0)
+        for m in (Hypothesis(0, 0), Hypothesis(2, 0))
+    ]
+    np.testing.assert_array_equal(successes(both, "primary", (40,))[0].found[:, 0], held[0] & held[1])
+    plan = replace(both.variants[0].multiplicity, hypotheses=((1, 0), (2, 0)))
+    outside = ask(replace(both.variants[0], multiplicity=plan), both.hash, "primary")
+    assert (outside.together, outside.procedure, outside.members) == (False, "", (Hypothesis(0, 0),))
 
 
 def test_an_interaction_counts_on_the_side_of_the_truth():

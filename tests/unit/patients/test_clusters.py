@@ -1,13 +1,14 @@
 """Groups of patients: who is in which, what they leave unchanged, and intraclass correlations that cannot be."""
 
 import re
+import warnings
 
 import numpy as np
 import pytest
 
 from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import draw_block
-from trialsim.errors import InputError
+from trialsim.errors import InputError, ScenarioWarning
 from trialsim.kernels.copula import latent_correlation, rounded_correlation
 from trialsim.patients.clusters import memberships
 from trialsim.patients.model import _all_margins, build_patient_model
@@ -290,3 +291,25 @@ def test_a_number_of_patients_that_leaves_a_group_of_one():
         assert resolve(
             BOUNDED, {"clusters": {"group": {**THERAPY, "size": size}}, "sample_size": [32, 34, 36]}
         ).variants
+
+
+def test_so_many_therapy_groups_that_patients_are_alone_in_some():
+    """80 patients are 40 in the one arm with groups: 20 groups have two each, 21 leave one alone in two of them."""
+    group = {key: value for key, value in THERAPY.items() if key != "size"}
+    for number, fits in ((20, True), (21, False)):
+        changes = {"clusters": {"group": {**group, "number": number}}, "sample_size": [80, 160]}
+        if fits:
+            assert resolve(BOUNDED, changes).variants
+            continue
+        with pytest.raises(InputError, match=r"clusters\.group\.number: 21 groups of about 40 patients .* at most 20"):
+            resolve(BOUNDED, changes)
+
+
+def test_sites_of_one_are_told_and_run():
+    """Sites lie across arms, and a real one may recruit a single patient."""
+    changes = {"clusters": {"site": {"number": 41, "icc": 0.02}}, "sample_size": 80}
+    with pytest.warns(ScenarioWarning, match=r"clusters\.site\.number: warning: of 41 groups some have a single"):
+        assert resolve(BOUNDED, changes).variants
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve(BOUNDED, {"clusters": {"site": {"number": 40, "icc": 0.02}}, "sample_size": 80}).variants

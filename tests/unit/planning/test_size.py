@@ -19,6 +19,7 @@ from trialsim.planning.formulas.means import two_sample_t
 from trialsim.planning.screening import screening_of
 from trialsim.planning.search import Aim, Axis, search
 from trialsim.planning.size import required_size
+from trialsim.report.sizes import size_text
 from trialsim.scenario import load, resolve
 
 SIZES = Axis(0.5, 4.0, 100_000.0, 2.0)
@@ -373,13 +374,27 @@ def test_co_primary_hypotheses_are_found_together_or_not_at_all(t_test):
     )
     each, both = (required_size(resolve(given), power=0.8, precision=0.1, goal=goal) for goal in ("each", "all"))
     assert (each.n_exact, each.n_low, each.n_high) == (both.n_exact, both.n_low, both.n_high)
-    assert (each.goal, each.hypothesis) == ("all", "primary and second")
+    assert each.hypothesis == "primary and second"
     assert each.closed_form is None
     assert any("together or not at all" in note for note in each.notes)
     assert both.notes == ()
     own, whole = (detectable_effect(given, PATH, n=120, power=0.8, precision=0.1, goal=g) for g in ("each", "all"))
-    assert (own.goal, own.hypothesis, own.value) == ("all", "primary and second", whole.value)
+    assert (own.hypothesis, own.value) == ("primary and second", whole.value)
     assert own.closed_form is None
+
+
+def test_the_primary_hypothesis_takes_more_within_its_procedure_than_alone(t_test):
+    """Bonferroni halves its level; alone it has the whole one; the answer says which of the two was asked."""
+    plan = {"method": "bonferroni", "hypotheses": ["primary", "second"]}
+    given = resolve(scenario_of(t_test, estimands__second=SECOND, multiplicity=plan))
+    for goal, alpha, said in (
+        ("primary", 0.025, "80 % power for primary, within the procedure (Bonferroni)."),
+        ("alone", 0.05, "80 % power for primary, tested alone at its own level."),
+    ):
+        found = required_size(given, power=0.8, precision=0.1, goal=goal)
+        exact = two_sample_t(difference=2.5, sd=5.0, power=0.8, alpha=alpha).value
+        assert abs(math.log(found.n_exact / exact)) < 4.9 * found.half_width / 1.96
+        assert said in " ".join(size_text(found.to_dict()).split())
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,9 @@ def test_the_figure_draws_powers_and_one_line_of_errors(three_together: Together
 def test_the_figure_of_one_size_and_many_hypotheses(three_together: Together) -> None:
     _, summary, families = three_together
     frame = family_data(families.iloc[:1], summary)
-    many = pd.concat([frame.assign(line=frame["line"] + f" {i}" * (i > 0)) for i in range(5)])
+    many = pd.concat([
+        frame.assign(line=frame["line"] + f" {i}" * (i > 0), share=frame["share"] - 0.001 * i) for i in range(5)
+    ])  # fmt: skip
     figure = draw_families(many)
     assert style.svg_text(figure)
     assert len(figure.legends[0].get_texts()) == len(set(many["line"]))
@@ -131,7 +133,9 @@ def test_the_page_has_a_section_of_its_own(three_together: Together) -> None:
     page = render_report(resolved, resolved["provenance"], summary, {}, {}, families=families)
     text = re.sub(r"\s+", " ", page.replace("\u00a0", " "))
     assert '<h2 id="together-heading">Hypotheses tested together</h2>' in text
-    assert "its power within the procedure see" in text
+    assert "Power is that within the procedure. How each of them fares is told under <a" in text
+    assert '<h2 id="power-heading">Power within the procedure (graph)</h2>' in text
+    assert "<h3>QIDS-SR16 at day 14, MMRM, tested alone</h3>" in text
     assert "<td>61.0 ± 1.3</td>" in text
     assert "no adjustment for several tests" not in text
     assert "Family-wise error rate: share of trials that reject any" in text
@@ -148,13 +152,126 @@ def test_limitations_name_the_procedure_and_what_is_outside(three_together: Toge
     assert "findings that it does not protect: 1 analysis." in told
 
 
-def test_the_statement_has_both_powers(three_together: Together) -> None:
-    resolved, summary, _ = three_together
+def with_powers(
+    summary: pd.DataFrame, *, alone: float = 0.9, within: float = 0.85, estimand: str = "primary"
+) -> pd.DataFrame:
+    """Return a summary with these powers of one estimand, with intervals of 4 points either way."""
     changed = summary.copy()
-    chosen = changed["estimand"] == "primary"
-    changed.loc[chosen, ["power", "power_low", "power_high"]] = [0.9, 0.86, 0.93]
-    changed.loc[chosen, ["adjusted_power", "adjusted_power_low", "adjusted_power_high"]] = [0.85, 0.8, 0.89]
+    chosen = changed["estimand"] == estimand
+    for name, value in (("power", alone), ("adjusted_power", within)):
+        changed.loc[chosen, [name, f"{name}_mcse", f"{name}_low", f"{name}_high"]] = [
+            value, 0.02, value - 0.04, value + 0.04,
+        ]  # fmt: skip
+    return changed
+
+
+def co_primary(families: pd.DataFrame, *, found: float, effects: int = 2) -> pd.DataFrame:
+    """Return a family's summary of two co-primary hypotheses, all of which are found this often."""
+    ends = {"": found, "_mcse": 0.02, "_low": found - 0.04, "_high": found + 0.04}
+    nothing = float("nan")
+    return families.assign(
+        procedure="co_primary",
+        hypotheses="primary, remission.logistic",
+        true_effects=effects,
+        **{f"conjunctive_power{end}": value for end, value in ends.items()},
+        **{f"family_wise_error{end}": value if effects < 2 else nothing for end, value in ends.items()},
+    )
+
+
+def test_the_answer_goes_by_the_power_within_the_procedure(three_together: Together) -> None:
+    """88 % alone is not enough where the procedure leaves 70 %, and both are told, each as what it is."""
+    _, summary, families = three_together
+    changed = with_powers(summary, alone=0.88, within=0.70)
+    table = power_table(changed, families=families)
+    assert table.quantity == "Power within the procedure (graph)"
+    assert [cell.share for cell in table.rows[0].cells if cell] == [0.70, 0.70]
+    assert table.alone is not None
+    assert [cell.share for cell in table.alone.rows[0].cells if cell] == [0.88, 0.88]
+    assert table.alone.quantity == "Power"
+    (answer,) = answers(table)
+    assert answer.cell is None
+    assert answer.text.replace("\u00a0", " ") == (
+        "None of the sizes simulated, 80 to 160, is enough for 80 % power within the procedure (graph): with 160 "
+        "patients it is 70.0 % (95 % interval 66.0 to 74.0). The test alone, at its own level, has 88.0 % (95 % "
+        "interval 84.0 to 92.0)."
+    )
+    assert power_table(changed).quantity == "Power"
+    assert power_table(changed).alone is None
+
+
+def test_co_primary_hypotheses_are_enough_only_where_all_are_found(three_together: Together) -> None:
+    _, summary, families = three_together
+    changed = with_powers(summary, alone=0.88, within=0.498)
+    table = power_table(changed, families=co_primary(families, found=0.498))
+    assert table.body[0][0] == "Power for both co-primary hypotheses, %"
+    (answer,) = answers(table)
+    assert answer.cell is None
+    assert "80 % power for both co-primary hypotheses: with 160 patients it is 49.8 %" in answer.text.replace(
+        "\u00a0", " "
+    )
+    assert "The primary hypothesis alone, at its own level, has 88.0" in answer.text
+
+
+def test_a_success_of_co_primary_hypotheses_is_false_as_soon_as_one_has_no_effect(three_together: Together) -> None:
+    """The primary one has an effect, the other has none: finding both is an error, held at the family's level."""
+    _, summary, families = three_together
+    changed = with_powers(summary, alone=0.88, within=0.04)
+    for found, outside in ((0.04, False), (0.12, True)):
+        table = power_table(changed, families=co_primary(families, found=found, effects=1))
+        assert table.null
+        assert table.quantity == "Type I error"
+        (answer,) = answers(table)
+        text = answer.text.replace("\u00a0", " ")
+        assert text.startswith("Not all of the 2 co-primary hypotheses have something to find:")
+        assert "to be at most 5 %" in text
+        assert ("2 of 2 intervals lie above 5 %" in text) is outside
+
+
+def test_a_primary_outside_the_procedure_is_told_alone(three_together: Together) -> None:
+    _, summary, families = three_together
+    outside = families.assign(hypotheses="bsl23, remission.logistic")
+    table = power_table(with_powers(summary), families=outside)
+    assert table.quantity == "Power"
+    assert table.alone is None
+
+
+def test_the_statement_has_both_powers(three_together: Together) -> None:
+    resolved, summary, families = three_together
+    changed = with_powers(summary)
     primary = hypotheses(changed)[0]
-    found = answers(power_table(changed, hypothesis=primary))
-    statement = sample_size_statement(resolved, changed, found, primary).replace("\u00a0", " ")
-    assert "together with the other hypotheses (graph) it is 85.0 % (95 % interval 80.0 to 89.0)" in statement
+    found = answers(power_table(changed, hypothesis=primary, families=families))
+    statement = sample_size_statement(resolved, changed, found, primary, families=families).replace("\u00a0", " ")
+    assert "gives a power of 85.0 % (95 % interval 81.0 to 89.0) to detect a true difference" in statement
+    assert "within the procedure (graph). Alone, at its own level, the test has a power of 90.0 %" in statement
+
+
+def test_the_statement_of_co_primary_hypotheses_names_all_that_is_to_be_found(three_together: Together) -> None:
+    resolved, summary, families = three_together
+    changed, both = with_powers(summary), co_primary(families, found=0.82)
+    primary = hypotheses(changed)[0]
+    found = answers(power_table(changed, hypothesis=primary, families=both))
+    statement = sample_size_statement(resolved, changed, found, primary, families=both).replace("\u00a0", " ")
+    assert "gives a power of 82.0 % (95 % interval 78.0 to 86.0) for both co-primary hypotheses" in statement
+    assert "each at the two-sided level 5 %: to detect a true difference" in statement
+    assert "; and to detect a true log odds ratio" in statement or "; and to detect a true odds ratio" in statement
+    assert "the first of them has a power of 90.0 %" in statement
+    assert "logistic" in statement.partition("Analysis:")[2]
+
+
+def test_lines_that_lie_on_each_other_are_drawn_once(three_together: Together) -> None:
+    """Co-primary hypotheses are found together or not at all: all their lines are one, and its label names each."""
+    _, summary, families = three_together
+    both = co_primary(families, found=0.5)
+    for end in ("", "_mcse", "_low", "_high"):
+        both[f"disjunctive_power{end}"] = both[f"conjunctive_power{end}"]
+    frame = family_data(both, summary)
+    alike = both[["conjunctive_power", "conjunctive_power_mcse", "conjunctive_power_low", "conjunctive_power_high"]]
+    for line in set(frame["line"]):
+        frame.loc[frame["line"] == line, ["share", "mcse", "low", "high"]] = alike.to_numpy()
+    assert frame["line"].nunique() == 4
+    (text,) = draw_families(frame).legends[0].get_texts()
+    words = " ".join(text.get_text().split())
+    assert words.endswith("; any true effect; all true effects (one line: all the same)")
+    apart = frame.copy()
+    apart.loc[(apart["line"] == ANY) & (apart["n"] == 160), "high"] += 0.01
+    assert len(draw_families(apart).legends[0].get_texts()) == 2

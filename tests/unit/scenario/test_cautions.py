@@ -58,3 +58,15 @@ def test_infusions_that_count_or_have_no_effect_are_not_told_of(changes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert resolve(BOUNDED, changes).variants
+
+
+@pytest.mark.parametrize(("sizes", "told"), [(100, True), (200, True), ([100, 201], False)])
+def test_a_look_after_the_largest_trial_is_over_is_told(sizes, told):
+    rule = {"event": "nausea", "looks": [50, 200]}
+    changes = {"safety": {"adverse_events": {"nausea": {}}, "stopping_rule": rule}, "sample_size": sizes}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        resolved = resolve(BOUNDED, changes)
+    assert any("a look after 200 patients never happens" in str(one.message) for one in caught) is told
+    assert not any("after 50 patients" in str(one.message) for one in caught)
+    assert resolved.variants[0].safety.stopping_rule.looks == ((50,) if told else (50, 200))

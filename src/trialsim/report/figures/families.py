@@ -66,6 +66,7 @@ def draw_families(frame: pd.DataFrame) -> Figure:
     frame : DataFrame
         At least one row.
     """
+    groups = _coinciding(frame)
     hypotheses = [line for line in dict.fromkeys(frame["line"]) if line not in (ANY, ALL, ERROR)]
     # Black is for what is counted over all of them.
     colours = [mark for mark in style.categorical_marks(2 * len(hypotheses) + 1) if mark.colour != style.OKABE_ITO[-1]]
@@ -73,10 +74,27 @@ def draw_families(frame: pd.DataFrame) -> Figure:
     marks[ANY] = style.Mark(style.INK, style.MARKERS[4], style.DASHES[0])
     marks[ALL] = style.Mark(style.INK, style.MARKERS[5], style.DASHES[2])
     marks[ERROR] = style.Mark(style.ALERT, style.MARKERS[0], style.DASHES[1])
+    marks = {words: marks[lines[-1]] for words, lines in groups.items()}
+    names = {line: words for words, lines in groups.items() for line in lines}
+    kept = frame["line"].isin({lines[0] for lines in groups.values()})
+    frame = frame[kept].assign(line=frame["line"].map(names))
     # The family's error rate is held at its own alpha, whatever its members test.
     return draw_power_curves(
         frame.assign(test="superiority"), marks=marks, note="Within the procedure.", error_name="Family-wise error"
     )
+
+
+def _coinciding(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the lines by the words that they are drawn with: those that lie on each other everywhere have one."""
+    alike: dict[str, list[str]] = {}
+    for line in dict.fromkeys(frame["line"]):
+        points = frame.loc[frame["line"] == line, ["panel", "n", "null", "share", "low", "high"]]
+        alike.setdefault(repr(sorted(points.itertuples(index=False, name=None))), []).append(str(line))
+    return {_one_line(lines): lines for lines in alike.values()}
+
+
+def _one_line(lines: list[str]) -> str:
+    return lines[0] if len(lines) == 1 else f"{'; '.join(lines)} (one line: all the same)"
 
 
 def _lines(

@@ -68,23 +68,58 @@ def _check_left_out(bench: Bench, name: str, cluster: schema.Cluster, keys: Sequ
 
 
 def check_groups_of_one(bench: Bench) -> None:
-    """Check that no planned number of patients fills groups of a fixed size but for a single patient."""
-    if bench.arms is None or bench.allocation is None or bench.allocation.method == "complete":
+    """Check that no planned number of patients leaves a single patient in a therapy group."""
+    if bench.arms is None or bench.allocation is None:
         return
     ratio = bench.allocation.ratio or (1,) * len(bench.arms)
     if len(ratio) != len(bench.arms):
         return
-    sizes = bench.sample_size if isinstance(bench.sample_size, tuple) else (bench.sample_size,)
+    shares = dict(zip(bench.arms, ratio, strict=True))
     for name, cluster in (bench.clusters or {}).items():
-        if not isinstance(cluster.size, int) or cluster.entry == "rolling":
+        if cluster.entry == "rolling":
             continue
-        shares = [(a, r) for a, r in zip(bench.arms, ratio, strict=True) if a in _arms_with(bench, cluster)]
-        for position, size in enumerate(sizes):
-            for arm, share in shares:
-                patients, rest = divmod((size if isinstance(size, int) else 0) * share, sum(ratio))
-                if rest == 0 and patients % cluster.size == 1:
-                    path = ("sample_size", position) if isinstance(bench.sample_size, tuple) else ("sample_size",)
-                    bench.report(path, _group_of_one(patients, arm, name, cluster.size))
+        if cluster.number is not None and within_arms(bench.arms, cluster):
+            _check_number(bench, name, cluster, shares)
+        if isinstance(cluster.size, int) and bench.allocation.method != "complete":
+            _check_last_group(bench, name, cluster, shares)
+
+
+def within_arms(arms: Mapping[str, schema.Arm | None], cluster: schema.Cluster) -> bool:
+    """Return whether groups belong to a therapy or to some arms only; those across all arms may be sites."""
+    return cluster.therapy is not None or set(arms_with(arms, cluster)) != set(arms)
+
+
+def _check_number(bench: Bench, name: str, cluster: schema.Cluster, shares: Mapping[str, int]) -> None:
+    """Report so many groups that patients, who join them in turn, are fewer than two in each."""
+    sizes = bench.sample_size if isinstance(bench.sample_size, tuple) else (bench.sample_size,)
+    known = [size for size in sizes if isinstance(size, int)]
+    if not known or cluster.number is None:
+        return
+    patients = patients_of(min(known), arms_with(bench.arms or {}, cluster), shares)
+    if patients < 2 * cluster.number:
+        message = (
+            f"{cluster.number} groups of about {number(round(patients, 1))} patients leave groups of one: at most "
+            f"{max(int(patients // 2), 1)} can have two, with {min(known)} randomised"
+        )
+        bench.report(("clusters", name, "number"), message)
+
+
+def patients_of(size: int, arms: Sequence[str], shares: Mapping[str, int]) -> float:
+    """Return the expected number of patients in some arms, of so many randomised."""
+    return size * sum(shares.get(arm, 0) for arm in arms) / sum(shares.values())
+
+
+def _check_last_group(bench: Bench, name: str, cluster: schema.Cluster, shares: Mapping[str, int]) -> None:
+    """Report numbers of patients that fill groups of a fixed size but for a single patient."""
+    sizes = bench.sample_size if isinstance(bench.sample_size, tuple) else (bench.sample_size,)
+    if not isinstance(cluster.size, int):
+        return
+    for position, size in enumerate(sizes):
+        for arm in arms_with(bench.arms or {}, cluster):
+            patients, rest = divmod((size if isinstance(size, int) else 0) * shares.get(arm, 0), sum(shares.values()))
+            if rest == 0 and patients % cluster.size == 1:
+                path = ("sample_size", position) if isinstance(bench.sample_size, tuple) else ("sample_size",)
+                bench.report(path, _group_of_one(patients, arm, name, cluster.size))
 
 
 def _group_of_one(patients: int, arm: str, name: str, size: int) -> str:
@@ -94,8 +129,8 @@ def _group_of_one(patients: int, arm: str, name: str, size: int) -> str:
     )
 
 
-def _arms_with(bench: Bench, cluster: schema.Cluster) -> tuple[str, ...]:
-    arms = bench.arms or {}
+def arms_with(arms: Mapping[str, schema.Arm | None], cluster: schema.Cluster) -> tuple[str, ...]:
+    """Return the arms that have such groups: those named, those with the therapy, or all."""
     if cluster.arms is not None:
         return cluster.arms
     if cluster.therapy is not None:
