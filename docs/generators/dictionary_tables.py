@@ -106,8 +106,10 @@ SAFETY: Mapping[str, str] = {
     "mean_events": "Mean number of events seen in the arm.",
     "share_of_patients": "Mean share of its patients with at least one.",
     "exposure_unit": "`infusions` for what comes with infusions, else `person-years`.",
-    "mean_exposure": "Mean number of infusions given, or of person-years followed.",
-    "rate": "Events per exposure: the ratio of the two sums over replicates.",
+    "mean_exposure": "Mean number of infusions given, or of person-years followed; of what happens at most once to a "
+    "patient (`kind` is `event`) person-years at risk, which end at the event.",
+    "rate": "Events per exposure: the ratio of the two sums over replicates. Where `kind` is `event` this is the "
+    "exposure-adjusted incidence rate (EAIR): patients with the event over person-years from randomisation to it.",
 }
 
 STOPPING: Mapping[str, str] = {
@@ -201,6 +203,7 @@ SAFETY_PARTS: Mapping[str, str] = {
     "days_A": "Days followed in the arm.",
     "events_E_A": "Events of this kind in the arm.",
     "patients_E_A": "Patients with at least one.",
+    "days_E_A": "Days at risk: days followed, up to the event for what happens at most once to a patient.",
 }
 """Columns of parts/safety_*.parquet: E is the number of the event, A that of the arm."""
 

@@ -55,6 +55,31 @@ def test_rates_are_those_asked_for_whoever_leaves():
         assert abs(events[:, 2, a].sum() / followed - attempts) < 4.9 * np.sqrt(attempts / followed)
 
 
+@pytest.mark.parametrize("dropout", [None, {"model": "mcar", "missing_by": {14: 0.3}, "never_starts": 0.1}])
+def test_the_rate_of_what_happens_once_is_its_hazard(dropout):
+    """Person-time ends at the event: 0.03 a day (11 a year) is found, where whole days followed would miss it.
+
+    Given a steady hazard, events less the hazard times days at risk are a martingale whose variance is the mean number
+    of events, whenever patients leave: 16,000 events in an arm at least see 4 % of the hazard.
+    """
+    changes = {
+        "outcomes": {"qids_sr16": {}},
+        "sample_size": [400],
+        "dropout": dropout,
+        "events": {"flare": {"per_day": {"ketamine": 0.015, "midazolam": 0.03}}},
+        "safety": {"adverse_events": {"nausea": {"per_infusion": 0.1}}},
+    }
+    variant, ((*found,),) = blocks(BOUNDED, changes, 2)
+    watched = [one.name for one in variant.safety.watched].index("flare")
+    events, days, at_risk = (np.concatenate([getattr(block, name) for block in found]) for name in
+                             ("events", "days", "at_risk"))  # fmt: skip
+    for a, hazard in enumerate((0.03, 0.015)):
+        seen, exposure = events[:, watched, a].sum(), at_risk[:, watched, a].sum()
+        assert abs(seen / exposure - hazard) < 4.9 * np.sqrt(seen) / exposure
+        assert dropout or abs(seen / days[:, a].sum() - hazard) > 4.9 * np.sqrt(seen) / exposure
+    np.testing.assert_array_equal(at_risk[:, 0], days)
+
+
 def stopped_by_enumeration(share_active, share_control, alpha):
     """Share of trials stopped at 20 and at 40 patients: one infusion each, ten more in each arm between the looks."""
     tens = np.arange(11)

@@ -5,7 +5,7 @@ A look after m patients, in order of enrolment, have completed compares the even
 
 .. math:: p = P(X \ge x_1) = I_q(x_1,\, x_0 + 1), \qquad q = \frac{e_1}{e_1 + e_0},
 
-e the exposure (infusions given, or days followed) and I the regularised incomplete beta function: the conditional test
+e the exposure (infusions given, or days at risk) and I the regularised incomplete beta function: the conditional test
 of two Poisson rates (Przyborowski & Wilenski 1940). The trial stops at the first look with p at or below the level.
 
 References
@@ -43,6 +43,9 @@ class SafetyBlock(NamedTuple):
         Number randomised.
     events, patients : ndarray, shape (R, W, A)
         Events of each kind watched, and patients with at least one.
+    at_risk : ndarray, shape (R, W, A)
+        Days followed. For what happens at most once to a patient: up to the event, or the end of the interval between
+        visits in which the patient left, since events are seen so far.
     infusions, days : ndarray, shape (R, A)
         Infusions given, and days followed.
     randomised : ndarray, shape (R, A)
@@ -53,6 +56,7 @@ class SafetyBlock(NamedTuple):
     n: int
     events: Array
     patients: Array
+    at_risk: Array
     infusions: Array
     days: Array
     randomised: Array
@@ -60,9 +64,10 @@ class SafetyBlock(NamedTuple):
 
 
 class _Seen(NamedTuple):
-    """What was seen of each participant: events (R, N, W), infusions and days (R, N)."""
+    """What was seen of each participant: events and days at risk (R, N, W), infusions and days (R, N)."""
 
     events: Array
+    at_risk: Array
     infusions: Array
     days: Array
 
@@ -91,18 +96,23 @@ def safety_block(variant: Variant, cohort: Cohort) -> list[SafetyBlock]:
         member *= cohort.enrolled[..., None]
     rule, sizes = safety.stopping_rule, sorted(variant.sample_sizes)
     cuts = sorted({*sizes, *(() if rule is None else rule.looks)})
-    events, patients = (_by_arm(part, member, cuts) for part in (seen.events, (seen.events > 0.0).astype(np.float64)))
+    events, patients, at_risk = (
+        _by_arm(part, member, cuts) for part in (seen.events, (seen.events > 0.0).astype(np.float64), seen.at_risk)
+    )
     of_arm = _by_arm(np.stack([seen.infusions, seen.days, np.ones_like(seen.days)], axis=-1), member, cuts)
     found = []
     for n in sizes:
         at = cuts.index(n)
         stopped = np.zeros(len(member), dtype=np.intp)
         if rule is not None:
-            exposure = of_arm[:, :, 0 if safety.watched[rule.watched].per_infusion else 1]
+            given = safety.watched[rule.watched].per_infusion
+            exposure = of_arm[:, :, 0] if given else at_risk[:, :, rule.watched]
             enrolled = n if cohort.enrolled is None else cohort.enrolled[:, :n].sum(axis=1)
             stopped = stopping(rule, cuts, events[:, :, rule.watched], exposure, enrolled)
         infusions, days, randomised = of_arm[:, at].transpose(1, 0, 2)
-        found.append(SafetyBlock(n, events[:, at], patients[:, at], infusions, days, randomised, stopped))
+        found.append(
+            SafetyBlock(n, events[:, at], patients[:, at], at_risk[:, at], infusions, days, randomised, stopped)
+        )
     return found
 
 
@@ -155,7 +165,18 @@ def _seen(variant: Variant, safety: Safety, cohort: Cohort) -> _Seen:
     infusions = none if cohort.infusions is None else cohort.infusions.astype(np.float64)
     columns = [_column(one, cohort, last) for one in safety.watched]
     events = np.stack(columns, axis=-1) if columns else np.zeros((*cohort.arm.shape, 0))
-    return _Seen(events, infusions, days)
+    at_risk = np.repeat(days[..., None], len(columns), axis=-1)
+    for w, watched in enumerate(safety.watched):
+        if watched.kind == "event":
+            at_risk[..., w] = np.minimum(cohort.event_day[watched.name], _events_seen_until(variant, cohort, last))
+    return _Seen(events, at_risk, infusions, days)
+
+
+def _events_seen_until(variant: Variant, cohort: Cohort, last: Index) -> Array:
+    """Return the day up to which events are seen, shape (R, N): the end of the interval in which a patient leaves."""
+    visits = np.asarray(variant.visits_days)
+    ends = [cohort.event_day[event.name] for event in variant.events if event.ends_follow_up]
+    return np.asarray(np.minimum.reduce([visits[np.minimum(last, len(visits) - 1)], *ends]))
 
 
 def _column(watched: Watched, cohort: Cohort, last: Index) -> Array:

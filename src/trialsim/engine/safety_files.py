@@ -57,6 +57,7 @@ def safety_content(blocks: Sequence[SafetyBlock]) -> bytes:
             for w in range(block.events.shape[1]):
                 columns.setdefault(f"events_{w}_{a}", []).append(block.events[:, w, a])
                 columns.setdefault(f"patients_{w}_{a}", []).append(block.patients[:, w, a])
+                columns.setdefault(f"days_{w}_{a}", []).append(block.at_risk[:, w, a])
     table = pa.table({name: np.concatenate(parts) for name, parts in columns.items()})
     content = BytesIO()
     pq.write_table(table, content, row_group_size=BLOCK_SIZE, compression="zstd")
@@ -133,14 +134,15 @@ def summarise_safety(
     Notes
     -----
     All patients of a trial count, whether a rule would have stopped it or not. `rate` is events per infusion given or
-    per person-year followed, the ratio of the sums over replicates; its MCSE is that of a ratio of means.
+    per person-year, the ratio of the sums over replicates; its MCSE is that of a ratio of means. What happens at most
+    once to a patient has person-years at risk, up to the event: the exposure-adjusted incidence rate (EAIR).
     """
     for w, watched in enumerate(safety.watched):
         for a, arm in enumerate(variant.arms):
             events, randomised = seen[f"events_{w}_{a}"], seen[f"randomised_{a}"]
             with np.errstate(invalid="ignore"):
                 share = seen[f"patients_{w}_{a}"] / randomised  # NaN where an arm of a small trial is empty
-            exposure = seen[f"infusions_{a}"] if watched.per_infusion else seen[f"days_{a}"] / DAYS_PER_YEAR
+            exposure = seen[f"infusions_{a}"] if watched.per_infusion else seen[f"days_{w}_{a}"] / DAYS_PER_YEAR
             yield {
                 "cell": cell.index,
                 "variant": variant.index,

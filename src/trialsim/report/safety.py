@@ -45,7 +45,8 @@ class StoppingTable:
 
 SAFETY_CAPTION = (
     "Seen up to the last visit of each patient, ± Monte Carlo standard error: patients with at least one, in %; events "
-    "in a trial; and their rate, per 100 infusions given or per 100 person-years followed. No trial is cut short here."
+    "in a trial; and their rate, per 100 infusions given or per 100 person-years followed. What happens at most once "
+    "to a patient has person-years up to the event (exposure-adjusted incidence rate). No trial is cut short here."
 )
 STOPPING_CAPTION = (
     "± Monte Carlo standard error. Patients are those who had completed at the look that stopped the trial; where "

@@ -57,6 +57,26 @@ def by_loops(variant, cohort, r, n):
     return events, patients, *totals
 
 
+def test_days_at_risk_end_at_what_happens_once(drawn):
+    _, variant, cohort, blocks = drawn
+    block, w = blocks[-1], [one.name for one in variant.safety.watched].index("hospitalisation")
+    days = np.zeros(2)
+    ended = 0
+    for i in range(block.n):
+        seen = np.flatnonzero(cohort.present[0, i])
+        last = seen[-1] + 1 if len(seen) else 0
+        happened = (
+            cohort.event_visit["hospitalisation"][0, i] < 3 and cohort.event_visit["hospitalisation"][0, i] <= last
+        )
+        # An event is seen up to the visit at which a patient is missed first.
+        day = cohort.event_day["hospitalisation"][0, i] if happened else [3.0, 7.0, 14.0, 14.0][last]
+        days[cohort.arm[0, i]] += day
+        ended += happened
+    assert ended > 0
+    np.testing.assert_allclose(block.at_risk[0, w], days)
+    np.testing.assert_array_equal(block.at_risk[:, 0], block.days)
+
+
 def test_sums_are_those_of_what_was_seen(drawn):
     _, variant, cohort, blocks = drawn
     assert [one.name for one in variant.safety.watched] == [
