@@ -33,7 +33,7 @@ from trialsim.report.figures import (
 from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
-from trialsim.report.questions import question_words, variants_of
+from trialsim.report.questions import not_at_risk_words, question_words, variants_of
 from trialsim.report.sections import Section
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, varied_paths
 from trialsim.report.svg import inline_svg
@@ -102,6 +102,7 @@ def render_report(
         "description": str(resolved.get("description") or ""),
         "question": question_words(resolved, primary.estimand, null=table.null),
         "headline": _headline(found),
+        "not_at_risk": not_at_risk_words(resolved, primary.estimand),
         "answers": found,
         "target": percent(TARGET),
         "table": table,

@@ -8,6 +8,7 @@ from typing import Any
 from trialsim.report.benefit import Sides
 from trialsim.report.measures import margin_words
 from trialsim.report.words import joined, number, percent
+from trialsim.scenario.known_events import RESPONSE
 from trialsim.scenario.resolved import Criterion, Endpoint
 
 _PEOPLE = {"response": "responders", "remission": "remitters", "relapse": "patients with a relapse"}
@@ -40,6 +41,29 @@ def estimand_in(variant: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the estimand of a variant by its name."""
     found: Mapping[str, Any] = next(item for item in variant["estimands"] if item["name"] == name)
     return found
+
+
+def not_at_risk_words(resolved: Mapping[str, Any], name: str) -> str:
+    """Return who cannot have the event of a time-to-event estimand and counts as free of it; empty where all can.
+
+    Parameters
+    ----------
+    resolved : mapping
+        The resolved scenario.
+    name : str
+        Of the estimand.
+    """
+
+    def words(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> str:
+        endpoint = estimand["endpoint"]
+        asked = (endpoint.get("criterion") or {}).get("event") if endpoint["kind"] == "time" else None
+        event = next((one for one in variant.get("events", ()) if one["name"] == asked), None)
+        if event is None or not event["only_after"]:
+            return ""
+        before = "never respond" if event["only_after"] == RESPONSE else f"never have {event['only_after']}"
+        return f"Patients who {before} cannot have {event['label']} and count as free of it to the end."
+
+    return joined([told for told in across_estimands(resolved, name, words) if told], word="or")
 
 
 def endpoint_of(estimand: Mapping[str, Any]) -> Endpoint:

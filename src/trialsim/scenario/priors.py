@@ -13,7 +13,7 @@ from trialsim.evidence import Prior
 from trialsim.evidence.shapes import share_within
 from trialsim.scenario import schema
 from trialsim.scenario.paths import PathError, split_path
-from trialsim.scenario.words import did_you_mean, listed, number
+from trialsim.scenario.words import did_you_mean, listed, nearest, number
 
 SHAPES = tuple(schema.Shape.model_fields)
 """Keys that give one distribution; a prior may be a mixture besides."""
@@ -148,8 +148,7 @@ def _distribution(given: schema.Shape) -> Prior:
     value = getattr(given, key)
     if key == "evidence":
         if not evidence.has_prior(value):
-            hint = did_you_mean(value, evidence.prior_names())
-            raise PriorError(("evidence",), f"the catalogue has no prior '{value}'{hint}")
+            raise PriorError(("evidence",), f"the catalogue has no prior '{value}'{_near(value)}")
         return evidence.prior(value)
     if key == "mixture":
         return _mixture(value)
@@ -157,6 +156,18 @@ def _distribution(given: schema.Shape) -> Prior:
         return _MAKE.get(key, _as_given)(key, value)
     except ValueError as error:
         raise PriorError((key,), _reason(error)) from error
+
+
+def _near(value: str) -> str:
+    """Return what a prior's name may have been meant to be, by its parts: the group first, then the rest within it."""
+    names = evidence.prior_names()
+    groups = list(dict.fromkeys(name.split(".")[1] for name in names))
+    group, _, rest = value.removeprefix("priors.").partition(".")
+    meant = nearest(group, groups)
+    if meant is None:
+        return f"; there are priors of {listed(groups)}: trialsim evidence priors"
+    own = [name for name in names if name.startswith(f"priors.{meant}.")]
+    return did_you_mean(f"priors.{meant}.{rest}", own) if rest else f"; there is {listed(own)}"
 
 
 def _reason(error: ValueError) -> str:

@@ -213,7 +213,7 @@ FAULTS = {
                          "intercurrent_events.resue: no event of that name is modelled; did you mean 'rescue'?"),
     "a strategy that is none": ("rescue: {}", "intercurrent_events: {rescue: hypothetic}",
                                 "must be 'treatment_policy', 'hypothetical', 'composite'"),
-    "scores of the dead": ("death: {}", None, "death: there is no score after it"),
+    "scores of the dead": ("death: {}", None, "intercurrent_events.death: there is no score"),
     "hypothetical death": ("death: {}", "intercurrent_events: {death: hypothetical}",
                            "intercurrent_events.death: there is no score after it"),
     "a time to an unknown event": ("rescue: {}", "endpoint: {time_to: {event: resc}}",

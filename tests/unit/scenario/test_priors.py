@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from trialsim.scenario import load, resolve
 from trialsim.scenario.priors import Range, beliefs, range_of
 
 EFFECT = "effects.ketamine.points.qids_sr16"
+QUICK = Path(__file__).resolve().parents[3] / "scenarios/quick_start.yaml"
 MISSING = "dropout.missing_by.14"
 
 
@@ -260,3 +263,16 @@ def test_a_difference_is_added_to_what_is_drawn_elsewhere(write):
     first, second = (drawn.values[:, drawn.paths.index(path)] for path in paths)
     assert (first - second) == pytest.approx(1.0, abs=0.01)
     assert second.std() == pytest.approx(2.0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("specific_share.placebo", "did you mean 'priors.specific_share.saline'"),
+        ("specific_share", "there is priors.specific_share.midazolam and priors.specific_share.saline"),
+        ("nothing.known", "there are priors of accrual, bpd_interaction"),
+    ],
+)
+def test_an_unknown_prior_is_looked_for_within_its_group(named, said):
+    with pytest.raises(InputError, match=re.escape(said)):
+        load(QUICK, settings={"priors": {"effects.ketamine.specific_share": named}})

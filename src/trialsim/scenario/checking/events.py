@@ -186,7 +186,7 @@ def _check_strategy(bench: Bench, path: Path, asked: schema.Estimand, event: str
         bench.report(place, f"{what} takes {listed(allowed[:-1])} or {allowed[-1]}")
     elif ends and kind in ("score", "binary") and strategy in ("treatment_policy", "hypothetical"):
         message = "there is no score after it: composite, while_on_treatment or principal_stratum is needed"
-        bench.report(place, message if event in asked.intercurrent_events.events else f"{event}: {message}")
+        bench.report(place, message)
     elif ends and kind == "time" and strategy == "treatment_policy" and not _is_endpoint(asked, event):
         bench.report(place, f"nothing is seen after {event}: composite, hypothetical or principal_stratum is needed")
 
