@@ -29,7 +29,7 @@ from trialsim.engine.csv_cells import neutral
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Of the files in a run folder."""
 
 TEMPORARY = ".tmp"
