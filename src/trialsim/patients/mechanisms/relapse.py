@@ -56,26 +56,30 @@ class Relapsing:
         moved = np.zeros_like(state.baseline) if state.moved is None else state.moved
         lost = None
         for event in self._events:
-            self._moved_before[event.name].append(moved)
+            before = moved if lost is None else moved + lost
+            self._moved_before[event.name].append(before)
             taken = self._taken(state, event, visit)
             if taken is not None:
                 lost = taken if lost is None else lost + taken
-                moved = moved + taken
-        self._moved.append(moved)
         return lost
 
     def after(self, state: State, visit: int) -> None:
-        """Nothing follows."""
+        """Keep by how much the means of a visit were moved, all told."""
+        if visit >= 0:
+            self._moved.append(np.zeros_like(state.baseline) if state.moved is None else state.moved)
 
     def _taken(self, state: State, event: Event, visit: int) -> Array | None:
         before = _visit_before(state, event)
-        taken = None
-        for past in range(visit):
-            for stratum in range(len(state.variant.strata)):
-                patients = np.nonzero((before == past) & (state.stratum == stratum))
-                if patients[0].size:
-                    taken = np.zeros_like(state.baseline) if taken is None else taken
-                    taken[patients] = self._of(state, event, patients, stratum, past, visit)
+        past = (before >= 0) & (before < visit)
+        if not past.any():
+            return None
+        patients = np.nonzero(past)
+        group = before[patients] * len(state.variant.strata) + state.stratum[patients]
+        taken = np.zeros_like(state.baseline)
+        for one in np.unique(group):
+            inside = tuple(index[group == one] for index in patients)
+            at, stratum = divmod(int(one), len(state.variant.strata))
+            taken[inside] = self._of(state, event, inside, stratum, at, visit)
         return taken
 
     def _of(self, state: State, event: Event, patients: Patients, stratum: int, past: int, visit: int) -> Array:
