@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from trialsim import evidence
+from trialsim.errors import ScenarioWarning
 
 END = "simulation:"
 DBT = (
@@ -93,10 +94,9 @@ def test_a_stopping_rule_watches_one_of_all_events(resolved):
     assert (rule.watched, rule.active, rule.control) == (1, 1, 0)
     assert rule.looks == (30, 60, 90)  # 120 is the last patient of the largest trial
     assert rule.alpha == 0.025
-    rule = resolved(
-        also(text % ("hospitalisation", "looks: [10, 50, 200], alpha: 0.1, contrast: [midazolam, ketamine]"))
-    )
-    rule = rule.variants[0].safety.stopping_rule
+    other = also(text % ("hospitalisation", "looks: [10, 50, 200], alpha: 0.1, contrast: [midazolam, ketamine]"))
+    with pytest.warns(ScenarioWarning, match="after 200 patients never happens"):
+        rule = resolved(other).variants[0].safety.stopping_rule
     assert (rule.watched, rule.active, rule.control, rule.looks, rule.alpha) == (2, 0, 1, (10, 50), 0.1)
 
 
