@@ -84,8 +84,9 @@ def measure(clock: Clock, resolved: Resolved, streams: Streams, n: int) -> None:
         course = LatentCourse(source.model, latent, stratum, arm)
     with clock.of("put on the scales"):
         course.baseline()
-        for visit in range(len(variant.visits_days)):
-            course.scores(visit)
+        scores = np.empty((*arm.shape, len(variant.visits_days), len(variant.outcomes)))
+        for visit in range(scores.shape[2]):
+            course.scores(visit, {}, out=scores[:, :, visit])
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import beta, norm
 
-from trialsim.kernels.copula import latent_correlation, rounded_correlation, to_scores
+from trialsim.kernels.copula import ScoreTable, latent_correlation, rounded_correlation
 from trialsim.kernels.correlation import joint_correlation, nearest_correlation, visit_correlation
 from trialsim.kernels.margins import fit_bounded_margins, hermite_coefficients
 
@@ -162,8 +162,8 @@ def test_drawn_scores_have_the_moments_asked_for():
         for j in range(i + 1, size):
             z = np.random.Generator(np.random.Philox(key=100 * i + j)).standard_normal((draws, 2))
             z[:, 1] = latent[i, j] * z[:, 0] + math.sqrt(1 - latent[i, j] ** 2) * z[:, 1]
-            first = to_scores(z[:, 0], margins[i].thresholds, margins[i].values)
-            second = to_scores(z[:, 1], margins[j].thresholds, margins[j].values)
+            first = ScoreTable(margins[i].thresholds, margins[i].values)(z[:, 0])
+            second = ScoreTable(margins[j].thresholds, margins[j].values)(z[:, 1])
             u, w = (first - MARGINS[i][1]) / MARGINS[i][2], (second - MARGINS[j][1]) / MARGINS[j][2]
             r = target[i, j]
             for influence in (u, w, u**2 - 1, w**2 - 1, u * w - r * (u**2 + w**2) / 2):

@@ -24,7 +24,7 @@ from scipy.special import ndtr
 
 from trialsim.kernels.margins import SERIES_ORDER, BoundedMargins, hermite_coefficients, step_coefficients
 
-__all__ = ["CorrelationError", "attainable_correlation", "latent_correlation", "rounded_correlation", "to_scores"]
+__all__ = ["CorrelationError", "ScoreTable", "attainable_correlation", "latent_correlation", "rounded_correlation"]
 
 FloatArray = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ _MAX_ITERATIONS = 100
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 
 _CHUNK = 1 << 14  # latent values mapped at a time, so that the working arrays stay in the cache
-_CELLS = 2048
+_CELLS_A_VALUE, _MOST_CELLS = 12, 2048
 _OUTERMOST = 8.5  # thresholds beyond it are met by one draw in 10^17; they share the outermost cells
 
 
@@ -167,20 +167,14 @@ def attainable_correlation(one: BoundedMargins | None, two: BoundedMargins | Non
     return _extreme(a, b, sign=-1.0), _extreme(a, b, sign=1.0)
 
 
-def to_scores(z: FloatArray, thresholds: FloatArray, values: FloatArray) -> FloatArray:
-    """Return the scores of latent normals: exactly `values[np.searchsorted(thresholds, z)]`, but fast.
+class ScoreTable:
+    """Puts latent normals on the steps of one margin: exactly `values[np.searchsorted(thresholds, z)]`, but fast.
 
     Parameters
     ----------
-    z : ndarray, any shape
-        Latent standard normals; no NaN.
     thresholds : ndarray, shape (L - 1,)
-        Cut points of one margin, not decreasing; may be infinite.
+        Cut points of the margin, not decreasing; may be infinite.
     values : ndarray, shape (L,), points
-
-    Returns
-    -------
-    ndarray, shape of z, points
 
     Notes
     -----
@@ -189,33 +183,53 @@ def to_scores(z: FloatArray, thresholds: FloatArray, values: FloatArray) -> Floa
     is monotone in floating point too, so z and threshold can only be misordered within a cell, where they are
     compared: the result is exact.
     """
-    thresholds, values = np.asarray(thresholds, np.float64), np.asarray(values, np.float64)
-    flat = np.ascontiguousarray(z, dtype=np.float64).reshape(-1)
-    cuts, passed = np.unique(thresholds, return_counts=True)
-    # Scores below the first distinct cut, above it, above the second, ...
-    scores_from = values[np.concatenate([[0], np.cumsum(passed)])]
-    low, high = _cell_range(cuts)
-    scale = _CELLS / (high - low)
-    shift = -low * scale
-    cell_of_cut = _cells(cuts, scale, shift)
-    cuts_in_cell = np.bincount(cell_of_cut, minlength=_CELLS)
-    cuts_passed = np.cumsum(cuts_in_cell)
-    # Two entries a cell: the scores below and above its cut.
-    table = scores_from[np.stack([cuts_passed - cuts_in_cell, cuts_passed], axis=-1)].reshape(-1)
-    cut_of_cell = np.full(_CELLS, np.inf)
-    cut_of_cell[cell_of_cut] = cuts
-    crowded = cuts_in_cell > 1
-    any_crowded = bool(crowded.any())
 
-    scores = np.empty_like(flat)
-    for start in range(0, flat.size, _CHUNK):
-        part, out = flat[start : start + _CHUNK], scores[start : start + _CHUNK]
-        cell = _cells(part, scale, shift)
-        np.take(table, 2 * cell + (part > cut_of_cell[cell]), out=out, mode="clip")
-        if any_crowded:
-            unsure = crowded[cell]
-            out[unsure] = values[np.searchsorted(thresholds, part[unsure])]
-    return scores.reshape(np.shape(z))
+    def __init__(self, thresholds: FloatArray, values: FloatArray) -> None:
+        self._thresholds, self._values = np.asarray(thresholds, np.float64), np.asarray(values, np.float64)
+        cuts, passed = np.unique(self._thresholds, return_counts=True)
+        # Scores below the first distinct cut, above it, above the second, ...
+        scores_from = self._values[np.concatenate([[0], np.cumsum(passed)])]
+        low, high = _cell_range(cuts)
+        self._n_cells = min(_CELLS_A_VALUE * self._values.size, _MOST_CELLS)
+        self._scale = self._n_cells / (high - low)
+        self._shift = -low * self._scale
+        cell_of_cut = self._cells(cuts)
+        cuts_in_cell = np.bincount(cell_of_cut, minlength=self._n_cells)
+        cuts_passed = np.cumsum(cuts_in_cell)
+        # Two entries a cell: the scores below and above its cut.
+        self._scores = scores_from[np.stack([cuts_passed - cuts_in_cell, cuts_passed], axis=-1)].reshape(-1)
+        self._cut = np.full(self._n_cells, np.inf)
+        self._cut[cell_of_cut] = cuts
+        crowded = cuts_in_cell > 1
+        self._crowded = crowded if crowded.any() else None
+
+    def __call__(self, z: FloatArray) -> FloatArray:
+        """Return the scores of latent standard normals, an array of the same shape, points.
+
+        Raises
+        ------
+        ValueError
+            If one of them is NaN.
+        """
+        flat = np.ascontiguousarray(z, dtype=np.float64).reshape(-1)
+        scores = np.empty_like(flat)
+        for start in range(0, flat.size, _CHUNK):
+            part, out = flat[start : start + _CHUNK], scores[start : start + _CHUNK]
+            cell = self._cells(part)
+            self._scores.take(2 * cell + (part > self._cut.take(cell)), out=out, mode="clip")
+            if self._crowded is not None:
+                unsure = np.flatnonzero(self._crowded.take(cell))
+                out[unsure] = self._values[np.searchsorted(self._thresholds, part[unsure])]
+        return scores.reshape(np.shape(z))
+
+    def _cells(self, z: FloatArray) -> NDArray[np.intp]:
+        """Return the cell of each z; a NaN is refused."""
+        place = z * self._scale
+        place += self._shift
+        np.clip(place, 0, self._n_cells - 1, out=place)
+        if np.isnan(place.sum()):
+            raise ValueError("latent values must not be NaN")
+        return place.astype(np.intp)
 
 
 def _cell_range(cuts: FloatArray) -> tuple[float, float]:
@@ -224,16 +238,6 @@ def _cell_range(cuts: FloatArray) -> tuple[float, float]:
     if near.size == 0:
         return -1.0, 1.0
     return float(near[0]) - 0.01, float(near[-1]) + 0.01
-
-
-def _cells(z: FloatArray, scale: float, shift: float) -> NDArray[np.intp]:
-    """Return the cell of each z; a NaN is refused."""
-    place = z * scale
-    place += shift
-    np.clip(place, 0, _CELLS - 1, out=place)
-    if np.isnan(place.sum()):
-        raise ValueError("latent values must not be NaN")
-    return place.astype(np.intp)
 
 
 def _size(matrix: FloatArray, margins: Sequence[BoundedMargins | None]) -> int:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, gammaincc, gammaln, ndtri
 
-from trialsim.kernels.copula import latent_correlation, to_scores
+from trialsim.kernels.copula import ScoreTable, latent_correlation
 from trialsim.kernels.margins import BoundedMargins
 
 Array = NDArray[np.float64]
@@ -227,7 +227,7 @@ def draw_dissociation(
         if loading[g] and depression is not None:
             z += loading[g] * depression.reshape(-1)[inside]
         for i in range(infusions):
-            score[i, inside] = to_scores(z[i], thresholds[g, i], fitted.margins.values)
+            score[i, inside] = ScoreTable(thresholds[g, i], fitted.margins.values)(z[i])
     return np.ascontiguousarray(score.reshape(normals.shape).transpose(2, 1, 0))
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.dropout import missing_by_visit, solve_hazard
+from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard
 from trialsim.patients.mechanisms.base import State
 from trialsim.patients.missing import Hazards
 from trialsim.patients.model import PatientModel
@@ -27,6 +27,8 @@ _CALIBRATION_PATIENTS = 20_000
 
 _CALIBRATION_SEED = -2
 """No scenario can have it."""
+
+_ALL = slice(None)
 
 
 def baseline_hazards(model: PatientModel) -> Hazards:
@@ -80,12 +82,12 @@ class _SolvedVisits:
         dropout, intermittent = state.variant.dropout, state.variant.intermittent
         leaving, missing = self.hazards
         if dropout is not None and leaving is not None:
-            ratio = state.seen.leaving_ratio(dropout, state.stratum, state.arm)
+            ratio = relative_hazard(dropout, state.seen.ratio(dropout).of(_ALL), state.stratum, state.arm)
             leaving[visit] = solve_hazard(self._staying, ratio, self._asked[visit])
             self._staying = self._staying * np.exp(-leaving[visit] * ratio)
         if intermittent is None or missing is None:
             return None
-        ratio = state.seen.missing_ratio(intermittent)
+        ratio = np.broadcast_to(state.seen.ratio(intermittent).of(_ALL), state.shape)
         coming = (1.0 - intermittent.share[visit]) * float(self._staying.mean())
         missing[visit] = solve_hazard(self._staying, ratio, coming)
         uniform = state.uniform("missed", time=f"day {state.day(visit):g}")

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, pdtr, pdtrik
+from scipy.special import pdtr, pdtrik
 
+from trialsim.kernels.quantile_table import gamma_quantiles
 from trialsim.scenario.resolved import Count, Variant
 from trialsim.streams import Streams
 
@@ -57,7 +58,7 @@ def _frailty(count: Count, n_participants: int, n_replicates: int, streams: Stre
     if count.dispersion == 0.0:
         return np.ones((n_replicates, n_participants))
     uniform = streams.generator("frailty", count.name).random((n_participants, n_replicates)).T
-    return np.asarray(count.dispersion * gammaincinv(1.0 / count.dispersion, uniform))
+    return count.dispersion * gamma_quantiles(1.0 / count.dispersion)(uniform)
 
 
 def poisson_quantile(uniform: Array, mean: Array) -> Array:

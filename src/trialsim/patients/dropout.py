@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from trialsim.patients.model import PatientModel
 from trialsim.scenario.resolved import Dropout
 
 Array = NDArray[np.float64]
@@ -39,43 +38,17 @@ def missing_by_visit(dropout: Dropout, visits_days: Array) -> Array:
     return np.where(everyone_left, 1.0, -np.expm1(staying))
 
 
-def relative_hazard(dropout: Dropout, last: Array, current: Array, strata: Index, arms: Index) -> Array:
-    """Return θ for one interval, shape (R, N).
+def relative_hazard(dropout: Dropout, by_score: Array, strata: Index, arms: Index) -> Array:
+    """Return θ of participants for one interval.
 
     Parameters
     ----------
     dropout : Dropout
-    last, current : ndarray, shape (R, N)
-        Of `worse_by` for the last score seen and for that at the end of the interval.
-    strata, arms : ndarray of int, shape (R, N)
+    by_score : ndarray
+        What the score makes of it, of `ScoreRatio`.
+    strata, arms : ndarray of int, to whose shape the others broadcast
     """
-    ratio = dropout.arm_hazard_ratio[arms] * dropout.stratum_hazard_ratio[strata]
-    if dropout.score_hazard_ratio_per_sd == 1.0:
-        return np.asarray(ratio)
-    return np.asarray(ratio * dropout.score_hazard_ratio_per_sd ** (current if dropout.model == "mnar" else last))
-
-
-def worse_by(model: PatientModel, scores: Array, outcome: int, visit: int) -> Array:
-    """Return z, by how many standard deviations scores are worse than the mean of their visit.
-
-    Parameters
-    ----------
-    model : PatientModel
-    scores : ndarray, shape (R, N), points
-    outcome : int
-    visit : int
-        -1 is the baseline. Mean and SD within groups are those asked for, over arms and strata.
-    """
-    variant = model.variant
-    share = np.asarray(variant.strata_share)
-    if visit < 0:
-        mean, sd = share @ variant.baseline_mean[:, outcome], share @ variant.baseline_sd[:, outcome]
-    else:
-        ratio = np.asarray(variant.allocation.ratio, dtype=float)
-        mean = (ratio / ratio.sum()) @ variant.mean[:, :, visit, outcome] @ share
-        sd = share @ variant.sd[:, visit, outcome]
-    sign = 1.0 if variant.lower_is_better[outcome] else -1.0
-    return np.asarray(sign * (scores - float(mean)) / float(sd))
+    return np.asarray(dropout.arm_hazard_ratio[arms] * dropout.stratum_hazard_ratio[strata] * by_score)
 
 
 def solve_hazard(weights: Array, ratio: Array, target: float) -> float:

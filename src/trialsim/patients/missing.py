@@ -17,8 +17,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.patients.dropout import relative_hazard
 from trialsim.patients.mechanisms.base import State
+from trialsim.patients.score_hazard import not_spared
 from trialsim.patients.unseen import Gaps
+from trialsim.scenario.resolved import Dropout
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -75,7 +78,7 @@ class DrawnVisits:
     def begin(self, state: State) -> None:
         """Draw who never starts."""
         shape, dropout = state.scores.shape[:3], state.variant.dropout
-        self.gaps = Gaps(np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool))
+        self.gaps = Gaps(_nobody(*shape), _nobody(*shape))
         self._there = np.ones(state.shape, dtype=bool)
         if dropout is not None:
             self._there = dropout.never_starts <= state.uniform("never_starts")
@@ -85,12 +88,26 @@ class DrawnVisits:
         dropout, intermittent = state.variant.dropout, state.variant.intermittent
         time, missed = f"day {state.day(visit):g}", None
         if dropout is not None and self._hazards.leaving is not None:
-            ratio = state.seen.leaving_ratio(dropout, state.stratum, state.arm)
-            leaves = -np.expm1(-self._hazards.leaving[visit] * ratio)
-            self._there = self._there & (state.uniform("dropout", time=time) >= leaves)
+            self._leave(state, dropout, self._hazards.leaving[visit], state.uniform("dropout", time=time))
         if intermittent is not None and self._hazards.missing is not None:
-            misses = -np.expm1(-self._hazards.missing[visit] * state.seen.missing_ratio(intermittent))
-            missed = state.uniform("missed", time=time) < misses
+            hazard, by_score = self._hazards.missing[visit], state.seen.ratio(intermittent)
+            uniform = state.uniform("missed", time=time)
+            who = not_spared(uniform, hazard * by_score.largest)
+            missed = np.zeros(state.shape, dtype=bool)
+            missed[who] = uniform[who] < -np.expm1(-hazard * by_score.of(who))
             self.gaps.missed[:, :, visit] = missed & self._there
         self.gaps.left[:, :, visit] = ~self._there
         return missed
+
+    def _leave(self, state: State, dropout: Dropout, hazard: float, uniform: Array) -> None:
+        """Let participants leave in an interval."""
+        by_score = state.seen.ratio(dropout)
+        largest = dropout.arm_hazard_ratio.max() * dropout.stratum_hazard_ratio.max() * by_score.largest
+        who = not_spared(uniform, hazard * largest)
+        ratio = relative_hazard(dropout, by_score.of(who), state.stratum[who], state.arm[who])
+        self._there[who] &= uniform[who] >= -np.expm1(-hazard * ratio)
+
+
+def _nobody(n_replicates: int, n_participants: int, n_visits: int) -> Flags:
+    """Return flags (R, N, V) that are not set; those of a visit lie together."""
+    return np.moveaxis(np.zeros((n_visits, n_replicates, n_participants), dtype=bool), 0, 2)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.kernels.copula import latent_correlation
+from trialsim.kernels.copula import ScoreTable, latent_correlation
 from trialsim.kernels.margins import BoundedMargins, fit_bounded_margins, hermite_coefficients
 from trialsim.patients.characteristics import CharacteristicModel, build_characteristics
 from trialsim.patients.clusters import GroupEffects, build_group_effects
@@ -53,6 +53,26 @@ class PatientModel:
     selection: Selection | None = None
     characteristics: tuple[CharacteristicModel, ...] = ()
     needed: frozenset[int] = frozenset()
+    _tables: dict[tuple[int, int, int, int], ScoreTable] = field(default_factory=dict)
+
+    def score_table(self, arm: int, stratum: int, visit: int, outcome: int) -> ScoreTable | None:
+        """Return what puts latent normals of an arm and stratum on the scale at a visit; None on the real line.
+
+        Parameters
+        ----------
+        arm, stratum : int
+        visit : int
+            -1 is the baseline.
+        outcome : int
+        """
+        margins = self.baseline_margins[outcome] if visit < 0 else self.margins[outcome]
+        if margins is None:
+            return None
+        key = (arm if visit >= 0 else 0, stratum, visit, outcome)
+        if key not in self._tables:  # worked out once
+            thresholds = margins.thresholds[stratum] if visit < 0 else margins.thresholds[arm, stratum, visit]
+            self._tables[key] = ScoreTable(thresholds, margins.values)
+        return self._tables[key]
 
 
 def build_patient_model(variant: Variant) -> PatientModel:

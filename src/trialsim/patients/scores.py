@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.kernels.copula import to_scores
 from trialsim.patients.model import PatientModel
 from trialsim.streams import Streams
 
@@ -72,8 +72,28 @@ def scores_in_arms(
         Had nobody left.
     """
     course = LatentCourse(model, latent, strata, arms, shared, admitted)
-    visits = range(len(model.variant.visits_days))
-    return course.baseline(), np.stack([course.scores(v) for v in visits], axis=2)
+    scores = np.empty((*arms.shape, len(model.variant.visits_days), len(model.variant.outcomes)))
+    for visit in range(scores.shape[2]):
+        course.scores(visit, {}, out=scores[:, :, visit])
+    return course.baseline(), scores
+
+
+class _Members(NamedTuple):
+    """The participants of one arm and stratum.
+
+    Attributes
+    ----------
+    arm, stratum : int
+    at : ndarray of int, shape (n,)
+        Where they are in a flat array (R, N).
+    z : ndarray, shape (K, V + 1, n)
+        Their latent normals, baseline first.
+    """
+
+    arm: int
+    stratum: int
+    at: Index
+    z: Array
 
 
 class LatentCourse:
@@ -84,8 +104,7 @@ class LatentCourse:
     model, latent, strata, arms, shared, admitted
         As of `scores_in_arms`.
     wanted : collection of int, optional
-        Outcomes whose scores are made, each the same to the bit whatever else is wanted; all by default. The scores of
-        the others are NaN.
+        Outcomes whose scores are made, each the same to the bit whatever else is wanted; all by default.
     """
 
     def __init__(
@@ -102,57 +121,64 @@ class LatentCourse:
             raise ValueError("what participants were selected by is needed where a model selects, and only there")
         self._model = model
         n_arms, n_strata, n_visits, n_outcomes = model.variant.mean.shape
-        self._wanted = range(n_outcomes) if wanted is None else sorted(wanted)
+        self.made = tuple(range(n_outcomes) if wanted is None else sorted(wanted))
+        """Outcomes whose scores are made."""
+        self._shape = n_replicates, n_participants = arms.shape
         flat = latent.reshape(len(latent), -1)
         group = (arms * n_strata + strata).T.reshape(-1)
-        self._shape = latent.shape[1:]
-        self._members: list[tuple[int, int, Index]] = []
-        self._z = np.empty((n_visits + 1, n_outcomes, flat.shape[1]))
+        self._members: list[_Members] = []
         for arm in range(n_arms):
             for stratum in range(n_strata):
                 inside = np.flatnonzero(group == arm * n_strata + stratum)
-                if len(inside):
-                    self._members.append((arm, stratum, inside))
-                    normals = flat[:, inside]
-                    for k in self._wanted:
-                        z = _latent_scores(model, normals, shared, inside, arm, stratum, k)
-                        if model.selection is not None and admitted is not None:
-                            known = admitted.reshape(len(admitted), -1)[:, inside]
-                            z += model.selection.loading[arm, stratum, k::n_outcomes] @ known
-                        self._z[:, k, inside] = z
+                if not len(inside):
+                    continue
+                z, normals = np.empty((n_outcomes, n_visits + 1, len(inside))), flat[:, inside]
+                for k in self.made:
+                    z[k] = _latent_scores(model, normals, shared, inside, arm, stratum, k)
+                    if model.selection is not None and admitted is not None:
+                        known = admitted.reshape(len(admitted), -1)[:, inside]
+                        z[k] += model.selection.loading[arm, stratum, k::n_outcomes] @ known
+                place, replicate = np.divmod(inside, n_replicates)
+                self._members.append(_Members(arm, stratum, replicate * n_participants + place, z))
 
     def baseline(self) -> Array:
-        """Return the baseline scores, shape (R, N, K), points; NaN for outcomes that are not wanted."""
-        return self._at(-1, None)
+        """Return the baseline scores, shape (R, N, K), points; NaN for outcomes that are not made."""
+        n_outcomes = len(self._model.variant.outcomes)
+        found = np.full((n_outcomes, *self._shape), np.nan).transpose(1, 2, 0)
+        self._put(-1, {}, found)
+        return found
 
     def latent_baseline(self, outcome: int) -> Array:
-        """Return the latent normals of the baseline scores of an outcome that is wanted, shape (R, N)."""
-        return np.ascontiguousarray(self._z[0, outcome].reshape(self._shape).T)
+        """Return the latent normals of the baseline scores of an outcome that is made, shape (R, N)."""
+        found = np.empty(self._shape)
+        for one in self._members:
+            found.reshape(-1)[one.at] = one.z[outcome, 0]
+        return found
 
-    def scores(self, visit: int, shift: Array | None = None) -> Array:
-        """Return the scores at a visit, shape (R, N, K), points; NaN for outcomes that are not wanted.
+    def scores(self, visit: int, moved: Mapping[int, Array], out: Array) -> None:
+        """Put the scores of a visit in place, points.
 
         Parameters
         ----------
         visit : int
-        shift : ndarray, shape (R, N, K), points, optional
-            Added to the mean of each participant: on the latent scale, so that scores keep to the steps and bounds of
-            theirs, and the mean moves by the shift to first order.
+        moved : mapping of int to ndarray, shape (R, N), points
+            Added to the mean of each participant, by outcome: on the latent scale, so that scores keep to the steps and
+            bounds of theirs, and the mean moves by it to first order.
+        out : ndarray, shape (R, N, K)
+            Written for the outcomes that are made.
         """
-        return self._at(visit, shift)
+        self._put(visit, moved, out)
 
-    def _at(self, visit: int, shift: Array | None) -> Array:
-        n_outcomes = len(self._model.variant.outcomes)
-        points = np.full((n_outcomes, self._z.shape[2]), np.nan)
-        moved = None if shift is None else np.ascontiguousarray(shift.transpose(2, 1, 0)).reshape(n_outcomes, -1)
-        for k in self._wanted:
-            row = self._z[visit + 1, k]
-            for arm, stratum, inside in self._members:
-                z = row[inside]
-                if moved is not None:
-                    z = z + moved[k, inside] / self._model.slope[arm, stratum, visit, k]
-                points[k, inside] = _on_scale(self._model, z, arm, stratum, visit, k)
-        return np.ascontiguousarray(points.reshape(n_outcomes, *self._shape).transpose(2, 1, 0))
+    def _put(self, visit: int, moved: Mapping[int, Array], out: Array) -> None:
+        for k in self.made:
+            points = np.empty(self._shape)
+            shift = None if k not in moved else moved[k].reshape(-1)
+            for one in self._members:
+                z = one.z[k, visit + 1]
+                if shift is not None:
+                    z = z + shift[one.at] / self._model.slope[one.arm, one.stratum, visit, k]
+                points.reshape(-1)[one.at] = _on_scale(self._model, z, one.arm, one.stratum, visit, k)
+            out[..., k] = points
 
 
 def _latent_scores(
@@ -175,10 +201,9 @@ def _latent_scores(
 def _on_scale(model: PatientModel, z: Array, arm: int, stratum: int, visit: int, k: int) -> Array:
     """Return the scores of latent normals of one arm, stratum and outcome at a visit; -1 is the baseline."""
     variant = model.variant
-    margins = model.baseline_margins[k] if visit < 0 else model.margins[k]
-    if margins is not None:
-        thresholds = margins.thresholds[stratum] if visit < 0 else margins.thresholds[arm, stratum, visit]
-        return to_scores(z, thresholds, margins.values)
+    table = model.score_table(arm, stratum, visit, k)
+    if table is not None:
+        return table(z)
     if visit < 0:
         return np.asarray(variant.baseline_mean[stratum, k] + variant.baseline_sd[stratum, k] * z)
     return np.asarray(variant.mean[arm, stratum, visit, k] + variant.sd[stratum, visit, k] * z)

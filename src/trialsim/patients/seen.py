@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.dropout import relative_hazard, worse_by
 from trialsim.patients.model import PatientModel
+from trialsim.patients.score_hazard import ScoreRatio, worse_by
 from trialsim.scenario.resolved import Dropout, Variant
+from trialsim.scenario.resolved_events import Event
 from trialsim.scenario.resolved_variation import Intermittent
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Index = NDArray[np.intp]
 
 
 class LastSeen:
@@ -39,7 +39,7 @@ class LastSeen:
 
     def __init__(self, model: PatientModel, baseline: Array) -> None:
         self.missed: Flags | None = None
-        self._model, self._shape = model, baseline.shape[:2]
+        self._model = model
         self._last = {k: worse_by(model, baseline[..., k], k, -1) for k in _drivers(model.variant)}
         self._current = dict(self._last)
 
@@ -54,23 +54,14 @@ class LastSeen:
         for k, current in self._current.items():
             self._last[k] = current if missed is None else np.where(missed, self._last[k], current)
 
-    def worse(self, outcome: int) -> Array:
-        """Return z of the last score seen, shape (R, N); zeros where the scores of an outcome play no part."""
-        return self._last[outcome] if outcome in self._last else np.zeros(self._shape)
+    def ratio(self, gap: Dropout | Intermittent) -> ScoreRatio:
+        """Return what scores make of leaving in the interval that ends at the visit that came, or of missing it."""
+        known = self._current if gap.model == "mnar" else self._last
+        return ScoreRatio(gap.score_hazard_ratio_per_sd, known.get(gap.outcome))
 
-    def leaving_ratio(self, dropout: Dropout, strata: Index, arms: Index) -> Array:
-        """Return θ of leaving in the interval that ends at the visit that came, shape (R, N)."""
-        return relative_hazard(dropout, self.worse(dropout.outcome), self._coming(dropout.outcome), strata, arms)
-
-    def missing_ratio(self, intermittent: Intermittent) -> Array:
-        """Return θ of missing the visit that came, shape (R, N)."""
-        unseen = intermittent.model == "mnar"
-        z = self._coming(intermittent.outcome) if unseen else self.worse(intermittent.outcome)
-        return np.asarray(intermittent.score_hazard_ratio_per_sd**z)
-
-    def _coming(self, outcome: int) -> Array:
-        """Return z of the score about to be seen, shape (R, N)."""
-        return self._current[outcome] if outcome in self._current else np.zeros(self._shape)
+    def ratio_of_event(self, event: Event) -> ScoreRatio:
+        """Return what the last scores seen make of an event."""
+        return ScoreRatio(event.score_hazard_ratio_per_sd, self._last.get(event.outcome))
 
 
 def _drivers(variant: Variant) -> set[int]:

@@ -12,6 +12,8 @@ from trialsim.patients.clusters import draw_shared, memberships
 from trialsim.patients.delivery import Delivery
 from trialsim.patients.entry import admit, record_baseline
 from trialsim.patients.mechanisms import Mechanism, State, mechanisms_of
+from trialsim.patients.mechanisms.base import Points, add
+from trialsim.patients.mechanisms.infusions import planned_days
 from trialsim.patients.missing import Visits
 from trialsim.patients.model import PatientModel
 from trialsim.patients.scores import LatentCourse, draw_latent
@@ -75,9 +77,10 @@ def run_course(
     baseline = course.baseline()
     if admission is not None:
         baseline = record_baseline(model.variant, baseline, admission.inflated)
-    state = _start(model, streams, stratum, arm, groups, baseline)
+    state = _start(model, streams, stratum, arm, groups, baseline, course.made)
     if delivery is not None:
         state.delivery = delivery
+        state.infusion_day = delivery.infusion_day
         state.received &= np.isfinite(delivery.infusion_day)
         state.followed &= delivery.left_day[..., None] > np.asarray(model.variant.visits_days)
     state.records.update({} if admission is None else admission.records)
@@ -97,13 +100,15 @@ def _follow(course: LatentCourse, state: State, mechanisms: Sequence[Mechanism],
         mechanism.begin(state)
     for mechanism in mechanisms:
         mechanism.after(state, -1)
-    deltas = {why: points[state.arm] for why, points in deltas_of(state.variant).items()}
-    state.unseen.update({why: np.empty_like(state.scores) for why in deltas})
+    deltas = {why: _points_of(points, state) for why, points in deltas_of(state.variant).items()}
+    state.unseen.update({why: np.full_like(state.scores, np.nan) for why in deltas})
     for visit in range(state.scores.shape[2]):
-        shift = _shift(mechanisms, state, visit)
-        state.scores[:, :, visit] = course.scores(visit, shift)
+        _shift(mechanisms, state, visit)
+        course.scores(visit, state.moved, out=state.scores[:, :, visit])
         for why, delta in deltas.items():
-            state.unseen[why][:, :, visit] = course.scores(visit, delta if shift is None else shift + delta)
+            moved = dict(state.moved)
+            add(moved, delta)
+            course.scores(visit, moved, out=state.unseen[why][:, :, visit])
         state.seen.come(state.scores[:, :, visit], visit)
         state.seen.miss(_missed(visits, state, visit))
         for mechanism in mechanisms:
@@ -119,14 +124,23 @@ def _missed(visits: Visits | None, state: State, visit: int) -> Flags | None:
     return not_held if missed is None else missed | not_held
 
 
+def _points_of(delta: Array, state: State) -> Points:
+    """Return the points (A, K) of everybody's arm, of the outcomes that are made."""
+    return {k: delta[:, k].take(state.arm) for k in state.made if delta[:, k].any()}
+
+
 def _start(
-    model: PatientModel, streams: Streams, stratum: Index, arm: Index, groups: dict[str, Index], baseline: Array
+    model: PatientModel,
+    streams: Streams,
+    stratum: Index,
+    arm: Index,
+    groups: dict[str, Index],
+    baseline: Array,
+    made: tuple[int, ...],
 ) -> State:
     variant = model.variant
-    shape = (*stratum.shape, len(variant.visits_days))
-    most = max((len(days) for days in variant.infusion_days), default=0)
-    planned = np.array([[i < len(days) for i in range(most)] for days in variant.infusion_days], dtype=bool)
-    planned = planned.reshape(len(variant.arms) if most else 0, most)
+    n_visits, n_outcomes = len(variant.visits_days), len(variant.outcomes)
+    day = np.moveaxis(planned_days(variant).T.take(arm, axis=1), 0, 2)
     return State(
         model,
         streams,
@@ -134,19 +148,18 @@ def _start(
         arm,
         groups,
         baseline,
-        np.empty((*shape, len(variant.outcomes))),
-        planned[arm] if most else np.zeros((*stratum.shape, 0), dtype=bool),
+        np.full((n_visits, n_outcomes, *arm.shape), np.nan).transpose(2, 3, 0, 1),
+        made,
+        day,
+        np.isfinite(day),
         np.isin(arm, [a for therapy in variant.therapies for a in therapy.arms]),
-        np.ones(shape, dtype=bool),
+        np.moveaxis(np.ones((n_visits, *arm.shape), dtype=bool), 0, 2),
         LastSeen(model, baseline),
     )
 
 
-def _shift(mechanisms: Sequence[Mechanism], state: State, visit: int) -> Array | None:
-    """Return what all mechanisms add to the means of a visit, shape (R, N, K), points; None for nothing."""
-    state.moved = None
+def _shift(mechanisms: Sequence[Mechanism], state: State, visit: int) -> None:
+    """Let all mechanisms add to the means of a visit."""
+    state.moved = {}
     for mechanism in mechanisms:
-        part = mechanism.shift(state, visit)
-        if part is not None:
-            state.moved = part if state.moved is None else state.moved + part
-    return state.moved
+        add(state.moved, mechanism.shift(state, visit))

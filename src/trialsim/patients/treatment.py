@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.patients.mechanisms.base import State
-from trialsim.patients.mechanisms.events import infusion_days
 
 Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
@@ -27,7 +26,7 @@ def infusions_given(state: State, present: Flags) -> Index:
     last = np.where(present, np.arange(1, present.shape[2] + 1), 0).max(axis=2)
     stays = last == present.shape[2]
     until = np.where(stays, np.inf, days[last])
-    there = state.received & (infusion_days(state) <= until[..., None])
+    there = state.received & (state.infusion_day <= until[..., None])
     return np.where(started(state), there.sum(axis=2), 0)
 
 

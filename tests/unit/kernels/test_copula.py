@@ -8,10 +8,10 @@ from hypothesis.extra.numpy import arrays
 
 from trialsim.kernels.copula import (
     CorrelationError,
+    ScoreTable,
     attainable_correlation,
     latent_correlation,
     rounded_correlation,
-    to_scores,
 )
 from trialsim.kernels.margins import BoundedMargins, fit_bounded_margins
 
@@ -147,7 +147,7 @@ def test_scores_are_exactly_those_of_a_search(one):
     z[1, : one.thresholds.size] = np.nextafter(one.thresholds, -np.inf)
     z[2, : one.thresholds.size] = np.nextafter(one.thresholds, np.inf)
     z[3, :2] = -np.inf, np.inf
-    scores = to_scores(z, one.thresholds, one.values)
+    scores = ScoreTable(one.thresholds, one.values)(z)
     assert scores.shape == z.shape
     np.testing.assert_array_equal(scores, _searched(z, one.thresholds, one.values))
 
@@ -162,17 +162,17 @@ def test_scores_of_crowded_equal_and_infinite_thresholds(thresholds, width):
     values = np.linspace(0, 1, cuts.size + 1)
     z = np.concatenate([cuts, np.nextafter(cuts, np.inf), np.nextafter(cuts, -np.inf), np.linspace(-9, 9, 101)])
     z = z[np.abs(z) != np.finfo(float).max]  # the neighbour of infinity is no latent value
-    np.testing.assert_array_equal(to_scores(z, cuts, values), _searched(z, cuts, values))
+    np.testing.assert_array_equal(ScoreTable(cuts, values)(z), _searched(z, cuts, values))
 
 
 def test_scores_take_strided_and_empty_input():
     z = np.random.default_rng(4).standard_normal((50, 7))
     np.testing.assert_array_equal(
-        to_scores(z[:, 3], QIDS.thresholds, QIDS.values), _searched(z[:, 3], QIDS.thresholds, QIDS.values)
+        ScoreTable(QIDS.thresholds, QIDS.values)(z[:, 3]), _searched(z[:, 3], QIDS.thresholds, QIDS.values)
     )
-    assert to_scores(np.empty((0, 3)), QIDS.thresholds, QIDS.values).shape == (0, 3)
+    assert ScoreTable(QIDS.thresholds, QIDS.values)(np.empty((0, 3))).shape == (0, 3)
 
 
 def test_scores_of_nan_are_refused():
     with pytest.raises(ValueError, match="NaN"):
-        to_scores(np.array([0.0, np.nan]), QIDS.thresholds, QIDS.values)
+        ScoreTable(QIDS.thresholds, QIDS.values)(np.array([0.0, np.nan]))

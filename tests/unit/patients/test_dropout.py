@@ -6,8 +6,9 @@ import pytest
 from trials import CONTINUOUS, resolve
 from trialsim.engine.block import draw_block
 from trialsim.patients.calibration import baseline_hazards
-from trialsim.patients.dropout import missing_by_visit, relative_hazard, solve_hazard, worse_by
+from trialsim.patients.dropout import missing_by_visit, solve_hazard
 from trialsim.patients.model import build_patient_model
+from trialsim.patients.seen import LastSeen
 from trialsim.streams import Streams
 
 
@@ -51,20 +52,12 @@ def test_complete_data_have_no_hazards():
     assert baseline_hazards(build_patient_model(resolve(CONTINUOUS).variants[0])) == (None, None)
 
 
-def test_worse_is_towards_more_symptoms():
-    model = build_patient_model(variant())
-    np.testing.assert_allclose(worse_by(model, np.array([[25.0, 20.0]]), 0, -1), [[1.0, 0.0]], atol=1e-12)
-    np.testing.assert_allclose(worse_by(model, np.array([[10.0]]), 0, 2), [[-1.0]], atol=1e-12)
-    higher = resolve(CONTINUOUS, {"outcomes.score.lower_is_better": False}).variants[0]
-    np.testing.assert_allclose(worse_by(build_patient_model(higher), np.array([[25.0]]), 0, -1), [[-1.0]], atol=1e-12)
-
-
 @pytest.mark.parametrize(("model", "expected"), [("mar", 2.0), ("mnar", 0.5)])
 def test_which_score_counts(model, expected):
-    dropout = variant(model=model, score_hazard_ratio_per_sd=2.0).dropout
-    group = np.zeros((1, 1), dtype=np.intp)
-    ratio = relative_hazard(dropout, np.array([[1.0]]), np.array([[-1.0]]), group, group)
-    assert ratio[0, 0] == pytest.approx(expected)
+    asked = variant(model=model, score_hazard_ratio_per_sd=2.0)
+    seen = LastSeen(build_patient_model(asked), np.array([[[25.0]]]))  # one standard deviation worse than the average
+    seen.come(np.array([[[10.0]]]), 2)  # one better
+    assert seen.ratio(asked.dropout).of(slice(None))[0, 0] == pytest.approx(expected)
 
 
 def test_a_hazard_spares_the_share_asked_for():

@@ -70,7 +70,9 @@ def presence(scores, asked, *, baseline=20.0):
     there = np.ones((*shape, 3), dtype=bool)
     seen = LastSeen(model, start)
     none = np.zeros((*shape, 0), dtype=bool)
-    state = State(model, Streams(1, 0), everybody, everybody, {}, start, course, none, there[..., 0], there, seen)
+    state = State(
+        model, Streams(1, 0), everybody, everybody, {}, start, course, (0,), none, none, there[..., 0], there, seen
+    )
     visits = DrawnVisits(baseline_hazards(model))
     visits.begin(state)
     for v in range(3):

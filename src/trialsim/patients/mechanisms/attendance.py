@@ -18,11 +18,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
-from trialsim.patients.mechanisms.base import State
+from trialsim.kernels.quantile_table import beta_quantiles
+from trialsim.patients.mechanisms.base import Points, State, add
 from trialsim.patients.mechanisms.events import THERAPY_UNTIL
-from trialsim.patients.mechanisms.therapy import always_gained, own_progress
+from trialsim.patients.mechanisms.therapy import always_gained, effect_of, own_progress
 from trialsim.scenario.resolved import Therapy
 from trialsim.scenario.resolved_variation import Attendance
 
@@ -56,9 +56,9 @@ class SessionsAttended:
         state.records[THERAPY_UNTIL] = until
         state.records[SESSIONS] = np.zeros(state.shape, dtype=np.intp)
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what the sessions attended add to or take from the average effect, shape (R, N, K), points."""
-        total = None
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what the sessions attended add to or take from the average effect."""
+        total = Points()
         for (therapy, attendance), came in zip(self._therapies, self._came, strict=True):
             planned = _planned(attendance, state.day(visit))
             if not planned or not therapy.progress[:, visit].any():
@@ -72,8 +72,7 @@ class SessionsAttended:
             if state.delivery is not None:
                 own = own_progress(state, therapy, visit, stops=False, windows=False)
                 gained = gained + (own - always) * (1.0 + excess)
-            part = gained[..., None] * therapy.effect[state.arm, state.stratum]
-            total = part if total is None else total + part
+            add(total, effect_of(therapy, state, gained))
         return total
 
     def after(self, state: State, visit: int) -> None:
@@ -128,17 +127,19 @@ def _planned(attendance: Attendance, day: float) -> int:
 
 def _attended(state: State, attendance: Attendance, came: Flags, planned: int) -> NDArray[np.intp]:
     """Return how many of the first sessions planned everybody attended, shape (R, N)."""
-    days = np.asarray(attendance.session_days[:planned])
-    return np.asarray((came[..., :planned] & (days < state.records[THERAPY_UNTIL][..., None])).sum(axis=2))
+    until, attended = state.records[THERAPY_UNTIL], np.zeros(state.shape, dtype=np.intp)
+    for j, day in enumerate(attendance.session_days[:planned]):
+        attended += came[..., j] & (day < until)
+    return attended
 
 
 def _willing(state: State, name: str, attendance: Attendance, inside: Flags) -> Flags:
     """Return which sessions those who have the therapy would go to had they not stopped, shape (R, N, J)."""
     first = attendance.concentration * attendance.mean
-    share = np.zeros(state.shape)
-    uniform = state.uniform("attendance", name)
-    share[inside] = betaincinv(first, attendance.concentration - first, uniform[inside])
-    return np.stack([state.uniform("session", name, f"day {day:g}") < share for day in attendance.session_days], axis=2)
+    quantiles = beta_quantiles(first, attendance.concentration - first)
+    share = np.where(inside, quantiles(state.uniform("attendance", name)), 0.0)
+    came = [state.uniform("session", name, f"day {day:g}") < share for day in attendance.session_days]
+    return np.moveaxis(np.stack(came), 0, 2)
 
 
 def _stopping(state: State, name: str, attendance: Attendance) -> Array:

@@ -17,11 +17,16 @@ from trialsim.streams import Streams
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
+Points = dict[int, Array]
+"""Points added to the means of a visit, (R, N), by outcome; an outcome that is not among them is not moved."""
 
 
 @dataclass(slots=True, eq=False)
 class State:
     """A block of trials under way. Mechanisms read all of it and change what is theirs.
+
+    Arrays of all participants lie in memory with participants last: what is done outcome by outcome, or infusion by
+    infusion, runs through memory in order.
 
     Parameters
     ----------
@@ -33,6 +38,11 @@ class State:
         As recorded at entry.
     scores : ndarray, shape (R, N, V, K), points
         Filled up to the visit that is past.
+    made : tuple of int
+        Outcomes whose scores are made; those of the others are NaN.
+    infusion_day : ndarray, shape (R, N, I), days
+        When each infusion is given if it is given: as planned unless known to be otherwise. Infinite where an arm has
+        fewer, and where one is not given for reasons outside the patient.
     received : ndarray of bool, shape (R, N, I)
         Whether each of the arm's infusions is given, all of them unless something prevents it; I is the largest number
         of any arm, and those an arm does not have are False.
@@ -48,8 +58,8 @@ class State:
         What mechanisms keep for reports: guesses, CADSS by infusion, sessions attended.
     unseen : dict of str to ndarray, shape (R, N, V, K), points
         Scores if they are not seen, by why, where they then differ.
-    moved : ndarray, shape (R, N, K), points, or None
-        What the mechanisms that have acted add to the means of the visit that comes; None for nothing.
+    moved : Points
+        What the mechanisms that have acted add to the means of the visit that comes.
     delivery : Delivery or None
         What was delivered; None where all of it was, on time.
     """
@@ -61,6 +71,8 @@ class State:
     groups: dict[str, Index]
     baseline: Array
     scores: Array
+    made: tuple[int, ...]
+    infusion_day: Array
     received: Flags
     in_therapy: Flags
     followed: Flags
@@ -68,8 +80,12 @@ class State:
     event_day: dict[str, Array] = field(default_factory=dict)
     records: dict[str, Array] = field(default_factory=dict)
     unseen: dict[str, Array] = field(default_factory=dict)
-    moved: Array | None = None
+    moved: Points = field(default_factory=dict)
     delivery: Delivery | None = None
+    _cell: Index = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._cell = self.arm * len(self.variant.strata) + self.stratum
 
     @property
     def variant(self) -> Variant:
@@ -80,6 +96,10 @@ class State:
     def shape(self) -> tuple[int, int]:
         """Replicates and participants, (R, N)."""
         return self.arm.shape[0], self.arm.shape[1]
+
+    def by_cell(self, table: Array) -> Array:
+        """Return what a table by arm and stratum, shape (A, S), holds for everybody, shape (R, N)."""
+        return np.ravel(table).take(self._cell)
 
     def uniform(self, purpose: str, outcome: str = "", time: str = "") -> Array:
         """Return addressed uniform numbers, shape (R, N); a participant's do not depend on how many there are."""
@@ -95,10 +115,6 @@ class State:
         """Return the day of a visit; 0 for -1, the baseline."""
         return 0.0 if visit < 0 else float(self.variant.visits_days[visit])
 
-    def last_scores(self, visit: int) -> Array:
-        """Return the scores before a visit, shape (R, N, K): those of the visit before, or the baseline."""
-        return self.baseline if visit == 0 else self.scores[:, :, visit - 1]
-
 
 class Mechanism(Protocol):
     """Something that happens to patients in the course of the trial."""
@@ -106,8 +122,14 @@ class Mechanism(Protocol):
     def begin(self, state: State) -> None:
         """Draw what is settled at entry."""
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what is added to each participant's mean at a visit, shape (R, N, K), points; None for nothing."""
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what is added to each participant's mean at a visit, of the outcomes that are made."""
 
     def after(self, state: State, visit: int) -> None:
         """Let happen what follows a visit, before the next one; -1 is the baseline."""
+
+
+def add(total: Points, part: Points) -> None:
+    """Add points to a total; no array that stands in either is changed."""
+    for outcome, points in part.items():
+        total[outcome] = total[outcome] + points if outcome in total else points

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.dissociation import draw_dissociation
-from trialsim.patients.mechanisms.base import State
-from trialsim.patients.mechanisms.events import infusion_days
+from trialsim.patients.mechanisms.base import Points, State
 from trialsim.scenario.dissociation import fitted
 from trialsim.scenario.resolved_masking import Dissociation
 
@@ -38,13 +37,13 @@ class Dissociating:
         self._score[kind < 0] = np.nan
         state.records[CADSS] = np.full_like(self._score, np.nan)
 
-    def shift(self, state: State, visit: int) -> Array | None:
+    def shift(self, state: State, visit: int) -> Points:
         """Dissociation moves no score by itself."""
-        return None
+        return {}
 
     def after(self, state: State, visit: int) -> None:
         """Record the scores at infusions up to the next visit, which comes before an infusion on its day."""
         past = visit + 1 >= len(state.variant.visits_days)
         until = np.inf if past else state.day(visit + 1)
-        given = state.received & (infusion_days(state) < until)
+        given = state.received & (state.infusion_day < until)
         state.records[CADSS] = np.where(given, self._score, np.nan)

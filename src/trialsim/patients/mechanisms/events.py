@@ -24,8 +24,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.dropout import worse_by
-from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.base import Points, State
+from trialsim.patients.score_hazard import Few, ScoreRatio, few, not_spared, worse_by
 from trialsim.scenario.known_events import RESPONSE
 from trialsim.scenario.resolved_events import Event
 
@@ -37,9 +37,6 @@ THERAPY_UNTIL = "therapy_until_day"
 
 _TOLERANCE = 1e-9
 """Of a comparison of scores, in points."""
-
-_ROUNDING = 1.0 + 1e-9
-"""Room for rounding in a bound."""
 
 
 class Factor(NamedTuple):
@@ -86,22 +83,22 @@ class Events:
         waiting = [event for event in self._events if event.only_after == RESPONSE]
         self._responded = {_response_of(event): np.full(state.shape, np.inf) for event in waiting}
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what events that have happened add at a visit, shape (R, N, K), points."""
-        day, total = state.day(visit), None
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what events that have happened add at a visit."""
+        day, total = state.day(visit), Points()
         for event in self._events:
             if not event.effect.any():
                 continue
             when = state.event_day[event.name]
-            past = when <= (day if event.depends_on == "last" else state.day(visit - 1))
-            if not past.any():
-                continue
-            if total is None:
-                total = np.zeros_like(state.baseline)
             # Few have had an event: they alone are added to.
+            past = few(when <= (day if event.depends_on == "last" else state.day(visit - 1)))
             lasts = np.inf if event.lasts_days is None else event.lasts_days
-            lasting = (day <= when[past] + lasts)[:, None]
-            total[past] += lasting * event.effect[state.stratum[past]]
+            lasting = day <= when[past] + lasts
+            for k in state.made:
+                if len(lasting) and event.effect[:, k].any():
+                    if k not in total:
+                        total[k] = np.zeros(state.shape)
+                    total[k][past] += lasting * event.effect[state.stratum[past], k]
         return total
 
     def after(self, state: State, visit: int) -> None:
@@ -118,66 +115,72 @@ class Events:
         if not events:
             return
         for event in events:
-            when = state.event_day[event.name]
-            state.event_day[event.name] = np.minimum(when, self._draw(state, event, visit))
+            self._draw(state, event, visit)
         self._cancel_after_the_end(state)
         for event in events:
             self._act(state, event, visit)
 
-    def _draw(self, state: State, event: Event, visit: int) -> Array:
-        """Return the day of an event in the interval before a visit, shape (R, N); infinite for none."""
+    def _draw(self, state: State, event: Event, visit: int) -> None:
+        """Note on which day an event happens in the interval before a visit, if it does."""
         start, end = state.day(visit - 1), state.day(visit)
+        begin, stop = max(start, event.from_day), end if event.until_day is None else min(end, event.until_day)
+        if begin >= stop:
+            return
+        by_score = _by_score(state, event, visit)
+        when = state.event_day[event.name]
+        # Events are rare: who is spared even under the largest hazard of all need not be looked at.
+        most = _by_arm_and_stratum(event).max() * by_score.largest * (stop - begin)
         uniform = state.uniform("event", event.name, f"day {end:g}")
-        begin = np.full(state.shape, max(start, event.from_day))
+        who = not_spared(uniform, most)
+        since = np.maximum(begin, self._waits_until(state, event)[who])
+        at_risk = (since < stop) & np.isinf(when[who]) & (_ended(self._events, state, who) >= start)
+        who, since = (who[0][at_risk], who[1][at_risk]), since[at_risk]
+        drawn, ratio = -np.log1p(-uniform[who]), np.broadcast_to(by_score.of(who), since.shape)
+        when[who] = first_time(drawn, since, stop, ratio, factors(state, event, who))
+
+    def _waits_until(self, state: State, event: Event) -> Array:
+        """Return from which day on an event can happen for what it waits for, broadcastable to (R, N)."""
         if event.only_after == RESPONSE:
-            begin = np.maximum(begin, self._responded[_response_of(event)])
-        elif event.only_after:
-            begin = np.maximum(begin, state.event_day.get(event.only_after, np.full(state.shape, np.inf)))
-        stop = end if event.until_day is None else min(end, event.until_day)
-        found = np.full(state.shape, np.inf)
-        risk = (begin < stop) & np.isinf(state.event_day[event.name]) & (_ended(self._events, state) >= start)
-        if not risk.any():
-            return found
-        drawn, since = -np.log1p(-uniform[risk]), begin[risk]
-        ratio = np.broadcast_to(_score_ratio(state, event, visit, risk), since.shape)
-        # Events are rare: whose hazard is too small, at its largest, need not be looked at closely.
-        near = drawn <= _largest_hazard(event, state, risk) * ratio * (stop - since) * _ROUNDING
-        risk[risk] = near
-        found[risk] = first_time(drawn[near], since[near], stop, ratio[near], factors(state, event, risk))
-        return found
+            return self._responded[_response_of(event)]
+        if event.only_after:
+            return state.event_day.get(event.only_after, np.full(state.shape, np.inf))
+        return np.broadcast_to(-np.inf, state.shape)
 
     def _cancel_after_the_end(self, state: State) -> None:
         """Take away what would have happened after the follow-up ended."""
-        ended = _ended(self._events, state)
-        if np.isinf(ended).all():
+        ending = [np.isfinite(state.event_day[event.name]) for event in self._events if event.ends_follow_up]
+        if not ending:
             return
+        who = few(np.logical_or.reduce(ending))
+        ended = _ended(self._events, state, who)
         for event in self._events:
             when = state.event_day[event.name]
-            state.event_day[event.name] = np.where(when > ended, np.inf, when)
+            when[who] = np.where(when[who] > ended, np.inf, when[who])
 
     def _act(self, state: State, event: Event, visit: int) -> None:
         when = state.event_day[event.name]
-        new = (when > state.day(visit - 1)) & (when <= state.day(visit))
-        if not new.any():
-            return
-        if event.stops_infusions and state.received.shape[2]:
-            state.received &= ~(new[..., None] & (infusion_days(state) > when[..., None]))
+        who = few((when > state.day(visit - 1)) & (when <= state.day(visit)))
+        own = when[who]
+        if event.stops_infusions:
+            state.received[who] &= state.infusion_day[who] <= own[:, None]
         if event.stops_therapy:
-            state.in_therapy &= ~new
-            state.records[THERAPY_UNTIL] = np.minimum(state.records[THERAPY_UNTIL], np.where(new, when, np.inf))
+            state.in_therapy[who] = False
+            until = state.records[THERAPY_UNTIL]
+            until[who] = np.minimum(until[who], own)
         if event.ends_follow_up:
-            state.followed &= ~(when[..., None] <= np.asarray(state.variant.visits_days))
+            state.followed[who] &= own[:, None] > np.asarray(state.variant.visits_days)
 
     def _note_response(self, state: State, visit: int) -> None:
         """Keep the day of the first response of every kind that an event waits for."""
         if visit < 0:
             return
         for one, day in self._responded.items():
-            k = one.outcome
-            met = _gain(state, visit)[..., k] >= one.improvement * np.abs(state.baseline[..., k]) - _TOLERANCE
+            first, now = state.baseline[..., one.outcome], state.scores[:, :, visit, one.outcome]
+            gain = first - now if state.variant.lower_is_better[one.outcome] else now - first
+            met = (gain >= one.improvement * np.abs(first) - _TOLERANCE) & np.isinf(day)
             if one.seen and state.seen.missed is not None:
                 met &= ~state.seen.missed
-            day[met & np.isinf(day)] = state.day(visit)
+            np.copyto(day, state.day(visit), where=met)
 
 
 def first_time(drawn: Array, begin: Array, stop: float, ratio: Array, pieces: Sequence[Factor]) -> Array:
@@ -211,24 +214,31 @@ def first_time(drawn: Array, begin: Array, stop: float, ratio: Array, pieces: Se
     return found
 
 
-def _largest_hazard(event: Event, state: State, risk: Flags) -> Array:
-    """Return what no hazard of an event exceeds, but for the score, shape (n,), a day."""
+def _by_score(state: State, event: Event, visit: int) -> ScoreRatio:
+    """Return what the score that drives an event makes of its hazard in the interval before a visit."""
+    if event.depends_on == "last" or event.score_hazard_ratio_per_sd == 1.0:
+        return state.seen.ratio_of_event(event)
+    scores = state.scores[:, :, visit, event.outcome]
+    return ScoreRatio(event.score_hazard_ratio_per_sd, worse_by(state.model, scores, event.outcome, visit))
+
+
+def _by_arm_and_stratum(event: Event) -> Array:
+    """Return what no hazard of an event exceeds, but for the score, shape (A, S), a day."""
     therapies = np.maximum(event.therapy_hazard_ratio, 1.0).prod()
-    by_arm = event.per_day.max(axis=2) * np.maximum(event.infusion_hazard_ratio, 1.0)[:, None] * therapies
-    return np.asarray(by_arm[state.arm[risk], state.stratum[risk]])
+    return np.asarray(event.per_day.max(axis=2) * np.maximum(event.infusion_hazard_ratio, 1.0)[:, None] * therapies)
 
 
-def factors(state: State, event: Event, risk: Flags) -> list[Factor]:
+def factors(state: State, event: Event, who: Few) -> list[Factor]:
     """Return what the hazard of an event is made of, but for the score: its pieces, then therapies and infusions.
 
     Parameters
     ----------
     state : State
     event : Event
-    risk : ndarray of bool, shape (R, N)
-        Whose hazard is wanted, n of them.
+    who : tuple of ndarray of int, shape (n,)
+        Whose hazard is wanted.
     """
-    arm, stratum = state.arm[risk], state.stratum[risk]
+    arm, stratum = state.arm[who], state.stratum[who]
     ends = (*event.hazard_until[:-1], np.inf)
     starts = (-np.inf, *event.hazard_until[:-1])
     found = [
@@ -237,56 +247,22 @@ def factors(state: State, event: Event, risk: Flags) -> list[Factor]:
     ]
     for therapy, ratio in zip(state.variant.therapies, event.therapy_hazard_ratio, strict=True):
         if ratio != 1.0:
-            until = state.records[THERAPY_UNTIL][risk] if THERAPY_UNTIL in state.records else np.array(np.inf)
+            until = state.records[THERAPY_UNTIL][who] if THERAPY_UNTIL in state.records else np.array(np.inf)
             found.append(Factor(np.array(therapy.start_day), until, np.where(np.isin(arm, therapy.arms), ratio, 1.0)))
     if (event.infusion_hazard_ratio != 1.0).any() and state.received.shape[2]:
-        last = np.where(state.received[risk], infusion_days(state)[risk], -np.inf).max(axis=1)
+        last = np.where(state.received[who], state.infusion_day[who], -np.inf).max(axis=1)
         found.append(Factor(np.array(-np.inf), last, event.infusion_hazard_ratio[arm]))
     return found
-
-
-def infusion_days(state: State) -> Array:
-    """Return the days of each participant's infusions, shape (R, N, I): those planned unless known to be others.
-
-    Infinite where an arm has fewer, and where one was not given.
-    """
-    return planned_days(state)[state.arm] if state.delivery is None else state.delivery.infusion_day
-
-
-def planned_days(state: State) -> Array:
-    """Return the days of the planned infusions of every arm, shape (A, I); infinite where an arm has fewer."""
-    planned = state.variant.infusion_days
-    days = np.full((len(planned), state.received.shape[2]), np.inf)
-    for arm, own in enumerate(planned):
-        days[arm, : len(own)] = own
-    return days
 
 
 def _response_of(event: Event) -> _Response:
     return _Response(event.outcome, event.response, event.depends_on == "last")
 
 
-def _score_ratio(state: State, event: Event, visit: int, risk: Flags) -> Array:
-    """Return what the score that drives an event makes of its hazard in the interval before a visit, shape (n,)."""
-    if event.score_hazard_ratio_per_sd == 1.0:
-        return np.ones(())
-    if event.depends_on == "last":
-        z = state.seen.worse(event.outcome)[risk]
-    else:
-        z = worse_by(state.model, state.scores[:, :, visit, event.outcome][risk], event.outcome, visit)
-    return np.asarray(event.score_hazard_ratio_per_sd**z)
-
-
-def _gain(state: State, visit: int) -> Array:
-    """Return the improvement of every score since baseline, shape (R, N, K), points; negative where it is worse."""
-    better = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)
-    return np.asarray(better * (state.baseline - state.scores[:, :, visit]))
-
-
-def _ended(events: Sequence[Event], state: State) -> Array:
-    """Return the day on which follow-up ended, shape (R, N); infinite where it did not."""
-    ended = np.full(state.shape, np.inf)
+def _ended(events: Sequence[Event], state: State, who: Few) -> Array:
+    """Return the day on which the follow-up of some participants ended, shape (n,); infinite where it did not."""
+    ended = np.full(who[0].shape, np.inf)
     for event in events:
         if event.ends_follow_up:
-            ended = np.minimum(ended, state.event_day[event.name])
+            ended = np.minimum(ended, state.event_day[event.name][who])
     return ended

@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.base import Points, State
 from trialsim.patients.mechanisms.infusions import level_of, not_as_planned
+from trialsim.patients.score_hazard import Few, few
 from trialsim.scenario.resolved_variation import GroupHeterogeneity, Heterogeneity
 
 Array = NDArray[np.float64]
@@ -32,55 +33,59 @@ class VaryingEffect:
 
     def __init__(self, given: Heterogeneity) -> None:
         self._given = given
+        self._deviation: Points = {}
 
     def begin(self, state: State) -> None:
-        """Draw by how much everybody's whole effect differs from the mean one, (R, N, K) points."""
-        outcomes, given = state.variant.outcomes, self._given
+        """Draw by how much everybody's whole effect differs from the mean one."""
+        given = self._given
         shared = state.normal("heterogeneity")
-        own = np.stack([state.normal("heterogeneity", outcome) for outcome in outcomes], axis=2)
-        self._deviation = _factors(shared, own, given.correlation) * given.effect_sd
-        for group in given.groups:
-            self._deviation += _of_groups(state, group, given.correlation) * group.effect_sd
-        self._deviation *= np.where(state.variant.lower_is_better, -1.0, 1.0)
+        for k in state.made:
+            if not any(effect_sd[k] for effect_sd in (given.effect_sd, *(group.effect_sd for group in given.groups))):
+                continue
+            outcome = state.variant.outcomes[k]
+            own = _factor(shared, state.normal("heterogeneity", outcome), given.correlation) * given.effect_sd[k]
+            for group in given.groups:
+                own = own + _of_group(state, group, outcome, given.correlation) * group.effect_sd[k]
+            self._deviation[k] = np.ascontiguousarray(-own if state.variant.lower_is_better[k] else own)
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return a person's own part of the effect at a visit, shape (R, N, K), points; None where nobody has any."""
+    def shift(self, state: State, visit: int) -> Points:
+        """Return a person's own part of the effect at a visit."""
         if not self._given.course[:, :, visit].any():
-            return None
-        return np.asarray(self._share(state, visit) * self._deviation)
+            return {}
+        other = self._not_as_planned(state, visit)
+        moved = {}
+        for k, deviation in self._deviation.items():
+            share = state.by_cell(self._given.course[:, :, visit, k])
+            for who, level in other:
+                share[who] = level
+            moved[k] = share * deviation
+        return moved
 
     def after(self, state: State, visit: int) -> None:
         """Nothing follows."""
 
-    def _share(self, state: State, visit: int) -> Array:
-        """Return how much of the whole effect everybody has at a visit, shape (R, N, K)."""
-        share = self._given.course[state.arm, state.stratum, visit]
-        model = state.variant.infusion_model
-        if model is None:
-            return np.asarray(share)
-        for a, days in enumerate(state.variant.infusion_days):
-            fewer = (state.arm == a) & not_as_planned(state, days)
-            if self._given.course[a].any() and fewer.any():
-                level = level_of(state, model, fewer, days, state.day(visit))
-                share[fewer] = (level / model.reference_level)[:, None]
-        return np.asarray(share)
+    def _not_as_planned(self, state: State, visit: int) -> list[tuple[Few, Array]]:
+        """Return who is not given all infusions on their days, and how much of the effect they have at a visit."""
+        model, found = state.variant.infusion_model, []
+        for arm, days in enumerate(state.variant.infusion_days):
+            if model is not None and self._given.course[arm].any():
+                who = few((state.arm == arm) & not_as_planned(state, days))
+                found.append((who, level_of(state, model, who, days, state.day(visit)) / model.reference_level))
+        return found
 
 
-def _factors(shared: Array, own: Array, correlation: float) -> Array:
-    """Return standard normals (..., K) with one correlation between any two of the last axis."""
-    return np.asarray(np.sqrt(correlation) * shared[..., None] + np.sqrt(1.0 - correlation) * own)
+def _factor(shared: Array, own: Array, correlation: float) -> Array:
+    """Return standard normals that have a correlation with others made of the same shared ones."""
+    return np.asarray(np.sqrt(correlation) * shared + np.sqrt(1.0 - correlation) * own)
 
 
-def _of_groups(state: State, group: GroupHeterogeneity, correlation: float) -> Array:
-    """Return the factors of everybody's group, shape (R, N, K); 0 for who is in none."""
+def _of_group(state: State, group: GroupHeterogeneity, outcome: str, correlation: float) -> Array:
+    """Return the factor of everybody's group for an outcome, shape (R, N); 0 for who is in none."""
     n_replicates = state.shape[0]
-    outcomes = state.variant.outcomes
-    names = [group.name, *(f"{group.name}/{outcome}" for outcome in outcomes)]
-    drawn = np.stack(
-        [state.streams.generator("group_effect", name).standard_normal((group.number, n_replicates)) for name in names],
-        axis=2,
+    shared, own = (
+        state.streams.generator("group_effect", name).standard_normal((group.number, n_replicates))
+        for name in (group.name, f"{group.name}/{outcome}")
     )
-    factors = _factors(drawn[..., 0], drawn[..., 1:], correlation)
     member: Index = state.groups[group.name]
-    found = factors[np.maximum(member, 0), np.arange(n_replicates)[:, None]]
-    return np.asarray(np.where(member[..., None] >= 0, found, 0.0))
+    found = _factor(shared, own, correlation)[np.maximum(member, 0), np.arange(n_replicates)[:, None]]
+    return np.asarray(np.where(member >= 0, found, 0.0))

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.infusion_course import infusion_level, own_infusion_level
-from trialsim.patients.mechanisms.base import State
-from trialsim.patients.mechanisms.events import infusion_days
-from trialsim.scenario.resolved import InfusionModel
+from trialsim.patients.mechanisms.base import Points, State
+from trialsim.patients.score_hazard import Few, few
+from trialsim.scenario.resolved import InfusionModel, Variant
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -36,21 +36,20 @@ class InfusionsNotGiven:
     def after(self, state: State, visit: int) -> None:
         """Nothing follows of itself."""
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what is missing of the drug's effect at a visit, shape (R, N, K), points; None for nothing."""
-        total, day = None, state.day(visit)
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what is missing of the drug's effect at a visit."""
+        total, day = Points(), state.day(visit)
         for arm, days in enumerate(state.variant.infusion_days):
             if not days or not self._model.specific[arm].any():
                 continue
-            lost = (state.arm == arm) & not_as_planned(state, days, before=day)
-            if not lost.any():
-                continue
+            lost = few((state.arm == arm) & not_as_planned(state, days, before=day))
             change = level_of(state, self._model, lost, days, day) - self._planned(days, day)
-            if total is None:
-                total = np.zeros((*state.shape, self._model.specific.shape[2]))
-            total[lost] = (change / self._model.reference_level)[:, None] * self._model.specific[arm][
-                state.stratum[lost]
-            ]
+            for k in state.made:
+                specific = self._model.specific[arm, :, k]
+                if len(change) and specific.any():
+                    if k not in total:
+                        total[k] = np.zeros(state.shape)
+                    total[k][lost] = change / self._model.reference_level * specific[state.stratum[lost]]
         return total
 
     def _planned(self, days: tuple[float, ...], day: float) -> Array:
@@ -59,6 +58,15 @@ class InfusionsNotGiven:
             [day], days, gain=model.gain, half_life_days=model.half_life_days, onset_days=model.onset_days
         )
         return np.asarray(level[..., 0])
+
+
+def planned_days(variant: Variant) -> Array:
+    """Return the days of the planned infusions of every arm, shape (A, I); infinite where an arm has fewer."""
+    planned = variant.infusion_days
+    days = np.full((len(planned), max(map(len, planned), default=0)), np.inf)
+    for arm, own in enumerate(planned):
+        days[arm, : len(own)] = own
+    return days
 
 
 def not_as_planned(state: State, days: tuple[float, ...], *, before: float = np.inf) -> Flags:
@@ -72,22 +80,23 @@ def not_as_planned(state: State, days: tuple[float, ...], *, before: float = np.
     before : float
         Infusions planned for this day or later are left aside.
     """
-    counted = np.array(days) < before
-    missed = ~state.received[..., : len(days)][..., counted].all(axis=2)
-    if state.delivery is None:
-        return np.asarray(missed)
-    late = state.delivery.infusion_day[..., : len(days)][..., counted] != np.array(days)[counted]
-    return np.asarray(missed | late.any(axis=2))
+    found = np.zeros(state.shape, dtype=bool)
+    for i, day in enumerate(days):
+        if day < before:
+            found |= ~state.received[..., i]
+            if state.delivery is not None:
+                found |= state.infusion_day[..., i] != day
+    return found
 
 
-def level_of(state: State, model: InfusionModel, who: Flags, days: tuple[float, ...], day: float) -> Array:
+def level_of(state: State, model: InfusionModel, who: Few, days: tuple[float, ...], day: float) -> Array:
     """Return the level of the infusions' effect on a day, for each of some participants of an arm, shape (n,).
 
     Parameters
     ----------
     state : State
     model : InfusionModel
-    who : ndarray of bool, shape (R, N)
+    who : tuple of ndarray of int, shape (n,)
     days : tuple of float
         Those planned for their arm.
     day : float
@@ -96,5 +105,5 @@ def level_of(state: State, model: InfusionModel, who: Flags, days: tuple[float, 
     course = {"gain": model.gain, "half_life_days": model.half_life_days, "onset_days": model.onset_days}
     if state.delivery is None:
         return np.asarray(infusion_level([day], days, given=received, **course)[..., 0])
-    own = infusion_days(state)[who][:, : len(days)]
+    own = state.infusion_day[who][:, : len(days)]
     return own_infusion_level(day, np.where(received, own, np.inf), **course)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.base import Points, State
 from trialsim.scenario.resolved_variation import Raters
 
 Array = NDArray[np.float64]
@@ -28,19 +28,20 @@ class Severity:
 
     def __init__(self, given: Raters) -> None:
         self._given = given
+        self._severity: Points = {}
 
     def begin(self, state: State) -> None:
-        """Draw the raters' severities, shape (number, R, K), points: those of one rater on two outcomes apart."""
-        n_replicates, _ = state.shape
-        drawn = [
-            state.streams.generator("severity", outcome).standard_normal((self._given.number, n_replicates))
-            for outcome in state.variant.outcomes
-        ]
-        self._severity = np.stack(drawn, axis=2) * self._given.severity_sd
+        """Draw the raters' severities, shape (number, R), points: those of one rater on two outcomes apart."""
+        for k in state.made:
+            if self._given.severity_sd[k]:
+                generator = state.streams.generator("severity", state.variant.outcomes[k])
+                drawn = generator.standard_normal((self._given.number, state.shape[0]))
+                self._severity[k] = drawn * self._given.severity_sd[k]
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return the severity of everybody's rater at a visit, shape (R, N, K), points."""
-        return np.asarray(self._severity[self._rater(state, visit), np.arange(state.shape[0])[:, None]])
+    def shift(self, state: State, visit: int) -> Points:
+        """Return the severity of everybody's rater at a visit."""
+        rater, replicate = self._rater(state, visit), np.arange(state.shape[0])[:, None]
+        return {k: severity[rater, replicate] for k, severity in self._severity.items()}
 
     def after(self, state: State, visit: int) -> None:
         """Nothing follows."""

@@ -19,17 +19,38 @@ nor beyond. It is exact for scores on the real line, and to first order for thos
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.base import Points, State, add
+from trialsim.patients.score_hazard import Few, few
 from trialsim.scenario.resolved_events import Event
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
-Patients = tuple[Index, ...]
-"""Their replicates and places."""
+
+
+class _Relapsed(NamedTuple):
+    """Patients of a stratum who relapsed after the same visit: what is settled by then.
+
+    Attributes
+    ----------
+    who : tuple of ndarray of int, shape (n,)
+    stratum, past : int
+        Theirs, and the last visit before the event.
+    off : ndarray, shape (K, past + 2, n), points
+        By how much the scores so far, from baseline on, are off the patients' means; K outcomes that are made.
+    better : ndarray, shape (K, n), points
+        By how much their means at the past visit are below the baseline scores.
+    """
+
+    who: Few
+    stratum: int
+    past: int
+    off: Array
+    better: Array
 
 
 class Relapsing:
@@ -43,81 +64,94 @@ class Relapsing:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = tuple(events)
-        self._moved: list[Array] = []
-        self._moved_before: dict[str, list[Array]] = {}
+        self._moved: list[Points] = []
+        self._moved_before: dict[str, list[Points]] = {event.name: [] for event in events}
+        self._known: dict[tuple[str, int, int], _Relapsed] = {}
 
     def begin(self, state: State) -> None:
-        """Start with nothing taken back."""
-        self._moved = []
-        self._moved_before = {event.name: [] for event in self._events}
+        """Nothing is settled at entry."""
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what is taken back at a visit, shape (R, N, K), points; None for nothing."""
-        moved = np.zeros_like(state.baseline) if state.moved is None else state.moved
-        lost = None
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what is taken back at a visit."""
+        lost = Points()
         for event in self._events:
-            before = moved if lost is None else moved + lost
+            before = dict(state.moved)
+            add(before, lost)
             self._moved_before[event.name].append(before)
-            taken = self._taken(state, event, visit)
-            if taken is not None:
-                lost = taken if lost is None else lost + taken
+            add(lost, self._taken(state, event, visit))
         return lost
 
     def after(self, state: State, visit: int) -> None:
         """Keep by how much the means of a visit were moved, all told."""
         if visit >= 0:
-            self._moved.append(np.zeros_like(state.baseline) if state.moved is None else state.moved)
+            self._moved.append(state.moved)
 
-    def _taken(self, state: State, event: Event, visit: int) -> Array | None:
-        before = _visit_before(state, event)
-        past = (before >= 0) & (before < visit)
-        if not past.any():
-            return None
-        patients = np.nonzero(past)
-        group = before[patients] * len(state.variant.strata) + state.stratum[patients]
-        taken = np.zeros_like(state.baseline)
-        for one in np.unique(group):
-            inside = tuple(index[group == one] for index in patients)
-            at, stratum = divmod(int(one), len(state.variant.strata))
-            taken[inside] = self._of(state, event, inside, stratum, at, visit)
+    def _taken(self, state: State, event: Event, visit: int) -> Points:
+        """Return what one event takes back."""
+        who = few(np.isfinite(state.event_day[event.name]))
+        past, stratum = _visit_before(state, event, who), state.stratum[who]
+        taken = Points()
+        for at in range(visit):
+            for one in range(len(state.variant.strata)):
+                inside = (past == at) & (stratum == one)
+                if not inside.any():
+                    continue
+                patients = self._settled(state, event, (who[0][inside], who[1][inside]), one, at)
+                for k, points in zip(state.made, self._loss(state, event, patients, visit), strict=True):
+                    taken.setdefault(k, np.zeros(state.shape))[patients.who] = points
         return taken
 
-    def _of(self, state: State, event: Event, patients: Patients, stratum: int, past: int, visit: int) -> Array:
-        """Return what some patients of a stratum lose at a visit, shape (n, K), points."""
-        better = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)
-        own = self._expected_deviation(state, patients, stratum, past, visit)
-        moved = self._moved_before[event.name]
-        gains = [
-            better * (state.baseline[patients] - _mean(state, patients, at) - moved[at][patients] - own)
-            for at in (past, visit)
-        ]
-        return np.asarray(better * event.return_to_baseline * np.maximum(np.minimum(*gains), 0.0))
-
-    def _expected_deviation(self, state: State, patients: Patients, stratum: int, past: int, visit: int) -> Array:
-        """Return how far patients are expected to be from their mean at a visit, given the past, shape (n, K)."""
-        variant = state.variant
-        weights = _regression(variant.correlation[stratum], len(variant.outcomes), past, visit)
-        first = variant.baseline_mean[stratum], variant.baseline_sd[stratum]
-        expected = weights[:, 0] * (state.baseline[patients] - first[0]) / first[1]
+    def _settled(self, state: State, event: Event, who: Few, stratum: int, past: int) -> _Relapsed:
+        """Return what is settled for patients by the visit before their event; worked out once."""
+        known = self._known.get((event.name, past, stratum))
+        if known is not None and np.array_equal(known.who, who):
+            return known
+        made, first = list(state.made), state.baseline[who].T[list(state.made)]
+        off = np.empty((len(made), past + 2, len(who[0])))
+        off[:, 0] = first - state.variant.baseline_mean[stratum, made, None]
         for at in range(past + 1):
-            mean = _mean(state, patients, at) + self._moved[at][patients]
-            scores = state.scores[:, :, at][patients]
-            expected = expected + weights[:, at + 1] * (scores - mean) / variant.sd[stratum, at]
-        return np.asarray(expected * variant.sd[stratum, visit])
+            scores = state.scores[:, :, at][who].T[made]
+            off[:, at + 1] = scores - _mean(state, who, at) - _of(self._moved[at], state, who)
+        better = first - _mean(state, who, past) - _of(self._moved_before[event.name][past], state, who)
+        found = _Relapsed(who, stratum, past, off, better)
+        self._known[event.name, past, stratum] = found
+        return found
+
+    def _loss(self, state: State, event: Event, patients: _Relapsed, visit: int) -> Array:
+        """Return what patients lose at a visit, shape (K, n), points."""
+        who, made = patients.who, list(state.made)
+        sign = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)[made, None]
+        now = state.baseline[who].T[made] - _mean(state, who, visit)
+        now -= _of(self._moved_before[event.name][visit], state, who)
+        gain = np.minimum(sign * patients.better, sign * now) - sign * _expected_deviation(state, patients, visit)
+        return np.asarray(sign * event.return_to_baseline * np.maximum(gain, 0.0))
 
 
-def _visit_before(state: State, event: Event) -> Index:
-    """Return the visit whose scores were the last before an event has its effect, shape (R, N); V where it has none."""
-    days = np.asarray(state.variant.visits_days)
-    when = state.event_day[event.name]
+def _expected_deviation(state: State, patients: _Relapsed, visit: int) -> Array:
+    """Return how far patients are expected to be from their mean at a visit, given the past, shape (K, n)."""
+    variant, made = state.variant, list(state.made)
+    one, past = patients.stratum, patients.past
+    weights = _regression(variant.correlation[one], len(variant.outcomes), past, visit)[made]
+    sd = np.vstack([variant.baseline_sd[one], variant.sd[one, : past + 1]]).T[made]
+    return np.asarray(np.einsum("kj,kjn->kn", weights / sd, patients.off) * variant.sd[one, visit, made, None])
+
+
+def _visit_before(state: State, event: Event, who: Few) -> Index:
+    """Return the visit whose scores were the last before an event has its effect, shape (n,)."""
     # By the last score seen: the effect begins with the visit that follows. By the current one: with the next but one.
-    following = np.searchsorted(days, when)
-    return np.where(np.isinf(when), len(days), following - 1 if event.depends_on == "last" else following)
+    following = np.searchsorted(state.variant.visits_days, state.event_day[event.name][who])
+    return np.asarray(following - 1 if event.depends_on == "last" else following)
 
 
-def _mean(state: State, patients: Patients, visit: int) -> Array:
-    """Return the mean scores of patients' arms and strata at a visit, shape (n, K), points."""
-    return np.asarray(state.variant.mean[state.arm[patients], state.stratum[patients], visit])
+def _mean(state: State, who: Few, visit: int) -> Array:
+    """Return the mean scores of patients' arms and strata at a visit, shape (K, n), points."""
+    return np.asarray(state.variant.mean[state.arm[who], state.stratum[who], visit].T[list(state.made)])
+
+
+def _of(points: Points, state: State, who: Few) -> Array:
+    """Return the points of some patients, shape (K, n)."""
+    nothing = np.zeros(who[0].shape)
+    return np.array([points[k][who] if k in points else nothing for k in state.made])
 
 
 def _regression(correlation: Array, n_outcomes: int, past: int, visit: int) -> Array:

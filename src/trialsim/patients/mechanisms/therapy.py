@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.infusion_course import linear_progress, progress_in_windows
-from trialsim.patients.mechanisms.base import State
-from trialsim.patients.mechanisms.events import THERAPY_UNTIL, infusion_days
+from trialsim.patients.mechanisms.base import Points, State, add
+from trialsim.patients.mechanisms.events import THERAPY_UNTIL
 from trialsim.scenario.resolved import Therapy
 
 Array = NDArray[np.float64]
@@ -37,16 +37,20 @@ class TherapyStopped:
     def after(self, state: State, visit: int) -> None:
         """Nothing follows of itself."""
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what is missing at a visit, shape (R, N, K), points: progress stays at that of the day of stopping."""
-        total = None
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what is missing at a visit: progress stays at that of the day of stopping."""
+        total = Points()
         for therapy in self._therapies:
             short = own_progress(state, therapy, visit, stops=True) - therapy.progress[state.arm, visit]
-            if not short.any():
-                continue
-            part = short[..., None] * therapy.effect[state.arm, state.stratum]
-            total = part if total is None else total + part
+            if short.any():
+                add(total, effect_of(therapy, state, short))
         return total
+
+
+def effect_of(therapy: Therapy, state: State, share: Array) -> Points:
+    """Return what shares of a therapy's whole effect, shape (R, N), are worth."""
+    effects = {k: therapy.effect[..., k] for k in state.made}
+    return {k: share * state.by_cell(effect) for k, effect in effects.items() if effect.any()}
 
 
 def own_progress(state: State, therapy: Therapy, visit: int, *, stops: bool, windows: bool = True) -> Array:
@@ -93,7 +97,7 @@ def _reached(state: State, therapy: Therapy, until: Array, delay: Array, *, wind
     if not windows:
         return share
     begins = np.isfinite(delay)
-    days = infusion_days(state) - np.where(begins, delay, 0.0)[..., None]
+    days = state.infusion_day - np.where(begins, delay, 0.0)[..., None]
     given = state.received & begins[..., None] & np.isfinite(days)
     for arm in np.flatnonzero(therapy.synergy):
         inside = state.arm == arm

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.kernels.blinding import GuessModel, guess_probability
-from trialsim.patients.mechanisms.base import State
+from trialsim.patients.mechanisms.base import Points, State, add
 from trialsim.patients.mechanisms.dissociation import CADSS
+from trialsim.patients.score_hazard import few
 from trialsim.scenario.resolved_masking import Unblinding
 
 Array = NDArray[np.float64]
@@ -47,35 +48,42 @@ class Believing:
         self._rater_uniform = state.uniform("guess", "rater") if self._given.rater_expectancy.any() else None
         state.records[GUESS] = np.full(state.shape, np.nan)
 
-    def shift(self, state: State, visit: int) -> Array | None:
-        """Return what beliefs add at a visit, shape (R, N, K), points; None where they are worth nothing."""
-        given = self._given
+    def shift(self, state: State, visit: int) -> Points:
+        """Return what beliefs add at a visit."""
+        given, moved = self._given, Points()
         if not (given.expectancy.any() or given.rater_expectancy.any()):
-            return None
+            return moved
         held = np.zeros(state.shape)
         if given.means_are == "with_expectancy":
-            held = given.expected_share[state.arm, state.stratum, visit] - 0.5
+            held = state.by_cell(given.expected_share[..., visit]) - 0.5
         guess = state.records[GUESS]
-        benefit = self._excess(guess, held)[..., None] * given.expectancy[state.stratum]
+        beliefs = [(self._excess(guess, held), given.expectancy)]
         if self._rater_uniform is not None:
             rater = _rater_belief(guess, self._rater_uniform, given.follows_patient)
-            excess = self._excess(rater, given.follows_patient * held)
-            benefit = benefit + excess[..., None] * given.rater_expectancy[state.stratum]
-        return np.asarray(np.where(np.array(state.variant.lower_is_better), -benefit, benefit))
+            beliefs.append((self._excess(rater, given.follows_patient * held), given.rater_expectancy))
+        for k in state.made:
+            sign = -1.0 if state.variant.lower_is_better[k] else 1.0
+            for excess, worth in beliefs:
+                if worth[:, k].any():
+                    add(moved, {k: excess * (sign * worth[:, k]).take(state.stratum)})
+        return moved
 
     def after(self, state: State, visit: int) -> None:
         """Let patients guess from the infusions up to the next visit."""
         given, cadss = self._given, state.records[CADSS]
         if visit >= 0 and given.felt[visit + 1] == given.felt[visit]:
             return  # no infusion since the last guess
-        felt = np.array(given.felt[visit + 1])[state.arm]
-        seen = ~np.isnan(cadss) & (np.arange(cadss.shape[2]) < felt[..., None])
-        worst = np.where(seen, cadss, 0.0).max(axis=2, initial=0.0)
+        felt = np.array(given.felt[visit + 1]).take(state.arm)
+        worst, any_seen = np.zeros(state.shape), np.zeros(state.shape, dtype=bool)
+        for i in range(cadss.shape[2]):
+            seen = (i < felt) & ~np.isnan(cadss[..., i])
+            any_seen |= seen
+            np.maximum(worst, cadss[..., i], out=worst, where=seen)
         guess = np.full(state.shape, np.nan)
         for arm, intercept in enumerate(given.intercept):
-            inside = (state.arm == arm) & seen.any(axis=2)
-            chance = guess_probability(GuessModel(intercept, given.slope), worst[inside], active=False)
-            guess[inside] = self._uniform[inside] < chance
+            who = few((state.arm == arm) & any_seen)
+            chance = guess_probability(GuessModel(intercept, given.slope), worst[who], active=False)
+            guess[who] = self._uniform[who] < chance
         state.records[GUESS] = guess
 
     def _excess(self, belief: Array, held: Array) -> Array:
