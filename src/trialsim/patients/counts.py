@@ -43,7 +43,7 @@ def draw_counts(variant: Variant, stratum: Index, arm: Index, streams: Streams) 
         return None
     n_replicates, n_participants = stratum.shape
     days = np.diff(variant.visits_days, prepend=0.0)
-    events = np.empty((n_replicates, n_participants, len(days), len(variant.counts)))
+    events = np.empty((len(days), len(variant.counts), n_replicates, n_participants)).transpose(2, 3, 0, 1)
     for c, count in enumerate(variant.counts):
         rate = count.rate_per_day[arm, stratum] * _frailty(count, n_participants, n_replicates, streams)
         for v, day in enumerate(variant.visits_days):

@@ -32,6 +32,9 @@ Index = NDArray[np.intp]
 
 _GRID_TOLERANCE = 1e-9
 
+_ADDED_UP = 12
+"""Numbers up to this one are found by adding up probabilities."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Admission:
@@ -200,11 +203,26 @@ def binomial(uniform: Array, n: Array, chance: Array) -> Array:
     chance : ndarray
         From 0 to 1.
     """
-    sure = (n <= 0) | (chance <= 0.0) | (chance >= 1.0)
-    trials, p = np.where(sure, 1.0, n), np.where(sure, 0.5, chance)
-    number = np.clip(np.nan_to_num(np.floor(bdtrik(uniform, trials, p))), 0.0, trials)
-    # The continuous inverse may be off by one at a step.
-    number = np.where((number > 0) & (bdtr(number - 1.0, trials.astype(np.intp), p) > uniform), number - 1.0, number)
-    low = (number < trials) & (bdtr(number, trials.astype(np.intp), p) <= uniform)
-    number = np.where(low, number + 1.0, number)
-    return np.where(sure, np.where(chance >= 1.0, n, 0.0), number)
+    u, of, p = np.ravel(uniform), np.ravel(n), np.ravel(chance)
+    found = np.where(p >= 1.0, of, 0.0)
+    left = np.flatnonzero((of > 0) & (p > 0.0) & (p < 1.0))
+    term = (1.0 - p[left]) ** of[left]
+    total = term.copy()
+    # Most numbers are small, and are had fastest by adding up their probabilities.
+    for k in range(_ADDED_UP):
+        on = total <= u[left]
+        left, term, total = left[on], term[on], total[on]
+        found[left] = k + 1.0
+        term *= (of[left] - k) / (k + 1.0) * p[left] / (1.0 - p[left])
+        total += term
+    left = left[total <= u[left]]
+    found[left] = _by_inverse(u[left], of[left], p[left])
+    return found.reshape(uniform.shape)
+
+
+def _by_inverse(u: Array, n: Array, p: Array) -> Array:
+    """Return binomial numbers by the continuous inverse, which may be off by one at a step."""
+    number = np.clip(np.nan_to_num(np.floor(bdtrik(u, n, p))), 0.0, n)
+    number = np.where((number > 0) & (bdtr(number - 1.0, n.astype(np.intp), p) > u), number - 1.0, number)
+    low = (number < n) & (bdtr(number, n.astype(np.intp), p) <= u)
+    return np.asarray(np.where(low, number + 1.0, number))

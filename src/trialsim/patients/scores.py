@@ -176,7 +176,7 @@ class LatentCourse:
             for one in self._members:
                 z = one.z[k, visit + 1]
                 if shift is not None:
-                    z = z + shift[one.at] / self._model.slope[one.arm, one.stratum, visit, k]
+                    z = z + shift.take(one.at) / self._model.slope[one.arm, one.stratum, visit, k]
                 points.reshape(-1)[one.at] = _on_scale(self._model, z, one.arm, one.stratum, visit, k)
             out[..., k] = points
 

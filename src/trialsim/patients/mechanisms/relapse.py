@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.patients.mechanisms.base import Points, State, add
-from trialsim.patients.score_hazard import Few, few
 from trialsim.scenario.resolved_events import Event
 
 Array = NDArray[np.float64]
@@ -37,7 +36,8 @@ class _Relapsed(NamedTuple):
 
     Attributes
     ----------
-    who : tuple of ndarray of int, shape (n,)
+    who : ndarray of int, shape (n,)
+        Where they are in a flat array (R, N).
     stratum, past : int
         Theirs, and the last visit before the event.
     off : ndarray, shape (K, past + 2, n), points
@@ -46,7 +46,7 @@ class _Relapsed(NamedTuple):
         By how much their means at the past visit are below the baseline scores.
     """
 
-    who: Few
+    who: Index
     stratum: int
     past: int
     off: Array
@@ -88,41 +88,40 @@ class Relapsing:
 
     def _taken(self, state: State, event: Event, visit: int) -> Points:
         """Return what one event takes back."""
-        who = few(np.isfinite(state.event_day[event.name]))
-        past, stratum = _visit_before(state, event, who), state.stratum[who]
+        who = np.flatnonzero(np.isfinite(state.event_day[event.name]))
+        past, stratum = _visit_before(state, event, who), state.stratum.reshape(-1)[who]
         taken = Points()
         for at in range(visit):
             for one in range(len(state.variant.strata)):
-                inside = (past == at) & (stratum == one)
-                if not inside.any():
+                inside = who[(past == at) & (stratum == one)]
+                if not len(inside):
                     continue
-                patients = self._settled(state, event, (who[0][inside], who[1][inside]), one, at)
-                for k, points in zip(state.made, self._loss(state, event, patients, visit), strict=True):
-                    taken.setdefault(k, np.zeros(state.shape))[patients.who] = points
+                lost = self._loss(state, event, self._settled(state, event, inside, one, at), visit)
+                for k, points in zip(state.made, lost, strict=True):
+                    taken.setdefault(k, np.zeros(state.shape)).reshape(-1)[inside] = points
         return taken
 
-    def _settled(self, state: State, event: Event, who: Few, stratum: int, past: int) -> _Relapsed:
+    def _settled(self, state: State, event: Event, who: Index, stratum: int, past: int) -> _Relapsed:
         """Return what is settled for patients by the visit before their event; worked out once."""
         known = self._known.get((event.name, past, stratum))
         if known is not None and np.array_equal(known.who, who):
             return known
-        made, first = list(state.made), state.baseline[who].T[list(state.made)]
-        off = np.empty((len(made), past + 2, len(who[0])))
-        off[:, 0] = first - state.variant.baseline_mean[stratum, made, None]
+        first = _baseline(state, who)
+        off = np.empty((len(state.made), past + 2, len(who)))
+        off[:, 0] = first - state.variant.baseline_mean[stratum, list(state.made), None]
         for at in range(past + 1):
-            scores = state.scores[:, :, at][who].T[made]
-            off[:, at + 1] = scores - _mean(state, who, at) - _of(self._moved[at], state, who)
-        better = first - _mean(state, who, past) - _of(self._moved_before[event.name][past], state, who)
-        found = _Relapsed(who, stratum, past, off, better)
+            scores = _each(state, who, {k: state.scores[:, :, at, k] for k in state.made})
+            off[:, at + 1] = scores - _mean(state, who, stratum, at) - _each(state, who, self._moved[at])
+        moved = _each(state, who, self._moved_before[event.name][past])
+        found = _Relapsed(who, stratum, past, off, first - _mean(state, who, stratum, past) - moved)
         self._known[event.name, past, stratum] = found
         return found
 
     def _loss(self, state: State, event: Event, patients: _Relapsed, visit: int) -> Array:
         """Return what patients lose at a visit, shape (K, n), points."""
-        who, made = patients.who, list(state.made)
-        sign = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)[made, None]
-        now = state.baseline[who].T[made] - _mean(state, who, visit)
-        now -= _of(self._moved_before[event.name][visit], state, who)
+        who, moved = patients.who, self._moved_before[event.name][visit]
+        sign = np.where(np.array(state.variant.lower_is_better), 1.0, -1.0)[list(state.made), None]
+        now = _baseline(state, who) - _mean(state, who, patients.stratum, visit) - _each(state, who, moved)
         gain = np.minimum(sign * patients.better, sign * now) - sign * _expected_deviation(state, patients, visit)
         return np.asarray(sign * event.return_to_baseline * np.maximum(gain, 0.0))
 
@@ -136,22 +135,31 @@ def _expected_deviation(state: State, patients: _Relapsed, visit: int) -> Array:
     return np.asarray(np.einsum("kj,kjn->kn", weights / sd, patients.off) * variant.sd[one, visit, made, None])
 
 
-def _visit_before(state: State, event: Event, who: Few) -> Index:
+def _visit_before(state: State, event: Event, who: Index) -> Index:
     """Return the visit whose scores were the last before an event has its effect, shape (n,)."""
     # By the last score seen: the effect begins with the visit that follows. By the current one: with the next but one.
-    following = np.searchsorted(state.variant.visits_days, state.event_day[event.name][who])
+    following = np.searchsorted(state.variant.visits_days, state.event_day[event.name].reshape(-1)[who])
     return np.asarray(following - 1 if event.depends_on == "last" else following)
 
 
-def _mean(state: State, who: Few, visit: int) -> Array:
-    """Return the mean scores of patients' arms and strata at a visit, shape (K, n), points."""
-    return np.asarray(state.variant.mean[state.arm[who], state.stratum[who], visit].T[list(state.made)])
+def _mean(state: State, who: Index, stratum: int, visit: int) -> Array:
+    """Return the mean scores of patients' arms and stratum at a visit, shape (K, n), points."""
+    by_arm = state.variant.mean[:, stratum, visit, list(state.made)].T
+    return np.asarray(by_arm.take(state.arm.reshape(-1)[who], axis=1))
 
 
-def _of(points: Points, state: State, who: Few) -> Array:
-    """Return the points of some patients, shape (K, n)."""
-    nothing = np.zeros(who[0].shape)
-    return np.array([points[k][who] if k in points else nothing for k in state.made])
+def _baseline(state: State, who: Index) -> Array:
+    """Return the baseline scores of some patients, shape (K, n), points."""
+    return _each(state, who, {k: state.baseline[..., k] for k in state.made})
+
+
+def _each(state: State, who: Index, points: Points) -> Array:
+    """Return the points of some patients, shape (K, n); 0 for outcomes that are not among them."""
+    found = np.zeros((len(state.made), len(who)))
+    for row, k in enumerate(state.made):
+        if k in points:
+            found[row] = points[k].reshape(-1)[who]
+    return found
 
 
 def _regression(correlation: Array, n_outcomes: int, past: int, visit: int) -> Array:
