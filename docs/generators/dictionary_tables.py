@@ -290,7 +290,8 @@ COHORT: Mapping[str, str] = {
     "(adverse event)": "With `safety`: how many since the visit before, on day 0 those of that day; empty once the "
     "patient has left.",
     "present": "Whether the patient is seen on that day: has not left, and does not miss the visit.",
-    "(outcome)_item_N": "With `--items`: score of item N of the QIDS-SR16 (0 to 3) or BSL-23 (0 to 4).",
+    "(outcome)_item_N": "With `--items`: score of item N of the QIDS-SR16 (0 to 3) or BSL-23 (0 to 4). Item 12 of the "
+    "QIDS-SR16 is `qids_si` where that is an outcome too, or the nearest that the total allows.",
     "(outcome)_domain_NAME": "With `--items`: score of a domain of the QIDS-SR16, 0 to 3; they add up to the total.",
 }
 

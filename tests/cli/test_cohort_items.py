@@ -19,7 +19,9 @@ def test_all_scales_and_the_items_of_two(trialsim, folder):
     for row in seen:
         domains = [int(value) for name, value in row.items() if name.startswith("qids_sr16_domain_")]
         assert len(domains) == 9
-        assert sum(domains) == int(row["qids_sr16"])
+        total, ideation = int(row["qids_sr16"]), int(row["qids_si"])
+        assert sum(domains) == total
+        assert int(row["qids_sr16_item_12"]) == min(max(ideation, total - 24), total)
         items = [int(row[f"bsl23_item_{i}"]) for i in range(1, 24)]
         assert abs(sum(items) / 23 - float(row["bsl23"])) < 1e-9
 

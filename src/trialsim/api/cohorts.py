@@ -47,6 +47,8 @@ def cohort(
         all patients have it, and groups are formed among all of them.
     items : bool
         Add the items of QIDS-SR16 and BSL-23, and the domains of QIDS-SR16, where they are rated on their own scales.
+        Item 12 of the QIDS-SR16 is the score of suicidal ideation (qids_si) where that is an outcome too, or the
+        nearest that the total allows.
 
     Returns
     -------

@@ -5,7 +5,8 @@ points above 0, and the total is shared out point by point without replacement, 
 chance proportional to the patient's severity weight :math:`w_k`: Wallenius' multivariate hypergeometric distribution.
 Every total that the scale has can be placed, and is reproduced exactly. It is drawn at once as a race: place j of
 domain k arrives at :math:`-\log(1 - u_{kj}) / w_k`, and the first `total` places count. So with the same uniform
-numbers a higher total lowers no domain.
+numbers a higher total lowers no domain. A domain whose score is known already, as item 12 is where suicidal ideation is
+an outcome of its own, has its places filled before the race: the others run for what is left.
 
 The weights are log-normal over patients around those of the evidence (`defaults.items`), which makes patients differ in
 profile. This is an assumption: no item scores of this population are published.
@@ -41,6 +42,7 @@ QIDS_PROFILE = len(QIDS_DOMAINS)
 
 _QIDS_PLACES = 3 * QIDS_PROFILE
 _SLEEP, _APPETITE, _PSYCHOMOTOR = 0, 2, 8  # domains that are maxima over items
+_SUICIDAL = QIDS_DOMAINS.index("suicidal_ideation")
 _SINGLE = {1: 5, 3: 10, 4: 11, 5: 12, 6: 13, 7: 14}  # domain: the one item, counted from 1, that it is
 
 QIDS_UNIFORMS = QIDS_PROFILE + _QIDS_PLACES + 10
@@ -55,8 +57,8 @@ BSL23_UNIFORMS = BSL23_PROFILE + 4 * BSL23_PROFILE
 _SMALLEST = 2.0**-54  # a uniform number of exactly 0 would be a weight of 0
 
 
-def qids_items(total: ArrayLike, uniforms: Array) -> Items:
-    """Return the sixteen QIDS-SR16 items of patients with given totals.
+def qids_items(total: ArrayLike, uniforms: Array, suicidal_ideation: ArrayLike | None = None) -> Items:
+    r"""Return the sixteen QIDS-SR16 items of patients with given totals.
 
     Parameters
     ----------
@@ -66,6 +68,8 @@ def qids_items(total: ArrayLike, uniforms: Array) -> Items:
         Uniform numbers from 0 to 1, 1 excluded; the axes before the last are those of `total`, participants first where
         they are to keep their draws as a trial grows. The first `QIDS_PROFILE` are the patient's profile: the same ones
         at every visit keep it.
+    suicidal_ideation : array_like, broadcast to (...), points, optional
+        What item 12 is known to be, whole numbers from 0 to 3; NaN where it is not known, and drawn like the others.
 
     Returns
     -------
@@ -76,11 +80,13 @@ def qids_items(total: ArrayLike, uniforms: Array) -> Items:
     Raises
     ------
     ValueError
-        If a total is not a whole number from 0 to 27, or the uniform numbers are of another shape.
+        If a total is not a whole number from 0 to 27, a known item 12 not one from 0 to 3, or their shapes differ.
 
     Notes
     -----
-    1. The nine domains, as the module says.
+    1. The nine domains, as the module says. Of a total t and a known s, item 12 is
+       :math:`s' = \min(\max(s, t - 24), t)`, the nearest that t allows: s itself unless s > t, or t - s > 24, which is
+       more than the other eight domains hold. They share out t - s', which does not fall as t rises.
     2. In a domain of several items one, any with the same chance, has the domain's score d; the others are uniform on
        0, ..., d. The three maxima are thus kept exactly.
     """
@@ -89,7 +95,10 @@ def qids_items(total: ArrayLike, uniforms: Array) -> Items:
     weights = np.array([_assumed(f"qids_sr16.{domain}.weight") for domain in QIDS_DOMAINS])
     profile, places, inside = np.split(uniforms, [QIDS_PROFILE, QIDS_PROFILE + _QIDS_PLACES], axis=-1)
     weights = weights * np.exp(_assumed("qids_sr16.profile_sd") * ndtri(np.maximum(profile, _SMALLEST)))
-    domains = _share_out(points, weights, places)
+    arrival = _arrivals(weights, places)
+    if suicidal_ideation is not None:
+        arrival[..., _SUICIDAL, :] = _settled(arrival[..., _SUICIDAL, :], _possible(suicidal_ideation, points))
+    domains = _share_out(points, arrival)
     items = np.zeros((*points.shape, 16), dtype=np.int8)
     for domain, item in _SINGLE.items():
         items[..., item - 1] = domains[..., domain]
@@ -131,7 +140,7 @@ def bsl23_items(score: ArrayLike, uniforms: Array) -> Items:
     uniforms = _matching(uniforms, points, BSL23_UNIFORMS, "BSL-23")
     profile, places = np.split(uniforms, [BSL23_PROFILE], axis=-1)
     weights = np.exp(_assumed("bsl23.profile_sd") * ndtri(np.maximum(profile, _SMALLEST)))
-    return _share_out(points, weights, places)
+    return _share_out(points, _arrivals(weights, places))
 
 
 def qids_domains(items: ArrayLike) -> NDArray[np.int64]:
@@ -189,15 +198,39 @@ def _matching(uniforms: Array, points: Index, count: int, label: str) -> Array:
         ) from None
 
 
-def _share_out(points: Index, weights: Array, uniforms: Array) -> Items:
-    """Return the points (..., D) of domains with weights (..., D), given a uniform number for each of D places each."""
+def _possible(suicidal_ideation: ArrayLike, points: Index) -> Array:
+    """Return the scores of item 12, the nearest ones that the totals allow; NaN where it is not known."""
+    given = np.asarray(suicidal_ideation, dtype=np.float64)
+    unknown = np.isnan(given)
+    known = _points(np.where(unknown, 0.0, given), 3, "score of suicidal ideation (item 12)")
+    try:
+        scores = np.broadcast_to(np.where(unknown, np.nan, known), points.shape)
+    except ValueError:
+        raise ValueError(
+            f"scores of suicidal ideation must have the shape of the totals, {points.shape}; got {given.shape}"
+        ) from None
+    return np.asarray(np.minimum(np.maximum(scores, points - (_QIDS_PLACES - 3)), points))
+
+
+def _arrivals(weights: Array, uniforms: Array) -> Array:
+    """Return when each place arrives (..., D, K), of domains with weights (..., D), given D x K uniform numbers."""
     n_domains = weights.shape[-1]
-    arrival = (
-        -np.log1p(-uniforms.reshape(*points.shape, n_domains, uniforms.shape[-1] // n_domains)) / weights[..., None]
-    )
-    order = np.argsort(arrival.reshape(*points.shape, uniforms.shape[-1]), axis=-1, kind="stable")
+    places = uniforms.reshape(*uniforms.shape[:-1], n_domains, uniforms.shape[-1] // n_domains)
+    return -np.log1p(-places) / weights[..., None]
+
+
+def _settled(arrival: Array, scores: Array) -> Array:
+    """Return the arrivals (..., K) of a domain of known score: so many places before all others, the rest after."""
+    known = np.where(np.arange(arrival.shape[-1]) < scores[..., None], -np.inf, np.inf)
+    return np.where(np.isnan(scores)[..., None], arrival, known)
+
+
+def _share_out(points: Index, arrival: Array) -> Items:
+    """Return the points (..., D) of domains whose places arrive at given times (..., D, K)."""
+    n_places = arrival.shape[-2] * arrival.shape[-1]
+    order = np.argsort(arrival.reshape(*points.shape, n_places), axis=-1, kind="stable")
     taken = np.zeros(order.shape, dtype=np.int8)
-    np.put_along_axis(taken, order, (np.arange(order.shape[-1]) < points[..., None]).astype(np.int8), axis=-1)
+    np.put_along_axis(taken, order, (np.arange(n_places) < points[..., None]).astype(np.int8), axis=-1)
     return np.asarray(taken.reshape(arrival.shape).sum(axis=-1, dtype=np.int8))
 
 

@@ -6,7 +6,7 @@ outcome, participant or simulated trial moves nobody else's, and nobody's score 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -36,23 +36,27 @@ class Questionnaire(NamedTuple):
     columns : tuple of str
         What `share` returns, by name.
     share : callable
-        From scores (P,) and uniform numbers (P, `uniforms`) to whole numbers (P, len(columns)).
+        From scores (P,), uniform numbers (P, `uniforms`) and scores of parts (P,) that are known, by name, to whole
+        numbers (P, len(columns)).
     profile, uniforms : int
         Uniform numbers of the profile, the first ones, and in all.
+    parts : tuple of str
+        Instruments that are items of it.
     """
 
     columns: tuple[str, ...]
-    share: Callable[[ArrayLike, Array], Whole]
+    share: Callable[[ArrayLike, Array, Mapping[str, Array]], Whole]
     profile: int
     uniforms: int
+    parts: tuple[str, ...] = ()
 
 
-def _qids(total: ArrayLike, uniforms: Array) -> Whole:
-    items = qids_items(total, uniforms)
+def _qids(total: ArrayLike, uniforms: Array, parts: Mapping[str, Array]) -> Whole:
+    items = qids_items(total, uniforms, parts.get("qids_si"))
     return np.concatenate([items, qids_domains(items)], axis=-1).astype(np.int64)
 
 
-def _bsl23(score: ArrayLike, uniforms: Array) -> Whole:
+def _bsl23(score: ArrayLike, uniforms: Array, _: Mapping[str, Array]) -> Whole:
     return bsl23_items(score, uniforms).astype(np.int64)
 
 
@@ -62,6 +66,7 @@ QUESTIONNAIRES = {
         _qids,
         QIDS_PROFILE,
         QIDS_UNIFORMS,
+        ("qids_si",),
     ),
     "bsl23": Questionnaire(
         tuple(f"item_{i}" for i in range(1, BSL23_PROFILE + 1)), _bsl23, BSL23_PROFILE, BSL23_UNIFORMS
@@ -71,7 +76,15 @@ QUESTIONNAIRES = {
 
 
 def draw_items(
-    instrument: str, scores: Array, seed: int, *, outcome: str, replicate: int, day: float, patients: NDArray[np.intp]
+    instrument: str,
+    scores: Array,
+    seed: int,
+    *,
+    outcome: str,
+    replicate: int,
+    day: float,
+    patients: NDArray[np.intp],
+    parts: Mapping[str, Array] | None = None,
 ) -> Whole:
     """Return the items behind scores of one visit.
 
@@ -91,6 +104,8 @@ def draw_items(
         Of the visit; 0 is the baseline.
     patients : ndarray of int, shape (P,)
         Position of each in the trial, from 0; one may be there several times.
+    parts : mapping of str to ndarray, shape (P,), optional
+        Scores that are known of the questionnaire's `parts`, NaN where one is not.
 
     Returns
     -------
@@ -107,4 +122,4 @@ def draw_items(
             (f"day {day:g}", questionnaire.uniforms - questionnaire.profile),
         )
     ]
-    return questionnaire.share(scores, np.concatenate(drawn, axis=-1)[patients])
+    return questionnaire.share(scores, np.concatenate(drawn, axis=-1)[patients], parts or {})

@@ -9,6 +9,7 @@ from trials import BOUNDED, CONTINUOUS, write
 from trialsim.api.items import with_items
 from trialsim.errors import InputError
 from trialsim.patients.items import bsl23_score, qids_total
+from trialsim.patients.questionnaires import draw_items
 from trialsim.scenario import resolve
 
 CHANGES = {"dropout.missing_by": {14: 0.4}}
@@ -53,6 +54,66 @@ def test_an_instrument_under_another_name(tmp_path):
     frame = cohort(tmp_path, changes, items=True)
     assert {"mood_item_16", "mood_domain_sleep"} <= set(frame.columns)
     assert not any(name.startswith("madrs_") for name in frame.columns)
+
+
+def disagreeing(frame, score="qids_si", total="qids_sr16"):
+    """Rows with a total whose item 12 is not the nearest to the score that eight other domains of 0 to 3 allow."""
+    seen = frame[frame[total].notna()]
+    nearest = np.minimum(np.maximum(seen[score], seen[total] - 24), seen[total])
+    return int((seen[f"{total}_item_12"] != nearest).sum())
+
+
+@pytest.mark.parametrize("asked", [{}, {"potential_outcomes": True}])
+def test_item_12_is_the_score_of_suicidal_ideation(tmp_path, asked):
+    """Under every arm and at every visit; drawn by themselves they would differ in more than half of the rows."""
+    frame = cohort(tmp_path, {"outcomes.qids_si": {}}, items=True, **asked)
+    seen = frame["qids_sr16"].notna()
+    assert 0.6 < seen.mean() < 1.0
+    assert disagreeing(frame) == 0
+    assert (frame.loc[seen, "qids_sr16_item_12"] == frame.loc[seen, "qids_si"]).mean() > 0.97
+    assert set(frame.loc[seen, "qids_si"]) == {0.0, 1.0, 2.0, 3.0}
+    items = items_of(frame, "qids_sr16", 16)
+    assert items[~seen].isna().all().all()
+    np.testing.assert_array_equal(qids_total(items[seen].to_numpy(dtype=np.int64)), frame.loc[seen, "qids_sr16"])
+
+
+def test_item_12_of_outcomes_under_other_names(tmp_path):
+    changes = {
+        "outcomes": {"mood": {"instrument": "qids_sr16"}, "danger": {"instrument": "qids_si"}},
+        "estimands.primary.outcome": "mood",
+        "covariance": {"outcomes": [{"pair": ["mood", "danger"], "baseline": 0.5, "later": 0.5}]},
+    }
+    frame = cohort(tmp_path, changes, items=True)
+    assert disagreeing(frame, "danger", "mood") == 0
+
+
+def test_suicidal_ideation_on_another_scale_is_not_item_12(tmp_path):
+    """The items are then those that are drawn without it."""
+    frame = cohort(tmp_path, {"outcomes.qids_si": {"scale": {"min": 0, "max": 4, "step": 1}}}, items=True)
+    rows = frame[(frame["day"] == 14) & frame["qids_sr16"].notna()]
+    drawn = draw_items(
+        "qids_sr16",
+        rows["qids_sr16"].to_numpy(),
+        BOUNDED["simulation"]["seed"],
+        outcome="qids_sr16",
+        replicate=0,
+        day=14.0,
+        patients=rows["patient"].to_numpy() - 1,
+    )
+    np.testing.assert_array_equal(items_of(rows, "qids_sr16", 16).to_numpy(dtype=np.int64), drawn[:, :16])
+    assert disagreeing(frame) > 0.3 * len(frame)
+
+
+def test_a_score_that_is_not_seen_leaves_item_12_to_the_draw(tmp_path):
+    changes = {**CHANGES, "outcomes.qids_si": {}}
+    found = resolve(ts.load(write(tmp_path, BOUNDED, changes)))
+    whole = cohort(tmp_path, {"outcomes.qids_si": {}})
+    holed = whole.assign(qids_si=whole["qids_si"].where(whole["day"] != 7))
+    told, untold = (items_of(with_items(frame, found, 0), "qids_sr16", 16) for frame in (whole, holed))
+    week = whole["day"] == 7
+    pd.testing.assert_frame_equal(told[~week], untold[~week])
+    assert (told[week] != untold[week]).any(axis=None)
+    pd.testing.assert_series_equal(untold.isna().any(axis=1), whole["qids_sr16"].isna(), check_names=False)
 
 
 def test_without_a_questionnaire_on_its_own_scale_there_are_none(tmp_path):

@@ -1,5 +1,8 @@
 """Items given a total: exact totals, sensible items, draws that stay where they are."""
 
+import math
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -15,6 +18,7 @@ from trialsim.patients.items import (
     QIDS_UNIFORMS,
     bsl23_items,
     bsl23_score,
+    qids_domains,
     qids_items,
     qids_total,
 )
@@ -146,6 +150,83 @@ def test_bsl23_items_hang_together_as_published():
     items = bsl23_items(score, rng.random((20_000, BSL23_UNIFORMS)))
     published = evidence.get("instruments.bsl23.alpha")
     assert published.low < alpha(items) < published.high
+
+
+def nearest(total, suicidal_ideation):
+    """The score of item 12 nearest to a given one with which eight domains of 0 to 3 can make up the total."""
+    allowed = [score for score in range(4) if 0 <= total - score <= 24]
+    return min(allowed, key=lambda score: abs(score - suicidal_ideation))
+
+
+def raced(total, uniforms, suicidal_ideation=None):
+    """Nine domains by a race run place by place; with item 12 known, among the other eight for what is left."""
+    arrivals, profile_sd = [], evidence.get("defaults.items.qids_sr16.profile_sd").value
+    for k, name in enumerate(QIDS_DOMAINS):
+        profile = math.exp(profile_sd * NormalDist().inv_cdf(uniforms[k]))
+        weight = evidence.get(f"defaults.items.qids_sr16.{name}.weight").value * profile
+        arrivals += [(-math.log(1 - uniforms[QIDS_PROFILE + 3 * k + j]) / weight, name) for j in range(3)]
+    scores = dict.fromkeys(QIDS_DOMAINS, 0)
+    if suicidal_ideation is not None:
+        arrivals = [(time, name) for time, name in arrivals if name != "suicidal_ideation"]
+        scores["suicidal_ideation"] = nearest(total, suicidal_ideation)
+    for _, name in sorted(arrivals)[: total - scores["suicidal_ideation"]]:
+        scores[name] += 1
+    return list(scores.values())
+
+
+def test_every_total_with_every_item_12():
+    """Of 28 totals and 4 scores 12 pairs cannot both be: 6 with a score above the total, 6 with a total 24 above it."""
+    total, known = np.meshgrid(np.arange(28), np.arange(4), indexing="ij")
+    uniforms = np.random.default_rng(8).random((200, 28, 4, QIDS_UNIFORMS))
+    items = qids_items(np.broadcast_to(total, (200, 28, 4)), uniforms, known)
+    assert items.min() == 0
+    assert items.max() == 3
+    np.testing.assert_array_equal(sum(domains(items).values()), np.broadcast_to(total, (200, 28, 4)))
+    possible = (known <= total) & (total - known <= 24)
+    assert (~possible).sum() == 12
+    expected = [[nearest(t, s) for s in range(4)] for t in range(28)]
+    np.testing.assert_array_equal(items[..., 11], np.broadcast_to(expected, (200, 28, 4)))
+    np.testing.assert_array_equal((np.array(expected) == known), possible)
+
+
+@pytest.mark.parametrize("suicidal_ideation", [None, 0, 1, 2, 3])
+def test_the_race_is_the_one_run_place_by_place(suicidal_ideation):
+    uniforms = np.random.default_rng(9).random((28, 40, QIDS_UNIFORMS))
+    totals = np.arange(28)[:, None] + np.zeros((28, 40))
+    found = qids_domains(qids_items(totals, uniforms, suicidal_ideation))
+    expected = [[raced(total, one, suicidal_ideation) for one in uniforms[total]] for total in range(28)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_item_12_as_it_would_be_drawn_changes_nothing_and_neither_does_an_unknown_one():
+    rng = np.random.default_rng(10)
+    totals, uniforms = rng.integers(0, 28, 5000), rng.random((5000, QIDS_UNIFORMS))
+    drawn = qids_items(totals, uniforms)
+    np.testing.assert_array_equal(qids_items(totals, uniforms, drawn[:, 11]), drawn)
+    np.testing.assert_array_equal(qids_items(totals, uniforms, np.nan), drawn)
+    some = np.where(np.arange(5000) < 2000, np.nan, 3.0)
+    mixed = qids_items(totals, uniforms, some)
+    np.testing.assert_array_equal(mixed[:2000], drawn[:2000])
+    np.testing.assert_array_equal(mixed[2000:], qids_items(totals, uniforms, 3)[2000:])
+
+
+def test_with_item_12_known_a_higher_total_lowers_no_domain():
+    rng = np.random.default_rng(11)
+    known = np.arange(4)[:, None, None]
+    totals = np.broadcast_to(np.arange(28), (4, 100, 28))
+    rising = qids_domains(qids_items(totals, rng.random((4, 100, 1, QIDS_UNIFORMS)), known))
+    assert (np.diff(rising, axis=-2) >= 0).all()
+
+
+@pytest.mark.parametrize("score", [-1, 4, 0.5, np.inf])
+def test_an_item_12_that_the_form_does_not_have(score):
+    with pytest.raises(ValueError, match=r"score of suicidal ideation .* from 0 to 3; got .* at index \(1,\)"):
+        qids_items([9, 9], np.zeros((2, QIDS_UNIFORMS)), [0, score])
+
+
+def test_scores_of_item_12_of_another_shape():
+    with pytest.raises(ValueError, match=r"must have the shape of the totals, \(2,\); got \(3,\)"):
+        qids_items([9, 9], np.zeros((2, QIDS_UNIFORMS)), [0, 1, 2])
 
 
 @pytest.mark.parametrize("total", [-1, 28, 3.5, np.nan, np.inf])

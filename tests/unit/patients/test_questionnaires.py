@@ -61,5 +61,17 @@ def test_a_profile_lasts_over_visits():
     assert abs(np.corrcoef(contrast[0], contrast[2])[0, 1]) < 4.9 / np.sqrt(4000)
 
 
+def test_a_known_part_is_kept():
+    known = np.random.default_rng(3).integers(0, 4, 4000).astype(float)
+    known[::10] = np.nan
+    qids = drawn(parts={"qids_si": known})
+    np.testing.assert_array_equal(qids_total(qids[:, :16]), TOTAL)
+    possible = (known <= TOTAL) & (TOTAL - known <= 24)
+    assert 3000 < possible.sum() < 3600
+    np.testing.assert_array_equal(qids[possible, 11], known[possible])
+    np.testing.assert_array_equal(qids[::10], drawn()[::10])
+    assert QUESTIONNAIRES["qids_sr16"].parts == ("qids_si",)
+
+
 def test_nobody_has_no_items():
     assert drawn(scores=np.zeros(0), patients=np.zeros(0, dtype=np.intp)).shape == (0, 25)
