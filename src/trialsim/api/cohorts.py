@@ -71,13 +71,14 @@ def cohort(
 
     resolved, size = _asked(scenario, n)
     variant = resolved.variants[0]
-    trial = _trial(resolved, size, replicate)
+    block, row = divmod(replicate, BLOCK_SIZE)
+    streams = Streams(resolved.seed, block)
+    drawn = draw_block(variant, resolved.hash, streams, size)
+    trial, stratum = drawn.trial(row, size), drawn.stratum
     if not potential_outcomes:
         frame = cohort_table(trial, variant)
         return with_items(frame, resolved, replicate) if items else frame
-    block, row = divmod(replicate, BLOCK_SIZE)
-    source, streams = patient_source(variant, resolved.hash), Streams(resolved.seed, block)
-    stratum, size = draw_block(variant, resolved.hash, streams, size).stratum, trial.arm.shape[1]
+    source, size = patient_source(variant, resolved.hash), trial.arm.shape[1]
     worlds = []
     for arm in range(len(variant.arms)):
         world = source.follow(streams, stratum, np.full_like(stratum, arm)).trial(row, size)
