@@ -276,6 +276,13 @@ def _staying(variant: Variant, cohort: Cohort) -> Cohort:
     return replace(cohort, present=present)
 
 
+_WHY_IT_FAILS = {
+    "score": "Its scores may hardly differ between patients, because most have an event that ends the follow-up or "
+    "counts as a failure: ask for fewer such events, another strategy, or an earlier visit."
+}
+"""What to look at, by endpoint."""
+
+
 def _by_analysis(observed: Observed, estimand: Estimand, position: int) -> Truth:
     analysis = estimand.analyses[position]
     if analysis.method == "nested":
@@ -285,8 +292,8 @@ def _by_analysis(observed: Observed, estimand: Estimand, position: int) -> Truth
     if (found.status == FAILED).any():
         raise RunError(
             f"The true value of estimand {estimand.name} by {analysis.name} cannot be found: the analysis fails "
-            f"even on {observed.arm.shape[1]} patients who are all seen ({found.rungs[int(found.rung.max())]}). Its "
-            "endpoint may be met by nobody or by everybody."
+            f"even on {observed.arm.shape[1]} patients who are all seen ({found.rungs[int(found.rung.max())]}). "
+            + _WHY_IT_FAILS.get(estimand.endpoint.kind, "Its endpoint may be met by nobody or by everybody.")
         )
     if np.abs(found.estimate - found.estimate[0]).max() < NULL_TOLERANCE:
         # No patient fares otherwise under the other arm, or all alike: what is left is rounding.

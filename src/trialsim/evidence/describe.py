@@ -145,6 +145,7 @@ def _about_instrument(scale: Instrument) -> Description:
     facts = [
         ("range", f"{scale.minimum:g} to {scale.maximum:g} {scale.unit} in steps of {scale.step:.4g}"),
         ("items", "" if scale.items is None else str(scale.items)),
+        ("rated by", scale.rated_by),
         ("direction", "lower is better" if scale.lower_is_better else "higher is better"),
         ("grades", _grades(scale.bands)),
         *((f"grades ({other.key})", _grades(other.bands)) for other in scale.alternative_bands),

@@ -191,6 +191,8 @@ class Instrument:
         The grid of possible scores, in `unit`.
     lower_is_better : bool
         True where a falling score is benefit.
+    rated_by : {'patient', 'clinician'}
+        Who gives the score.
     unit : str
         ``points`` for sums, ``mean item score`` for averages.
     items : int or None
@@ -224,6 +226,7 @@ class Instrument:
     maximum: float
     step: float
     lower_is_better: bool
+    rated_by: Literal["patient", "clinician"]
     unit: str
     items: int | None = None
     bands: tuple[Band, ...] = ()

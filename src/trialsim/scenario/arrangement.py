@@ -9,7 +9,7 @@ import numpy as np
 
 from trialsim import evidence
 from trialsim.scenario import resolved, schema
-from trialsim.scenario.case import Case
+from trialsim.scenario.case import Case, Measure, known_instrument
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.words import number
 
@@ -76,26 +76,37 @@ def delta(case: Case, path: tuple[str, ...], given: Mapping[str, Any] | None) ->
     points = np.zeros((len(case.arms), len(case.outcomes)))
     for outcome, value in (given or {}).items():
         by_arm = value if isinstance(value, Mapping) else dict.fromkeys(case.arms, value)
-        _check_delta_fits(case, (*path, outcome), value)
+        check_fits_scale(case, (*path, outcome), outcome, value)
         points[:, case.outcomes.index(outcome)] = [by_arm.get(arm, 0.0) for arm in case.arms]
         case.ledger.note((*path, outcome), value, MECHANISMS["delta"])
     points.flags.writeable = False
     return points
 
 
-def _check_delta_fits(case: Case, path: tuple[str, ...], value: Any) -> None:
-    """Report points that no two scores of the scale can lie apart."""
-    scale = case.measures[case.outcomes.index(path[-1])].scale
+def check_fits_scale(case: Case, path: tuple[str, ...], outcome: str, value: Any) -> None:
+    """Report points, one number or by name, that no two scores of an outcome's scale can lie apart."""
+    scale = case.measures[case.outcomes.index(outcome)].scale
     if scale is None:
         return
     width = scale.maximum - scale.minimum
-    for arm, points in value.items() if isinstance(value, Mapping) else [(None, value)]:
+    for name, points in value.items() if isinstance(value, Mapping) else [(None, value)]:
         if abs(points) > width:
             message = (
                 f"{number(points)} points cannot be: the scale, from {number(scale.minimum)} to "
                 f"{number(scale.maximum)}, is {number(width)} wide"
             )
-            case.ledger.fault(path if arm is None else (*path, arm), message)
+            case.ledger.fault(path if name is None else (*path, name), message)
+
+
+def check_has_rater(case: Case, path: tuple[str, ...], measure: Measure) -> None:
+    """Report a rater of scores that patients give themselves."""
+    instrument = known_instrument(measure.instrument)
+    if instrument is not None and instrument.rated_by == "patient":
+        message = (
+            f"{instrument.label} is filled in by patients themselves: no rater has a part in it. Leave it out, or give "
+            "an outcome that a clinician rates, such as madrs"
+        )
+        case.ledger.fault(path, message, key=True)
 
 
 def _missing_by(case: Case, given: schema.Dropout) -> dict[float, float]:

@@ -149,6 +149,10 @@ def mean_path(case: Case, arm: int, k: int) -> Path:
     name, outcome = case.arms[arm], case.outcomes[k]
     if outcome in (case.content.course.means or {}):
         return ("course", "means", outcome, name)
+    own_points = case.content.effects[name].points if name in case.content.effects else None
+    therapy = case.content.therapies.get(case.arm(arm).therapy or "")
+    if therapy is not None and outcome in (therapy.effects or {}) and outcome not in (own_points or {}):
+        return ("therapies", str(case.arm(arm).therapy), "effects", outcome)
     if name in case.content.effects:
         effect = case.content.effects[name]
         kinds = ("open_label_change", "points", "standardised")

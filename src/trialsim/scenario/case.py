@@ -103,7 +103,7 @@ def frame(point: Point, ledger: Ledger) -> Case:
 
 def _measure(name: str, settings: schema.Outcome, ledger: Ledger) -> Measure:
     path = ("outcomes", name)
-    instrument = _instrument(settings.instrument or name)
+    instrument = known_instrument(settings.instrument or name)
     if instrument is None and settings.instrument is not None:
         known = [entry.name for entry in evidence.instruments()]
         match = nearest(settings.instrument, known)
@@ -123,7 +123,8 @@ def _measure(name: str, settings: schema.Outcome, ledger: Ledger) -> Measure:
     return Measure(name, label, settings.instrument or name, scale, bool(lower), settings)
 
 
-def _instrument(name: str) -> evidence.Instrument | None:
+def known_instrument(name: str) -> evidence.Instrument | None:
+    """Return an instrument of the catalogue; None where it has none of that name."""
     try:
         return evidence.instrument(name)
     except evidence.UnknownEvidenceError:

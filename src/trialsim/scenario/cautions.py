@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from trialsim.errors import Fault
 from trialsim.scenario.checking.mechanisms import within_arms
 from trialsim.scenario.document import Node
+from trialsim.scenario.known_events import RESPONSE, known_event
 from trialsim.scenario.paths import fault_at
-from trialsim.scenario.schema import Content
+from trialsim.scenario.schema import Content, Criterion, Estimand, Event, TimeTo
 from trialsim.scenario.timetable import days_of_infusions
 from trialsim.scenario.words import number
 
@@ -26,6 +29,7 @@ def cautions(content: Content, root: Node) -> list[Fault]:
         *_infusions_without_a_model(content, root),
         *_sites_of_one(content, root),
         *_looks_that_never_happen(content, root),
+        *_fading_and_relapse(content, root),
     ]
 
 
@@ -61,6 +65,37 @@ def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:
         and name in (content.effects or {})
         and sorted(arm.infusions) != common
     ]
+
+
+def _fading_and_relapse(content: Content, root: Node) -> list[Fault]:
+    """Tell of relapses beside a drug effect that fades by itself, where they are part of what is asked."""
+    if content.course is None or content.course.infusion_model is None or not content.effects:
+        return []
+    message = (
+        "warning: the effect of infusions fades by itself (course.infusion_model), and who relapses loses the natural "
+        "course and the placebo response too. Only responders relapse: an arm in which more respond can end worse than "
+        "its control. Lower return_to_baseline takes back less"
+    )
+    return [
+        fault_at(root, ("events", name), message)
+        for name, given in (content.events or {}).items()
+        if _or_known(given, name, "only_after") == RESPONSE
+        and _or_known(given, name, "return_to_baseline")
+        and any(_strategy(asked, name) == "treatment_policy" for asked in content.estimands.values())
+    ]
+
+
+def _or_known(given: Event | None, name: str, key: str) -> Any:
+    """Return what is written of an event, or what is known of one of its name."""
+    written = None if given is None else getattr(given, key)
+    return getattr(known_event(name), key) if written is None else written
+
+
+def _strategy(asked: Estimand, event: str) -> str:
+    endpoint = asked.endpoint
+    if isinstance(endpoint, TimeTo) and isinstance(endpoint.time_to, Criterion) and endpoint.time_to.event == event:
+        return "endpoint"
+    return asked.intercurrent_events.events.get(event, "treatment_policy")
 
 
 def _sites_of_one(content: Content, root: Node) -> list[Fault]:

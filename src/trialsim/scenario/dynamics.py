@@ -13,6 +13,7 @@ from trialsim.kernels.infusion_course import approach, infusion_level, linear_pr
 from trialsim.scenario import resolved, schema
 from trialsim.scenario.case import Case
 from trialsim.scenario.timetable import days_of_infusions
+from trialsim.scenario.words import number
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import FloatArray
@@ -168,6 +169,10 @@ def _growth(case: Case, name: str) -> tuple[float, float]:
     given = case.content.therapies[name]
     weeks = _of_therapy(case, name, given.weeks, "weeks", "defaults.dbt.sessions")
     onset = _of_therapy(case, name, given.onset_weeks, "onset_weeks", "defaults.dbt.onset")
+    if onset >= weeks:
+        message = f"must be above onset_weeks, {number(onset)} (the evidence catalogue's): give onset_weeks too"
+        case.ledger.fault(("therapies", name, "weeks"), message)
+        onset = 0.0
     return given.start_day + DAYS_PER_WEEK * onset, given.start_day + DAYS_PER_WEEK * weeks
 
 

@@ -10,6 +10,7 @@ from trialsim import evidence
 from trialsim.kernels.copula import latent_correlation
 from trialsim.kernels.group_effects import GroupError, between_outcomes, split
 from trialsim.kernels.selection import selected_means
+from trialsim.scenario.arrangement import check_fits_scale
 from trialsim.scenario.attainable import Margins
 from trialsim.scenario.case import Case
 from trialsim.scenario.characteristics import characteristics, check_characteristics, named_outcome
@@ -88,6 +89,7 @@ def _eligibility(case: Case, given: schema.Eligibility) -> Eligibility:
         if measure.scale is not None and abs(steps - round(steps)) > 1e-6:
             message = f"must be a whole number of steps of {number(measure.scale.step)}, not {number(points)}"
             case.ledger.fault((*_ELIGIBILITY, key), message)
+    check_fits_scale(case, (*_ELIGIBILITY, "inflation"), given.outcome, given.inflation)
     correlation = _or_assumed(case, given.screening_correlation, _ELIGIBILITY, "screening_correlation")
     return Eligibility(
         outcome=case.outcomes.index(given.outcome),

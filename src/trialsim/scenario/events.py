@@ -10,7 +10,7 @@ import numpy as np
 
 from trialsim import evidence
 from trialsim.scenario import schema
-from trialsim.scenario.arrangement import MECHANISMS
+from trialsim.scenario.arrangement import MECHANISMS, check_fits_scale
 from trialsim.scenario.case import Case
 from trialsim.scenario.known_events import KnownEvent, known_event
 from trialsim.scenario.resolved_events import Event, Strategy
@@ -94,16 +94,22 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
     case.ledger.note((*path, "depends_on"), given.depends_on, kind_of_missing)
     case.ledger.note((*path, "from_day"), given.from_day)
     case.ledger.note((*path, "only_after"), after)
-    pieces = _hazard(case, name, given, known, therapies)
     stops = {
         key: getattr(known, key) if getattr(given, key) is None else getattr(given, key)
         for key in ("stops_infusions", "stops_therapy", "ends_follow_up")
     }
     for key, value in stops.items():
         case.ledger.note((*path, key), value)
-    until_day = _until(case, name, given, stops, pieces[0])
-    if until_day is not None and given.until_day is None:
-        pieces = _while_infusions_last(case, given, *pieces)
+    last = _last_to_stop(case, given, stops)
+    pieces = _hazard(case, name, given, known, therapies, last)
+    if last is not None:
+        pieces = _while_infusions_last(last, *pieces)
+    until_day = given.until_day
+    if until_day is None and last is not None:
+        until_day = max(last)
+        case.ledger.derived((*path, "until_day"), until_day, "the last infusion: afterwards there is none to stop")
+    else:
+        case.ledger.note((*path, "until_day"), until_day)
     return Event(
         name=name,
         label=given.label or name.replace("_", " "),
@@ -127,37 +133,19 @@ def _event(case: Case, name: str, post_sd: FloatArray, therapies: Sequence[Thera
     )
 
 
-def _until(
-    case: Case, name: str, given: schema.Event, stops: Mapping[str, bool], days: Sequence[float]
-) -> float | None:
-    """Return the day after which an event does not happen: infusions are stopped while there are some to come.
-
-    Days for which shares are given are reached all the same.
-    """
-    path = ("events", name, "until_day")
-    if given.until_day is not None:
-        case.ledger.note(path, given.until_day)
-        return given.until_day
-    last = max((_last_infusion(case, a) for a in range(len(case.arms))), default=0.0)
-    if given.share_by is not None:
-        last = max(last, *days)
+def _last_to_stop(case: Case, given: schema.Event, stops: Mapping[str, bool]) -> tuple[float, ...] | None:
+    """Return the day of each arm's last infusion for an event that does nothing but stop infusions; None for others."""
     only_infusions = stops["stops_infusions"] and not stops["stops_therapy"] and not stops["ends_follow_up"]
-    if not only_infusions or given.effect or given.return_to_baseline or last <= given.from_day:
+    last = tuple(_last_infusion(case, a) for a in range(len(case.arms)))
+    if not only_infusions or given.effect or given.return_to_baseline or max(last) <= given.from_day:
         return None
-    case.ledger.derived(path, last, "the last infusion: afterwards there is none to stop")
     return last
 
 
 def _while_infusions_last(
-    case: Case, given: schema.Event, until: tuple[float, ...], per_day: FloatArray
+    last: tuple[float, ...], until: tuple[float, ...], per_day: FloatArray
 ) -> tuple[tuple[float, ...], FloatArray]:
-    """Return hazards, in pieces, that are 0 in each arm after its last infusion, or after the last share given."""
-    shares: Mapping[str, Any] = given.share_by or {}
-    by_arm = {arm: one if isinstance(one := shares.get(arm), Mapping) else {} for arm in case.arms}
-    common = [float(day) for day, share in shares.items() if not isinstance(share, Mapping)]
-    last = [
-        max([_last_infusion(case, a), *common, *(float(day) for day in by_arm[arm])]) for a, arm in enumerate(case.arms)
-    ]
+    """Return hazards, in pieces, that are 0 in each arm after its last infusion."""
     days = tuple(sorted({*until, *(day for day in last if day > 0.0)}))
     starts = np.array([0.0, *days[:-1]])
     piece = np.minimum(np.searchsorted(until, starts, side="right"), len(until) - 1)
@@ -198,7 +186,12 @@ def _response(case: Case, outcome: str) -> float:
 
 
 def _hazard(
-    case: Case, name: str, given: schema.Event, known: KnownEvent, therapies: Sequence[Therapy]
+    case: Case,
+    name: str,
+    given: schema.Event,
+    known: KnownEvent,
+    therapies: Sequence[Therapy],
+    last: tuple[float, ...] | None,
 ) -> tuple[tuple[float, ...], FloatArray]:
     """Return the days at which pieces of the hazard end, and the hazards, shape (A, S, pieces)."""
     possible = given.arms or case.arms
@@ -210,6 +203,8 @@ def _hazard(
         rate = _per_day(case, name, given, known)
         return (case.visits[-1],), _frozen(rate[:, :, None] * inside)
     shares = _shares(case, name, given, therapies)
+    if last is not None:
+        shares = _by_the_last_infusion(case, shares, last, given.from_day)
     days = tuple(sorted({day for one in shares.values() for day in one}))
     hazards = np.zeros((len(case.arms), len(case.strata), len(days)))
     for a, arm in enumerate(case.arms):
@@ -254,6 +249,17 @@ def _shares(case: Case, name: str, given: schema.Event, therapies: Sequence[Ther
         if day is not None:
             found[arm] = {day: float(quantity.value or 0.0)}
             case.ledger.evidence((*path, arm, f"{day:g}"), quantity)
+    return found
+
+
+def _by_the_last_infusion(
+    case: Case, shares: Mapping[str, Mapping[float, float]], last: tuple[float, ...], from_day: float
+) -> dict[str, dict[float, float]]:
+    """Return shares that are reached by an arm's last infusion where they are given for later days."""
+    found = {}
+    for arm, end in zip(case.arms, last, strict=True):
+        if arm in shares and end > from_day:
+            found[arm] = {min(day, end): share for day, share in sorted(shares[arm].items())}
     return found
 
 
@@ -327,6 +333,7 @@ def _effect(case: Case, name: str, given: schema.Event, known: KnownEvent, post_
         return _frozen(float(quantity.value or 0.0) * post_sd * benefit)
     for k, outcome in enumerate(case.outcomes):
         points = (given.effect or {}).get(outcome, 0.0)
+        check_fits_scale(case, ("events", name, "effect", outcome), outcome, points)
         effect[:, k] = case.by_stratum(points)
         case.ledger.note(("events", name, "effect", outcome), points)
     return _frozen(effect)

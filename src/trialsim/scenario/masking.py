@@ -9,6 +9,7 @@ import numpy as np
 from trialsim import evidence
 from trialsim.kernels.blinding import GuessError, GuessModel, fit_guess_model, guess_probability
 from trialsim.scenario import schema
+from trialsim.scenario.arrangement import check_fits_scale, check_has_rater
 from trialsim.scenario.case import Case
 from trialsim.scenario.comparators import DRUG, PERFECT, usual_comparator
 from trialsim.scenario.dissociation import worst_so_far
@@ -247,6 +248,7 @@ def _points(case: Case, given: dict[str, float | dict[str, float]], path: tuple[
     for k, outcome in enumerate(case.outcomes):
         if outcome in given:
             points[:, k] = case.by_stratum(given[outcome])
+            check_fits_scale(case, (*path, outcome), outcome, given[outcome])
             case.ledger.note((*path, outcome), given[outcome])
         else:
             case.ledger.assumed((*path, outcome), 0.0, "not named")
@@ -271,6 +273,9 @@ def _raters(case: Case, given: schema.Unblinding) -> tuple[FloatArray, float]:
         case.ledger.assumed((*path, "follows_patient"), follows, "raters hear what patients believe")
     else:
         case.ledger.note((*path, "follows_patient"), follows)
+    for measure in case.measures:
+        if measure.name in given.raters.expectancy:
+            check_has_rater(case, (*path, "expectancy", measure.name), measure)
     return _points(case, given.raters.expectancy, (*path, "expectancy")), follows
 
 

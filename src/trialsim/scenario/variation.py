@@ -12,7 +12,7 @@ import numpy as np
 from trialsim import evidence
 from trialsim.kernels.infusion_course import infusion_level
 from trialsim.scenario import schema
-from trialsim.scenario.arrangement import MECHANISMS, delta
+from trialsim.scenario.arrangement import MECHANISMS, check_fits_scale, check_has_rater, delta
 from trialsim.scenario.case import Case
 from trialsim.scenario.course import visit_timing
 from trialsim.scenario.dynamics import DAYS_PER_WEEK, infusion_days
@@ -86,6 +86,7 @@ def heterogeneity(
     if given is not None:
         for outcome in case.outcomes:
             case.ledger.note((*path, "effect_sd", outcome), by_outcome.get(outcome, 0.0))
+            check_fits_scale(case, (*path, "effect_sd", outcome), outcome, by_outcome.get(outcome, 0.0))
         case.ledger.note((*path, "correlation"), given.correlation)
         case.ledger.note((*path, "arms"), list(arms))
     return Heterogeneity(
@@ -104,6 +105,8 @@ def _between_groups(case: Case, sd: FloatArray) -> tuple[GroupHeterogeneity, ...
         if given is None:
             continue
         points = [given.get(k, 0.0) for k in case.outcomes] if isinstance(given, dict) else given * sd
+        for outcome, value in given.items() if isinstance(given, dict) else ():
+            check_fits_scale(case, ("clusters", name, "effect_sd", outcome), outcome, value)
         found.append(GroupHeterogeneity(name, group_number(case, cluster), _frozen(points)))
     return tuple(found)
 
@@ -210,6 +213,7 @@ def raters(case: Case, sd: FloatArray, share: FloatArray) -> Raters | None:
     for k, measure in enumerate(case.measures):
         quantity = known_quantity(f"defaults.rater_icc.{measure.instrument}") if given.icc is None else None
         if given.icc is not None and measure.name in given.icc:
+            check_has_rater(case, (*path, "icc", measure.name), measure)
             icc[k] = given.icc[measure.name]
             case.ledger.note((*path, "icc", measure.name), given.icc[measure.name])
         elif quantity is not None:

@@ -27,6 +27,9 @@ FEWER: dict[str, Any] = {
 }
 """The same mechanisms in fewer outcomes and visits. Sites share a part of everybody's scores, so they concern all."""
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*fades by itself:trialsim.errors.ScenarioWarning")
+"""Relapse beside an infusion model is seldom meant; here all are on."""
+
 SCORES = ("baseline", "scores", "present")
 FATE = ("event_day", "records", "counts")
 

@@ -60,6 +60,29 @@ def test_infusions_that_count_or_have_no_effect_are_not_told_of(changes):
         assert resolve(BOUNDED, changes).variants
 
 
+FADING = {"course.infusion_model": {}}
+
+
+def test_a_relapse_beside_an_effect_that_fades_is_told():
+    with pytest.warns(ScenarioWarning, match=r"events\.relapse: warning: the effect of infusions fades by itself"):
+        assert resolve(BOUNDED, {**FADING, "events": {"relapse": {}}}).variants
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"events": {"relapse": {}}},  # nothing fades
+        {**FADING, "events": {"relapse": {"return_to_baseline": 0.0}}},
+        {**FADING, "events": {"rescue": {}}},
+        {**FADING, "events": {"relapse": {}}, "estimands.primary.intercurrent_events": {"relapse": "hypothetical"}},
+    ],
+)
+def test_a_loss_that_is_not_counted_twice_is_not_told_of(changes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve(BOUNDED, changes).variants
+
+
 @pytest.mark.parametrize(("sizes", "told"), [(100, True), (200, True), ([100, 201], False)])
 def test_a_look_after_the_largest_trial_is_over_is_told(sizes, told):
     rule = {"event": "nausea", "looks": [50, 200]}

@@ -71,6 +71,41 @@ def test_main_effects_interaction_and_simple_effects_of_a_factorial(resolved, co
     assert variant.estimands[0].true_value == pytest.approx(expected(-2.0, therapy))
 
 
+def test_a_therapy_that_is_too_much_is_what_is_told_of(faults):
+    told = faults(
+        ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dbt}"),
+        ("points: {qids_sr16: -2.0, madrs: -5.0}", "standardised: {qids_sr16: -0.3, madrs: -0.2}"),
+        (
+            "simulation:",
+            "therapies: {dbt: {weeks: 2, onset_weeks: 0, effects: {qids_sr16: {points: -25}}}}\nsimulation:",
+        ),
+    )
+    assert any("therapies.dbt.effects.qids_sr16: the mean of qids_sr16" in one for one in told), told
+
+
+@pytest.mark.parametrize("weeks", [1, 2])
+def test_a_therapy_is_longer_than_the_onset_of_the_catalogue(faults, weeks):
+    told = faults(
+        ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dbt}"),
+        ("simulation:", f"therapies: {{dbt: {{weeks: {weeks}}}}}\nsimulation:"),
+    )
+    assert len(told) == 1
+    assert "therapies.dbt.weeks: must be above onset_weeks, 2 (the evidence catalogue's)" in told[0]
+
+
+def test_a_therapy_after_the_last_visit_and_groups_without_it_are_told(faults):
+    group = "{therapy: dbt, arms: [midazolam], size: 8, icc: 0.05}"
+    told = faults(
+        ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dbt}"),
+        ("simulation:", f"therapies: {{dbt: {{start_day: 20}}}}\nclusters: {{group: {group}}}\nsimulation:"),
+    )
+    for message in (
+        "therapies.dbt.start_day: it begins on day 20, and the last visit is on day 14: nothing of it would be seen",
+        "clusters.group.arms.0: arm midazolam has no dbt",
+    ):
+        assert any(message in one for one in told), told
+
+
 def test_faults_of_therapies_and_contrasts_are_told(faults):
     told = faults(
         ("  ketamine: {infusion: ketamine}", "  ketamine: {infusion: ketamine, therapy: dtb}"),

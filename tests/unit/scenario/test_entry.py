@@ -76,6 +76,11 @@ def test_the_true_value_on_the_real_line_is_that_of_all_to_rounding(resolved):
     assert on_scale == pytest.approx(-2.0, abs=0.1)
 
 
+def test_inflation_is_at_most_the_width_of_the_scale(faults):
+    told = faults(population("eligibility: {outcome: madrs, at_least: 28, inflation: 61}"))
+    assert any("population.eligibility.inflation: 61 points cannot be: the scale, from 0 to 60" in one for one in told)
+
+
 def test_eligibility_may_be_varied(resolved):
     vary = ("simulation:", "vary: {population.eligibility.at_least: [16, 20]}\nsimulation:")
     two = resolved(population("eligibility: {outcome: qids_sr16, at_least: 18}"), vary).variants

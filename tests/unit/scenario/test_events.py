@@ -33,9 +33,8 @@ def provenance(scenario, path):
 
 
 def test_known_events_have_numbers_from_the_catalogue(resolved):
-    found = resolved(
-        THERAPY, MODEL, events("relapse: {}\n  stop_infusions: {}\n  leave_therapy: {}\n  rescue: {}\n  ect: {}")
-    )
+    known = "relapse: {}\n  stop_infusions: {}\n  leave_therapy: {}\n  rescue: {}\n  ect: {}"
+    found = resolved(THERAPY, MODEL, events(known), asked("intercurrent_events: {relapse: hypothetical}"))
     variant = found.variants[0]
     by_name = {event.name: event for event in variant.events}
     relapse, stop, leave, rescue = (by_name[n] for n in ("relapse", "stop_infusions", "leave_therapy", "rescue"))
@@ -72,10 +71,13 @@ def test_infusions_are_stopped_in_an_arm_while_it_has_some_to_come(resolved):
         assert not happens[2].any()
     shares = "stop_infusions: {arms: [midazolam, ketamine], share_by: {midazolam: {14: 0.05}, ketamine: {14: 0.1}}}"
     (stop,) = resolved(model, arms, ratio, events(shares)).variants[0].events
-    # A share that is asked for by day 14 is reached, though the last infusion is before.
-    piece = np.searchsorted(stop.hazard_until[:-1], [9.9, 10.1, 13.1], side="right")
-    assert (stop.per_day[:2, 0, piece] > 0.0).all()
-    assert stop.until_day == 14.0
+    # A share asked for by day 14 is reached by the last infusion where that is before: then none is left to stop.
+    edges = np.diff(stop.hazard_until, prepend=0.0)
+    stopped = 1.0 - np.exp(-(stop.per_day[:2, 0] * edges).sum(axis=1))
+    np.testing.assert_allclose(stopped, [0.05, 0.1], rtol=1e-12)
+    later = np.asarray(stop.hazard_until) > 10.0
+    assert (stop.per_day[0, 0, later] == 0.0).all()
+    assert stop.until_day == 13.0
 
 
 def test_what_stops_treatment_comes_first_and_nothing_before_what_it_waits_for(resolved):
@@ -206,6 +208,14 @@ FAULTS = {
     "no such outcome": ("own: {per_day: .1, effect: {qids: 1}}", None, "there is no outcome 'qids'"),
     "a time without effect": ("own: {per_day: .1, lasts_days: 3}", None, "lasts_days: goes with effect"),
     "no model of infusions": ("stop_infusions: {}", None, "an infusion_model is needed for stopped infusions"),
+    "points wider than the scale": ("own: {per_day: .1, effect: {qids_sr16: {bpd: -300, no_bpd: 1}}}", None,
+                                    "events.own.effect.qids_sr16.bpd: -300 points cannot be: the scale, from 0 to 27"),
+    "after the last visit": ("own: {per_day: .1, from_day: 14}", None,
+                             "events.own.from_day: must be before the last visit, day 14"),
+    "after the end": ("death: {}\n  own: {per_day: .1, only_after: death}", None,
+                      "events.own.only_after: nothing happens after death"),
+    "scores after the end": ("death: {effect: {qids_sr16: 3}}", None, "events.death.effect: there is no score after"),
+    "gains after the end": ("death: {return_to_baseline: 1}", None, "events.death.return_to_baseline: there is no"),
     "no therapy": ("leave_therapy: {}", None, "there is no therapy to stop"),
     "no therapy to lower a hazard": ("own: {per_day: .1, hazard_ratio: {cbt: .5}}", None, "there is no therapy 'cbt'"),
     "current without a score": ("own: {per_day: .1, depends_on: current}", None, "no score drives the hazard"),
@@ -237,6 +247,12 @@ def test_what_is_told(faults, case):
             changes.append(("  primary: {method: mmrm}", "  primary: {}"))
     told = faults(*changes)
     assert any(message in one for one in told), told
+
+
+def test_an_arm_without_therapy_cannot_leave_it(faults):
+    told = faults(THERAPY, MODEL, events("leave_therapy: {arms: [midazolam, ketamine]}"))
+    assert [one for one in told if "events.leave_therapy.arms.0: arm midazolam has no therapy to stop" in one]
+    assert not [one for one in told if "arms.1" in one]
 
 
 def test_one_fault_for_one_slip(faults):

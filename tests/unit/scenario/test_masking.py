@@ -189,6 +189,14 @@ CASES = {
         (added("unblinding: {expectancy: {qids: 2}}"),),
         "unblinding.expectancy.qids: there is no outcome 'qids'",
     ),
+    "a belief worth more than the scale": (
+        (added("unblinding: {expectancy: {qids_sr16: 40}}"),),
+        "unblinding.expectancy.qids_sr16: 40 points cannot be: the scale, from 0 to 27, is 27 wide",
+    ),
+    "a rater of what patients fill in": (
+        (added("unblinding: {raters: {expectancy: {qids_sr16: 2}}}"),),
+        "unblinding.raters.expectancy.qids_sr16: QIDS-SR16 is filled in by patients themselves",
+    ),
     "an outcome of raters": (
         (added("unblinding: {raters: {expectancy: {madr: 2}}}"),),
         "unblinding.raters.expectancy.madr: there is no outcome 'madr'; did you mean 'madrs'?",

@@ -8,6 +8,7 @@ from typing import Any
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
+from trialsim.scenario.checking.mechanisms import arms_having
 from trialsim.scenario.known_events import KNOWN_EVENTS, RESERVED, RESPONSE, known_event
 from trialsim.scenario.words import did_you_mean, listed, number
 
@@ -100,6 +101,9 @@ def _check_rising(bench: Bench, path: Path, event: schema.Event, shares: Mapping
 def _check_order(bench: Bench, path: Path, name: str, event: schema.Event) -> None:
     if event.until_day is not None and event.until_day <= event.from_day:
         bench.report((*path, "until_day"), f"must come after from_day, {number(event.from_day)}")
+    if bench.visits is not None and event.from_day >= max(bench.visits):
+        message = f"must be before the last visit, day {max(bench.visits):g}: what happens later is not simulated"
+        bench.report((*path, "from_day"), message)
     after = event.only_after
     if after is None or after == RESPONSE:
         return
@@ -108,6 +112,8 @@ def _check_order(bench: Bench, path: Path, name: str, event: schema.Event) -> No
         hint = did_you_mean(after, (*names, RESPONSE))
         bench.report((*path, "only_after"), f"no event of that name is modelled: '{after}'{hint}")
         return
+    if _ends(bench, after):
+        bench.report((*path, "only_after"), f"nothing happens after {after}: it ends the follow-up")
     seen = [name]
     while after is not None and after not in seen:
         seen.append(after)
@@ -124,6 +130,9 @@ def _check_doing(bench: Bench, path: Path, name: str, event: schema.Event) -> No
     known = known_event(name)
     if event.lasts_days is not None and event.effect is None and not known.effect:
         bench.report((*path, "lasts_days"), "goes with effect", key=True)
+    for key in ("effect", "return_to_baseline", "lasts_days"):
+        if _ends(bench, name) and getattr(event, key):
+            bench.report((*path, key), f"there is no score after {name}: it ends the follow-up", key=True)
     stops_infusions = known.stops_infusions if event.stops_infusions is None else event.stops_infusions
     if stops_infusions and bench.course is not None and bench.course.infusion_model is None:
         message = (
@@ -138,6 +147,22 @@ def _check_doing(bench: Bench, path: Path, name: str, event: schema.Event) -> No
             "there is no therapy to stop: describe it under therapies",
             key=True,
         )
+    if stops_therapy and not stops_infusions and not _ends(bench, name):
+        _check_arms_with_therapy(bench, path, event)
+
+
+def _check_arms_with_therapy(bench: Bench, path: Path, event: schema.Event) -> None:
+    """Report arms named for leaving a therapy that they do not have."""
+    having = arms_having(bench.arms or {}, bench.named("therapies"))
+    for position, arm in enumerate(event.arms or ()):
+        if bench.arms is not None and arm in bench.arms and arm not in having:
+            bench.report((*path, "arms", position), f"arm {arm} has no therapy to stop: leave it out here")
+
+
+def _ends(bench: Bench, name: str) -> bool:
+    """Return whether an event ends the follow-up."""
+    given = (bench.events or {}).get(name) or schema.Event()
+    return known_event(name).ends_follow_up if given.ends_follow_up is None else given.ends_follow_up
 
 
 # Strategies --------------------------------------------------------------------------------------------------
@@ -175,8 +200,7 @@ def _check_endpoint(bench: Bench, path: Path, asked: schema.Estimand, names: tup
 
 def _check_strategy(bench: Bench, path: Path, asked: schema.Estimand, event: str, strategy: str) -> None:
     kind, place = bench.kind_of(asked), (*path, event)
-    given = (bench.events or {}).get(event) or schema.Event()
-    ends = known_event(event).ends_follow_up if given.ends_follow_up is None else given.ends_follow_up
+    ends = _ends(bench, event)
     allowed = {
         "time": ("treatment_policy", "hypothetical", "composite", "principal_stratum"),
         "count": ("treatment_policy", "hypothetical", "while_on_treatment", "principal_stratum"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
@@ -32,6 +32,10 @@ def check_clusters(bench: Bench) -> None:
         _check_size(bench, name, cluster)
         if cluster.therapy is not None and bench.therapies is not None:
             bench.known((*path, "therapy"), cluster.therapy, bench.named("therapies"), "therapy")
+        for position, arm in enumerate(cluster.arms or ()):
+            if cluster.therapy is not None and arm not in arms_having(bench.arms or {}, (cluster.therapy,)):
+                message = f"arm {arm} has no {cluster.therapy}: give it one, or leave the arm out here"
+                bench.report((*path, "arms", position), message)
         if isinstance(cluster.icc, Mapping):
             advice = "name every outcome, or give one value for all"
             bench.keys((*path, "icc"), cluster.icc, bench.outcomes, "outcome", complete=advice)
@@ -124,8 +128,8 @@ def _check_last_group(bench: Bench, name: str, cluster: schema.Cluster, shares: 
 
 def _group_of_one(patients: int, arm: str, name: str, size: int) -> str:
     return (
-        f"{patients} patients in arm {arm} leave a group of one in {name}, groups of {size}: take another number, or "
-        f"write a range of sizes, such as clusters.{name}.size: [{max(2, size - 2)}, {size + 2}]"
+        f"{patients} patients in arm {arm} leave a group of one in {name}, groups of {size}: take another number of "
+        "patients, or another size"
     )
 
 
@@ -134,8 +138,13 @@ def arms_with(arms: Mapping[str, schema.Arm | None], cluster: schema.Cluster) ->
     if cluster.arms is not None:
         return cluster.arms
     if cluster.therapy is not None:
-        return tuple(name for name, arm in arms.items() if arm is not None and arm.therapy == cluster.therapy)
+        return arms_having(arms, (cluster.therapy,))
     return tuple(arms)
+
+
+def arms_having(arms: Mapping[str, schema.Arm | None], therapies: Collection[str]) -> tuple[str, ...]:
+    """Return the arms that have one of some therapies."""
+    return tuple(name for name, arm in arms.items() if arm is not None and arm.therapy in therapies)
 
 
 def _check_leaders(bench: Bench, name: str, cluster: schema.Cluster) -> None:
@@ -187,6 +196,9 @@ def check_therapies(bench: Bench) -> None:
             bench.by_stratum((*path, "effects", outcome, "standardised"), effect.standardised)
         if therapy.synergy_window_days is not None and therapy.synergy is None:
             bench.report((*path, "synergy_window_days"), "give synergy too: how much more sessions bring in the window")
+        if bench.visits is not None and therapy.start_day >= max(bench.visits):
+            message = f"it begins on day {therapy.start_day:g}, and the last visit is on day {max(bench.visits):g}"
+            bench.report((*path, "start_day"), f"{message}: nothing of it would be seen")
         if therapy.weeks is not None and therapy.onset_weeks is not None and therapy.onset_weeks >= therapy.weeks:
             bench.report((*path, "onset_weeks"), f"must be below weeks, {number(therapy.weeks)}")
 

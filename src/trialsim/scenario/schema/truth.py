@@ -191,8 +191,9 @@ class Therapy(Section):
     attendance: Attendance | None = Field(
         None, description="Sessions attended; without it everybody has the effect of the therapy alike."
     )
-    synergy: Number | None = Field(
-        None, description="Share by which the effect is larger in arms with ketamine (0: effects add up)."
+    synergy: Annotated[float, Field(strict=True, ge=-1, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Share by which the effect is larger in arms with ketamine (0: effects add up; -1: none is left).",
     )
     synergy_window_days: Positive | None = Field(
         None,

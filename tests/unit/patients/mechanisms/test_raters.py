@@ -44,7 +44,7 @@ def test_the_arm_makes_no_difference():
 
 
 def test_agreement_by_outcome():
-    found = severity({"number": 2, "icc": {"qids_sr16": 0.8}})
-    np.testing.assert_array_equal(found[..., 1], 0.0)
-    assert found[:, :2, 0, 0].std() == pytest.approx(5.8 * 0.5, rel=4.9 / np.sqrt(1000))
-    np.testing.assert_array_equal(severity({"number": 2, "icc": {"qids_sr16": 1.0}}), 0.0)
+    found = severity({"number": 2, "icc": {"madrs": 0.8}})
+    np.testing.assert_array_equal(found[..., 0], 0.0)
+    assert found[:, :2, 0, 1].std() == pytest.approx(11 * 0.5, rel=4.9 / np.sqrt(1000))
+    np.testing.assert_array_equal(severity({"number": 2, "icc": {"madrs": 1.0}}), 0.0)
