@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from trialsim.kernels.copula import ScoreTable
 from trialsim.kernels.margins import BoundedMargins
 from trialsim.scenario.characteristics import characteristic_loading, characteristic_margin
 from trialsim.scenario.resolved import Variant
@@ -76,10 +77,10 @@ def draw_characteristic(model: CharacteristicModel, baseline: Array, streams: St
     """
     uniform = streams.generator("characteristic", model.given.name).random(stratum.shape[::-1]).T
     own = ndtri(np.maximum(uniform, _SMALLEST_UNIFORM))
-    loading = model.loading[stratum]
-    latent = np.where(loading == 0.0, own, loading * baseline + np.sqrt(1.0 - loading**2) * own)
-    drawn = np.empty(stratum.shape)
+    loading, rest = model.loading.take(stratum), np.sqrt(1.0 - model.loading**2).take(stratum)
+    latent = np.ravel(np.where(loading == 0.0, own, loading * baseline + rest * own))
+    drawn = np.empty(stratum.size)
     for s, thresholds in enumerate(model.margin.thresholds):
-        inside = stratum == s
-        drawn[inside] = model.margin.values[np.searchsorted(thresholds, latent[inside])]
-    return drawn
+        inside = np.flatnonzero(stratum == s)
+        drawn[inside] = ScoreTable(thresholds, model.margin.values)(latent[inside])
+    return drawn.reshape(stratum.shape)
