@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from trialsim.scenario import Resolved, Variant
 
 
+_MORE_THAN_A_RUN = {False: 1.4, True: 2.0}
+"""Memory of a block in which everything is made, over that of one with what a run needs; in every arm or not."""
+
 DRAWN_PATIENTS = 2000
 """Patients of the cohort that is drawn, unless asked otherwise."""
 
@@ -69,7 +72,7 @@ def cohort(
     from trialsim.engine.block import draw_block, patient_source
     from trialsim.streams import BLOCK_SIZE, Streams
 
-    resolved, size = _asked(scenario, n)
+    resolved, size = _asked(scenario, n, all_arms=potential_outcomes)
     variant = resolved.variants[0]
     block, row = divmod(replicate, BLOCK_SIZE)
     streams = Streams(resolved.seed, block)
@@ -150,12 +153,30 @@ class CohortFigures(Mapping[str, "Figure"]):
         return figure_files(self._drawings)
 
 
-def _asked(scenario: Scenario, n: int | None) -> tuple[Resolved, int]:
+def _asked(scenario: Scenario, n: int | None, *, all_arms: bool = False) -> tuple[Resolved, int]:
     """Return the scenario at its base values with its numbers, and how many patients are wanted."""
     if n is not None and n < 1:
         raise InputError([Fault("n", f"must be 1 or more; got {n}")])
     resolved = resolve(scenario.at_base())
-    return resolved, n or max(resolved.variants[0].sample_sizes)
+    size = n or max(resolved.variants[0].sample_sizes)
+    _refuse_without_memory(resolved.variants[0], size, all_arms=all_arms)
+    return resolved, size
+
+
+def _refuse_without_memory(variant: Variant, size: int, *, all_arms: bool) -> None:
+    """Refuse more patients than the memory has room for: a trial is drawn together with the others of its block."""
+    from trialsim.engine.needs import bytes_words, memory_of_machine, unit_memory
+    from trialsim.streams import BLOCK_SIZE
+
+    there = memory_of_machine()
+    needed = _MORE_THAN_A_RUN[all_arms] * unit_memory(replace(variant, sample_sizes=(size,)))
+    if there is not None and needed > there:
+        message = (
+            f"{size:,} patients need about {bytes_words(needed)} of {bytes_words(there)} memory, since all "
+            f"{BLOCK_SIZE} trials of a block are drawn: about {int(size * there / needed):,} fit; fewer outcomes and "
+            "visits need less"
+        )
+        raise InputError([Fault("n", message)])
 
 
 def _trial(resolved: Resolved, size: int, replicate: int) -> Cohort:

@@ -94,6 +94,15 @@ def test_a_cohort_of_nobody_is_refused(tmp_path):
         ts.cohort(ts.load(write(tmp_path, BOUNDED)), n=0)
 
 
+@pytest.mark.parametrize("potential_outcomes", [False, True])
+def test_more_patients_than_the_memory_has_room_for_are_refused(tmp_path, monkeypatch, potential_outcomes):
+    monkeypatch.setattr("trialsim.engine.needs.memory_of_machine", lambda: 1_000_000_000)
+    given = ts.load(write(tmp_path, BOUNDED))
+    with pytest.raises(InputError, match=r"n: 50,000 patients need about .* of 1 GB memory, since all 250 trials"):
+        ts.cohort(given, n=50_000, potential_outcomes=potential_outcomes)
+    assert len(ts.cohort(given, n=50, potential_outcomes=potential_outcomes))
+
+
 def test_the_public_names():
     assert set(ts.__all__) <= set(dir(ts))
     for name in ts.__all__:
