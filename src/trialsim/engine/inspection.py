@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ from trialsim.engine.estimates import estimates_content
 from trialsim.engine.opening import RunFolder
 from trialsim.engine.parts import find_parts, is_whole
 from trialsim.engine.plan import Cell, Unit, cells
+from trialsim.engine.reading import read_content
 from trialsim.errors import Fault, InputError
 from trialsim.patients.cohort import Cohort
 from trialsim.scenario.resolved import Variant
@@ -102,9 +102,8 @@ def inspect(run: RunFolder, *, replicate: int, cell: int) -> Inspected:
 
 def _rows(content: bytes, cell: int, replicate: int) -> list[dict[str, Any]]:
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    table = pq.read_table(BytesIO(content))
+    table = read_content(content)
     wanted = pc.and_(pc.equal(table["cell"], cell), pc.equal(table["replicate"], replicate))
     found: list[dict[str, Any]] = table.filter(wanted).to_pylist()
     return found

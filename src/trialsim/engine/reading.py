@@ -150,6 +150,24 @@ def read_rows(path: Path, groups: list[int], rows: int, schema: pa.Schema | None
             raise strange(path, error) from error
 
 
+def read_content(content: bytes) -> pa.Table:
+    """Return the table of a Parquet file that is in memory.
+
+    Read on this thread alone: one of Arrow's own that still holds Python's bytes when the program ends would end it
+    by an abort, after all was said.
+
+    Parameters
+    ----------
+    content : bytes
+        What trialsim wrote, its checksum compared.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(pa.BufferReader(content)) as file:
+        return file.read(use_threads=False)
+
+
 def read_counts(path: Path, shape: tuple[int, ...]) -> NDArray[np.int32]:
     """Return an array of counts of a known shape.
 

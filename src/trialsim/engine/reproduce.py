@@ -19,6 +19,7 @@ from trialsim.engine.manifest import CHECKSUMS, damages
 from trialsim.engine.opening import RunFolder
 from trialsim.engine.parts import done_units, find_parts, is_whole
 from trialsim.engine.plan import Unit, units
+from trialsim.engine.reading import read_content
 from trialsim.engine.truth import Truths, true_values
 from trialsim.engine.truth_files import read_truths
 from trialsim.engine.work import Done, Job, compute_unit
@@ -187,9 +188,7 @@ def _columns(kind: str, content: bytes) -> Columns:
     if kind == "operations":
         with np.load(BytesIO(content), allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(BytesIO(content))
+    table = read_content(content)
     return {name: np.asarray(table[name]) for name in table.column_names}
 
 

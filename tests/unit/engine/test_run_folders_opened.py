@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -44,6 +47,24 @@ def copied(finished, tmp_path):
 def other(folder, changes, replicates=500):
     execute(resolve(BOUNDED, {**CHANGES, **changes}), folder, replicates=replicates, workers=1)
     return folder
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted in /proc")
+def test_reading_a_part_leaves_no_thread_that_could_abort_the_end_of_the_program(finished):
+    """One of Arrow's threads that lets go of Python's bytes while Python ends, ends the program by SIGABRT."""
+    part = min((finished / "parts").glob("estimates*"))
+    program = (
+        "import os, sys, pathlib, numpy, pyarrow.compute, pyarrow.parquet\n"
+        "from trialsim.engine import inspection, reproduce\n"
+        "content = pathlib.Path(sys.argv[1]).read_bytes()\n"
+        "count = lambda: len(os.listdir('/proc/self/task'))\n"
+        "before = count()\n"
+        "columns = reproduce._columns('estimates', content)\n"
+        "rows = inspection._rows(content, 0, 3)\n"
+        "print(len(columns['p']), len(rows), count() - before)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, part], capture_output=True, text=True, check=True)
+    assert [int(word) for word in done.stdout.split()] == [len(pd.read_parquet(part)), 2, 0]
 
 
 # One trial -----------------------------------------------------------------------------------------------------
