@@ -21,6 +21,7 @@ EXIT_CODES = """\
 | 3 | The run could not be carried out or finished, such as a full disk. |
 | 4 | Refused: the run folder holds something else, or a file would be written over. Nothing was changed. |
 | 130 | Interrupted with Ctrl-C. Finished blocks are kept, and the same command goes on from there. |
+| 143, 129 | The same, where a system ended it (SIGTERM) or its terminal closed (SIGHUP). |
 
 Faults are told as `file:line:column: path: what is wrong`, all at once, on the error stream, without a traceback.
 `--debug`, anywhere on the line, shows the traceback. Progress goes to the error stream too, so results can be piped.

@@ -200,35 +200,50 @@ def test_a_damaged_manifest_is_told(command, folder):
     assert "cannot be read" in command(*QUICK, "--out", "broken", code=4).stderr
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a terminal's Ctrl-C is sent to a process group here")
-def test_ctrl_c_keeps_finished_blocks(folder):
-    command = [*console_script(), "run", "scenarios/quick_start.yaml", "--replicates", "1000000", "--workers", "1"]
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    parts = folder / "outputs" / "quick_start" / "parts"
+HANGUP = getattr(signal, "SIGHUP", None)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a terminal's signals are sent to a process group here")
+@pytest.mark.parametrize(
+    ("number", "times", "workers"),
+    [(signal.SIGINT, 1, "1"), (signal.SIGINT, 20, "1"), (signal.SIGTERM, 1, "2"), (HANGUP, 1, "1")],
+    ids=["ctrl-c", "ctrl-c-again-and-again", "told-to-end", "terminal-closed"],
+)
+def test_a_run_that_is_stopped_keeps_finished_blocks(folder, number, times, workers):
+    command = [*console_script(), "run", "scenarios/quick_start.yaml", "--replicates", "1000000", "--workers", workers]
+    parts, told = folder / "outputs" / "quick_start" / "parts", folder / "told.txt"
+    with told.open("w") as stream:
+        process = subprocess.Popen(
+            command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=stream, start_new_session=True
+        )
     try:
-        deadline = time.monotonic() + 60
-        while not list(parts.glob("*.parquet")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.killpg(process.pid, signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        wait_for(lambda: list(parts.glob("*.parquet")))
+        os.killpg(process.pid, number)
+        wait_for(lambda: times == 1 or "Interrupted" in told.read_text(encoding="utf-8"))
+        for _ in range(times - 1):
+            if process.poll() is None:
+                os.killpg(process.pid, number)
+            time.sleep(0.005)
+        process.wait(timeout=30)
     finally:
         process.kill()
-    assert process.returncode == 130, told
-    assert "the same command goes on from there" in told
-    assert "Traceback" not in told
+    words = told.read_text(encoding="utf-8")
+    assert process.returncode == 128 + number, words
+    assert "the same command goes on from there" in words
+    assert not [noise for noise in ("Traceback", "Exception ignored", "resource_tracker") if noise in words], words
     assert list(parts.glob("*.parquet"))
     assert not list(parts.glob(".*"))
     told_by_run = json.loads((folder / "outputs" / "quick_start" / "run.json").read_text(encoding="utf-8"))
     assert told_by_run["finished"] is False
     assert told_by_run["sessions"][0]["state"] == "interrupted"
+
+
+def wait_for(condition):
+    """Wait until something is true, a minute at most."""
+    deadline = time.monotonic() + 60
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert condition()
 
 
 def test_precision_is_reached_or_refused_before_long_work(command, folder):

@@ -56,6 +56,26 @@ def test_looking_into_what_a_run_left(command, folder, finished):
     assert "damaged" in command("runs", ".").stdout
 
 
+def test_a_trial_lies_beside_its_run_wherever_one_stands(command, folder, finished, monkeypatch):
+    told = []
+    for stands_in, run in ((finished, "."), (finished / "parts", "..")):
+        monkeypatch.chdir(stands_in)
+        told.append(command("trial", run, "--replicate", "4").stdout.splitlines()[-1])
+        assert (finished.parent / "quick_start_cell0_replicate4" / "data.csv").is_file()
+    assert told[0] == told[1]
+    assert told[0].startswith(f"Wrote {finished.parent / 'quick_start_cell0_replicate4'}: data.csv")
+
+
+@pytest.mark.parametrize("out", ["outputs/quick_start", "outputs/quick_start/figures", "outputs/other/../quick_start"])
+def test_a_trial_is_not_written_among_the_results(command, finished, out):
+    before = content_of(finished)
+    told = command("trial", "outputs/quick_start", "--out", out, code=4)
+    assert f"{out} lies in outputs/quick_start, among what the run wrote" in told.stderr
+    assert "Name another folder with --out" in told.stderr
+    assert told.stdout == ""
+    assert content_of(finished) == before
+
+
 def test_fits_that_failed_are_told_with_a_command_that_shows_one(command, finished):
     told = command(*SMALL[:-1], "--replicates", "20").stdout
     line = next(line for line in told.splitlines() if "failures.csv" in line)

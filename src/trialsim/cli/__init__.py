@@ -9,8 +9,10 @@ def main() -> None:
         from trialsim.cli.app import run_app
 
         run_app()
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    except KeyboardInterrupt as interrupt:
+        from trialsim.cli.stopping import exit_code_of
+
+        raise SystemExit(exit_code_of(interrupt)) from None
 
 
 __all__ = ["main"]

@@ -6,6 +6,7 @@ import functools
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -30,11 +31,10 @@ from trialsim.cli.runs import runs
 from trialsim.cli.schema import schema
 from trialsim.cli.sensitivity import sensitivity
 from trialsim.cli.size import size
+from trialsim.cli.stopping import exit_code_of, stoppable
 from trialsim.cli.trial import trial
 from trialsim.cli.validate import validate
 from trialsim.errors import ScenarioWarning, TrialsimError, visible
-
-INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,12 +80,14 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         except TrialsimError as error:
             typer.echo(visible(str(error)), err=True)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
+            code = exit_code_of(interrupt)
             kept = (
                 " Finished blocks are kept: the same command goes on from there." if command in (run, compare) else ""
             )
-            typer.echo(f"Interrupted.{kept}", err=True)
-            raise typer.Exit(INTERRUPTED) from None
+            with suppress(OSError):  # a terminal that closed
+                typer.echo(f"Interrupted.{kept}", err=True)
+            raise typer.Exit(code) from None
         except BrokenPipeError:
             raise typer.Exit(0) from None
         except (OSError, MemoryError) as error:
@@ -154,4 +156,5 @@ def run_app() -> None:
     """Run the command line with the arguments of this process."""
     warnings.showwarning = _tell_warning
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    app(args=arguments, prog_name="trialsim")
+    with stoppable():
+        app(args=arguments, prog_name="trialsim")

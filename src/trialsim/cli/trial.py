@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trialsim.cli.reproduce import RunArgument
+from trialsim.errors import RefusedError
 
 if TYPE_CHECKING:
     from trialsim.api.run_folders import Trial
@@ -38,6 +39,11 @@ def trial(
     """
     from trialsim import api
 
+    target = out or _beside(folder, f"_cell{cell}_replicate{replicate}")
+    if not as_json and folder.resolve() in (target.resolve(), *target.resolve().parents):
+        raise RefusedError(
+            f"{target} lies in {folder}, among what the run wrote. Nothing was written. Name another folder with --out."
+        )
     found = api.trial(folder, replicate=replicate, cell=cell)
     if as_json:
         import json
@@ -46,11 +52,16 @@ def trial(
         return
     from trialsim.cli.folders import write_into
 
-    target = out or folder.with_name(f"{folder.resolve().name}_cell{cell}_replicate{replicate}")
     files = found.files()
     _print(found)
     write_into(target, files)
     typer.echo(f"\nWrote {target}: {', '.join(files)}")
+
+
+def _beside(folder: Path, ending: str) -> Path:
+    """Return a neighbour of a folder, with its name and an ending; `.` and `..` have a name only once resolved."""
+    place = folder.resolve() if folder.name in ("", "..") else folder
+    return place.parent / f"{folder.resolve().name}{ending}"
 
 
 def _as_json(found: Trial) -> dict[str, Any]:
