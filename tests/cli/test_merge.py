@@ -84,8 +84,7 @@ def test_a_missing_shard_is_named(command, shards, tmp_path):
 def test_an_unfinished_shard_is_named(command, shards, tmp_path):
     next((Path(shards[1]) / "parts").glob("estimates*")).unlink()
     told = command("merge", *shards, "--out", str(tmp_path / "x"), code=4).stderr
-    assert "1 of 8 blocks are missing" in told
-    assert "shard 2/3" in told
+    assert "1 of 8 blocks is missing, so nothing was written. It is of shard 2/3: run or finish it" in told
 
 
 def test_a_damaged_part_is_named_and_its_shard_repairs_it(command, made, shards, tmp_path):
@@ -93,6 +92,8 @@ def test_a_damaged_part_is_named_and_its_shard_repairs_it(command, made, shards,
     part.write_bytes(part.read_bytes()[:-1])
     told = command("merge", *shards, "--out", str(tmp_path / "x"), code=4).stderr
     assert f"{part} is damaged" in told
+    assert "Nothing was written. Give the command of that shard again" in told
+    assert not (tmp_path / "x").exists()
     compute(command, shards[1], "--shard", "2/3")
     command("merge", *shards, "--out", str(tmp_path / "x"))
     assert lasting(tmp_path / "x") == lasting(made / "whole")
@@ -106,6 +107,69 @@ def test_overlapping_shards_are_taken_once_and_told(command, made, shards, tmp_p
         ("overlap", "3 blocks are in more than one of the folde")
     ]
     assert lasting(tmp_path / "x") == lasting(made / "whole")
+
+
+def test_a_sound_copy_is_taken_where_another_is_damaged(command, made, shards, tmp_path):
+    compute(command, shards[0], "--shard", "2/3")
+    part = min((Path(shards[1]) / "parts").glob("estimates*"))
+    bad = Path(shards[0]) / "parts" / part.name
+    bad.write_bytes(part.read_bytes()[:-1])
+    told = command("merge", *shards, "--out", str(tmp_path / "x")).stderr
+    assert f"{bad} is damaged: it is not what was written there. The block of {shards[1]} is taken." in told
+    assert "2 blocks are in more than one of the folders, with the same content" in told
+    assert lasting(tmp_path / "x") == lasting(made / "whole")
+
+
+def test_the_whole_is_not_put_into_a_shard(command, shards, tmp_path):
+    before = content_of(tmp_path)
+    for out in (shards[1], f"{shards[1]}/whole"):
+        told = command("merge", *shards, "--out", out, code=4).stderr
+        assert f"{shards[1]} is one of the shards, which stay as they are" in told
+        assert "Name another folder with --out." in told
+    assert content_of(tmp_path) == before
+
+
+def test_shards_are_not_merged_into_a_longer_run(command, made, shards, tmp_path):
+    longer = shutil.copytree(made / "whole", tmp_path / "longer")
+    arguments = (*SMALL[2:], "--workers", "1", "--extend", "1001", "--quiet")
+    command("run", SCENARIO, *arguments, "--out", str(longer))
+    before = content_of(longer)
+    told = command("merge", *shards, "--out", str(longer), code=4).stderr
+    assert "holds a run of 1,001 simulated trials per cell, more than the 1,000 of these shards" in told
+    assert content_of(longer) == before
+
+
+def test_a_finished_run_is_not_made_a_shard(command, made, tmp_path):
+    whole = shutil.copytree(made / "whole", tmp_path / "whole")
+    before = content_of(whole)
+    for more in ((), ("--extend", "2000")):
+        told = command(
+            "run", SCENARIO, *(SMALL[2:] if more else SMALL), "--out", str(whole), "--shard", "1/4", *more, code=4
+        ).stderr
+        assert "holds a finished run of 1,000 simulated trials per cell" in told
+        assert "Name another folder for the shard with --out" in told
+    assert content_of(whole) == before
+
+
+def test_what_asks_a_shard_for_results_is_told_to_merge(command, made):
+    told = command("diff", str(made / "s2"), str(made / "whole"), code=4).stderr
+    assert "s2 holds shard 2/3 of a run. Put all of its shards together first: trialsim merge SHARD..." in told
+
+
+def test_an_empty_shard_is_told(command, tmp_path):
+    arguments = ("--out", str(tmp_path / "x"), "--shard", "3/3", "--set", "vary={}", "--replicates", "500")
+    told = command("run", SCENARIO, "--set", "sample_size=[40]", "--workers", "1", *arguments)
+    assert "This run has 2 blocks: shard 3/3 is empty, and the whole does not need it." in told.stderr
+
+
+def test_shards_are_listed_as_such(command, made, shards, tmp_path):
+    next((Path(shards[2]) / "parts").glob("estimates*")).unlink()
+    told = {words[0]: " ".join(words) for words in map(str.split, command("runs", str(tmp_path)).stdout.splitlines())}
+    assert "shard 1/3, done " in told[shards[0]]
+    assert "shard 3/3, unfinished, 1 of 2 blocks" in told[shards[2]]
+    listed = {Path(row["folder"]).name: row for row in json.loads(command("runs", str(made), "--json").stdout)}
+    assert (listed["s2"]["state"], listed["s2"]["shard"], listed["s2"]["blocks_done"]) == ("shard", "2/3", 3)
+    assert (listed["whole"]["state"], listed["whole"]["shard"], listed["whole"]["blocks"]) == ("finished", "", 8)
 
 
 def test_shards_that_disagree_are_refused(command, shards, tmp_path):
@@ -126,6 +190,7 @@ def test_shards_that_disagree_are_refused(command, shards, tmp_path):
     [
         (("--seed", "5"), "is of another scenario"),
         (("--replicates", "500"), "is of another number of replicates (500)"),
+        (("--replicates", "500"), "its own --shard K/N and --extend 1000; then merge again"),
     ],
 )
 def test_shards_of_other_runs_are_refused(command, shards, tmp_path, change, words):
@@ -152,6 +217,7 @@ def test_what_is_no_shard_is_refused(command, shards, tmp_path):
     assert [path.name for path in (tmp_path / "y").iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5", "9999999/9999999"])
+@pytest.mark.parametrize("shard", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/3/5", "9999999/9999999", "1/100001"])
 def test_what_is_no_shard_number(command, shard):
-    assert "is no shard; write which one of how many" in command("run", SCENARIO, "--shard", shard, code=2).stderr
+    told = command("run", SCENARIO, "--shard", shard, code=2).stderr
+    assert "is no shard; write which one of how many, such as 3/20. There may be up to 100,000" in told

@@ -95,6 +95,26 @@ def test_two_runs_are_compared(command, folder, finished):
     assert "does not hold a trialsim run" in command("diff", "outputs/quick_start", "scenarios", code=4).stderr
 
 
+@pytest.mark.parametrize("option", ["--extend", "--replicates"])
+def test_a_folder_that_is_for_more_replicates_says_so(command, finished, option):
+    told = command(*SMALL[:-1], option, "10")
+    assert "quick_start is planned for 20 simulated trials per cell: all of them are computed and shown" in told.stderr
+    assert "For 10 name another folder with --out." in told.stderr
+    assert "20 simulated trials per cell" in told.stdout
+    assert "planned" not in command(*SMALL[:-1], option, "20").stderr
+
+
+def test_one_damaged_block_is_told_once(command, finished):
+    part = next((finished / "parts").glob("estimates*"))
+    part.write_bytes(part.read_bytes()[:-1])
+    told = command(*SMALL, "--replicates", "20", "--verify").stderr
+    assert told.count(part.name) == 1
+    part.unlink()
+    assert command(*SMALL, "--replicates", "20").stderr.count(part.name) == 1
+    (finished / "summary.csv").unlink()
+    assert command(*SMALL, "--replicates", "20").stderr.count("summary.csv is missing. It is made again.") == 1
+
+
 def test_a_run_is_extended_or_says_why_not(command, finished):
     told = command(*SMALL[:-1], "--extend", "30").stdout
     assert "30 simulated trials per cell" in told

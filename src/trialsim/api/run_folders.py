@@ -29,8 +29,9 @@ def list_runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        folder, state (finished, unfinished, running, damaged, other version), blocks_done and blocks (a block of a
-        variant each), title, scenario_hash, replicates, age_seconds since it was last worked on, bytes, note.
+        folder, state (finished, shard, unfinished, running, damaged, other version), blocks_done and blocks (a block of
+        a variant each; of a shard its own), title, scenario_hash, replicates, age_seconds since it was last worked on,
+        bytes, note, shard (such as 3/20; empty for a whole run).
     """
     import pandas as pd
 

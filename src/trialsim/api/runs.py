@@ -294,6 +294,7 @@ def run(
     backend = _backend(workers, scheduler)
     if resolved.precision is None or extend is not None:
         wanted = resolved.replicates if extend is None else _extended(folder, extend)
+        _say_longer(resolved, folder, wanted, tell)
         return carry_out(resolved, folder, wanted, backend=backend, shard=part, progress=progress, **given)
     if part is not None:
         raise InputError([Fault("shard", "a run to a precision grows by what it finds: give replicates instead of it")])
@@ -385,6 +386,21 @@ def _extended(folder: Path, replicates: int) -> int:
     return replicates
 
 
+def _say_longer(resolved: Resolved, folder: Path, wanted: int, tell: Tell | None) -> None:
+    """Say so where a folder is for more replicates than are asked for: none that was computed is taken back."""
+    from trialsim.engine.manifest import build_manifest, check_folder
+
+    there = check_folder(folder, build_manifest(resolved, wanted))
+    if tell is not None and there is not None and there["replicates"] > wanted:
+        from trialsim.engine.notes import Note
+
+        text = (
+            f"{folder} is planned for {there['replicates']:,} simulated trials per cell: all of them are computed and "
+            f"shown, not {wanted:,}. For {wanted:,} name another folder with --out."
+        )
+        tell(Note("longer", text))
+
+
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
     from trialsim.engine.example import one_trial, trajectories
     from trialsim.report.clinic import write_clinic
@@ -417,11 +433,12 @@ def open_run(folder: str | Path) -> Run:
     """
     from trialsim.engine.execute import finished
     from trialsim.engine.manifest import read_manifest
+    from trialsim.engine.shards import unfinished
 
     place = Path(folder)
     manifest = read_manifest(place)
     if manifest is None:
         raise RefusedError(f"{place} does not hold a trialsim run.")
     if not finished(place, int(manifest["replicates"])):
-        raise RefusedError(f"The run in {place} is not finished. Give its command again, and it goes on.")
+        raise unfinished(place)
     return Run(place, manifest)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trialsim.api.runs import Run, carry_out
-from trialsim.errors import Fault, InputError
+from trialsim.errors import Fault, InputError, RefusedError
 
 if TYPE_CHECKING:
     from trialsim.engine.notes import Tell
@@ -28,7 +28,7 @@ def merge(
     folders : sequence of str or Path
         Made by `run` with a `shard`; they stay as they are.
     out : str or Path
-        Run folder; new, or of the same run.
+        Run folder; new, or of the same run and no longer than it. Not one of the shards.
     progress : callable, optional
         Called with (blocks done, blocks in all).
     tell : callable, optional
@@ -39,16 +39,24 @@ def merge(
     InputError
         If there is no folder.
     RefusedError
-        If a folder is no shard, is of another scenario or version, a shard is missing, or two disagree.
+        If a folder is no shard, is of another scenario or version, a shard is missing or damaged, or two disagree;
+        or if `out` holds something else or a longer run.
     """
+    from trialsim.engine.manifest import build_manifest, check_folder
     from trialsim.engine.notes import silent
     from trialsim.engine.opening import open_folder
     from trialsim.engine.shards import bring, pieces_of, sources_of
 
     if not folders:
         raise InputError([Fault("merge", "name the folders of the shards")])
-    pieces = pieces_of([Path(folder) for folder in folders])
+    pieces = pieces_of([Path(folder) for folder in folders], Path(out))
     resolved = open_folder(pieces.folders[0]).resolved
-    sources = sources_of(pieces, resolved, tell or silent)
     replicates = int(pieces.manifest["replicates"])
+    there = check_folder(Path(out), build_manifest(resolved, replicates))
+    if there is not None and int(there["replicates"]) > replicates:
+        raise RefusedError(
+            f"{out} holds a run of {there['replicates']:,} simulated trials per cell, more than the {replicates:,} of "
+            "these shards. Nothing was written. Name another folder with --out."
+        )
+    sources = sources_of(pieces, resolved, tell or silent)
     return carry_out(resolved, Path(out), replicates, tell=tell, progress=progress, bring=partial(bring, sources))

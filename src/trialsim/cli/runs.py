@@ -25,12 +25,12 @@ def runs(
     """List runs with their state, scenario, age and size.
 
     Those worked on last come first. A run is finished, unfinished (its command goes on from there), running
-    (another process is at work in it), damaged, or of another version.
+    (another process is at work in it), damaged, or of another version; a shard of one is done, or any of these.
     """
     from trialsim import api
 
     if not place.is_dir():
-        raise InputError([Fault("FOLDER", f"{place} is not a folder")])
+        raise InputError([Fault("", f"{place} is not a folder; name one that run folders lie in")])
     found = api.list_runs(place)
     if as_json:
         import json
@@ -38,7 +38,7 @@ def runs(
         listed = found.astype({"folder": str})
         typer.echo(json.dumps(json.loads(listed.to_json(orient="records", double_precision=15)), indent=2))
     elif found.empty:
-        typer.echo(f"No runs in {place}.")
+        typer.echo(f"{place} is no run folder, and none lies in it.")
     else:
         _print(found)
 
@@ -68,9 +68,12 @@ def _print(found: pd.DataFrame) -> None:
 
 
 def _state(row: dict[str, Any]) -> str:
+    part = f"shard {row['shard']}, " if row["shard"] else ""
+    if row["state"] == "shard":
+        return f"{part}done"
     if row["state"] in ("unfinished", "running") and row["blocks"]:
-        return f"{row['state']}, {row['blocks_done']:,} of {row['blocks']:,} blocks"
-    return str(row["state"])
+        return f"{part}{row['state']}, {row['blocks_done']:,} of {row['blocks']:,} blocks"
+    return f"{part}{row['state']}"
 
 
 def _short(title: str, length: int = 50) -> str:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from trialsim.engine.opening import RunFolder, manifest_of, open_folder
 from trialsim.engine.reading import open_parquet, require_file
+from trialsim.engine.shards import unfinished
 from trialsim.errors import RefusedError
 from trialsim.kernels.operating_characteristics import FAILED
 from trialsim.scenario.methods import power_sign
@@ -189,7 +190,7 @@ def _summary(folder: Path, own: Mapping[str, Any], other: Mapping[str, Any]) -> 
     """Return the rows of a summary that the other run may have too, by what tells them apart, and the number of all."""
     path = folder / "summary.parquet"
     if not path.exists():
-        raise RefusedError(f"The run in {folder} is not finished. Give its command again, and it goes on.")
+        raise unfinished(folder)
     with open_parquet(path) as file:
         rows = file.read().to_pylist()
     count = len(rows)

@@ -33,7 +33,7 @@ from trialsim.engine.parts import PARTS, Parts, check_parts, done_units, find_pa
 from trialsim.engine.plan import Unit, units
 from trialsim.engine.shards import Shard
 from trialsim.engine.store import remove_leftovers, sync_directory, write_json
-from trialsim.errors import RunError
+from trialsim.errors import RefusedError, RunError
 from trialsim.scenario.resolved import Resolved
 
 if TYPE_CHECKING:
@@ -145,7 +145,8 @@ def execute(
     Raises
     ------
     RefusedError
-        If the folder holds something else, another process works in it and `wait` is false, or the run is too large.
+        If the folder holds something else, or a finished run where a shard is asked for; if another process works in
+        it and `wait` is false; or if the run is too large.
     RunError
         If the disk is full, the folder cannot be written to, or the memory does not suffice.
     """
@@ -154,23 +155,37 @@ def execute(
     there = check_folder(folder, task.manifest)
     if shard is None and _is_carried_through(there, task) and not _damages(task, there) and _is_drawn(there, publish):
         return _as_it_is(task, there)
+    if shard is not None:
+        _refuse_finished(there, folder)
     _say_needs(task, force=force)
     with _told_in_words(folder), hold(folder, wait=wait, tell=tell, holder=partial(holder, folder)):
         there = check_folder(folder, task.manifest)  # another process may have worked on it meanwhile
         if there is not None and int(there["replicates"]) > replicates:
             task = replace(task, replicates=int(there["replicates"]))  # nothing that was computed is taken back
         if shard is not None:
+            _refuse_finished(there, folder)
             return _compute_some(task, shard)
         if not _is_carried_through(there, task):
             return _carry_out(task, publish)
         damaged = _damages(task, there)
+        blocks = {path for files in find_parts(folder).values() for path in files.values()} if damaged else ()
         for name, what in damaged.items():
-            tell(Note("damaged", f"{folder / name} {what}. It is made again."))
+            if folder / name not in blocks:  # these are told as they are removed
+                tell(Note("damaged", f"{folder / name} {what}. It is made again."))
         if not damaged.keys() <= set(_shown(there)):
             return _carry_out(task, publish)
         if publish is not None and (damaged or not _is_drawn(there, publish)):
             _seal(folder, there, [folder / name for name in there[CHECKSUMS] if name not in _shown(there)], publish)
         return _as_it_is(task, there)
+
+
+def _refuse_finished(there: dict[str, Any] | None, folder: Path) -> None:
+    """Refuse to make a finished run a shard: its results would be those of another number of replicates."""
+    if there is not None and finished_replicates(folder) == there["replicates"]:
+        raise RefusedError(
+            f"{folder} holds a finished run of {there['replicates']:,} simulated trials per cell. Nothing was written. "
+            "Name another folder for the shard with --out."
+        )
 
 
 def _say_needs(task: _Task, *, force: bool) -> None:
@@ -210,8 +225,11 @@ def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:
 
 def _compute_some(task: _Task, shard: Shard) -> Execution:
     planned = task.planned
-    parts = _begin(task)
     wanted = shard.among(planned)
+    if not wanted:
+        blocks = "1 block" if len(planned) == 1 else f"{len(planned):,} blocks"
+        task.tell(Note("empty", f"This run has {blocks}: shard {shard} is empty, and the whole does not need it."))
+    parts = _begin(task)
     done = done_units(parts, wanted, task.resolved.variants)
     with _session(task, shard) as session:
         _compute(task, [unit for unit in wanted if unit not in done], len(done), session)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from trialsim.engine.opening import manifest_of, other_version
 from trialsim.engine.parts import find_parts
 from trialsim.engine.plan import n_blocks
 from trialsim.engine.reading import read_json
+from trialsim.engine.shards import Shard, current_shards
 from trialsim.errors import RefusedError
 
 
@@ -24,9 +26,9 @@ class Listed(NamedTuple):
     ----------
     folder : Path
     state : str
-        `finished`, `unfinished`, `running`, `damaged` or `other version`.
+        `finished`, `shard` (all that is asked of one is there), `unfinished`, `running`, `damaged` or `other version`.
     blocks_done, blocks : int
-        Of units of work: a block of a variant each; 0 where nobody can tell.
+        Of units of work, of a shard its own: a block of a variant each; 0 where nobody can tell.
     title : str
         Of the scenario.
     scenario_hash : str
@@ -38,6 +40,8 @@ class Listed(NamedTuple):
         Of all its files.
     note : str
         What is the matter with it; empty where nothing is.
+    shard : str
+        Which part of a run it is, such as `3/20`; empty where it is a whole one.
     """
 
     folder: Path
@@ -50,6 +54,7 @@ class Listed(NamedTuple):
     age_seconds: float
     bytes: int
     note: str
+    shard: str = ""
 
 
 def listed(place: Path) -> list[Listed]:
@@ -72,8 +77,11 @@ def _look_at(folder: Path) -> Listed:
         manifest = manifest_of(folder)
     except RefusedError as error:
         return Listed(folder, "damaged", 0, 0, "", "", 0, age, size, str(error))
-    done, blocks = _blocks(folder, manifest)
     state, note = _state(folder, manifest)
+    shards = [] if state == "finished" else current_shards(folder)
+    done, blocks = _blocks(folder, manifest, shards)
+    if shards and state == "unfinished" and done == blocks:
+        state = "shard"
     return Listed(
         folder,
         state,
@@ -85,6 +93,7 @@ def _look_at(folder: Path) -> Listed:
         age,
         size,
         note,
+        ", ".join(map(str, shards)),
     )
 
 
@@ -108,25 +117,31 @@ def _state(folder: Path, manifest: dict[str, Any]) -> tuple[str, str]:
     return "finished", ""
 
 
-def _blocks(folder: Path, manifest: dict[str, Any]) -> tuple[int, int]:
-    """Return how many units of work are done, by the names of their files, and how many there are."""
+def _blocks(folder: Path, manifest: dict[str, Any], shards: Sequence[Shard]) -> tuple[int, int]:
+    """Return how many units of work are done, by the names of their files, and how many there are in these shards.
+
+    Without shards it is all of them.
+    """
     variants = manifest["scenario"].get("variants")
     if not isinstance(variants, list):
         return 0, 0
     kinds = [_n_kinds(variant) for variant in variants]
-    blocks = n_blocks(manifest["replicates"])
+    planned = range(n_blocks(manifest["replicates"]) * len(variants))  # in the order of `plan.units`
+    wanted = [shard.among(planned) for shard in shards or (Shard(1, 1),)]
     done = sum(
-        unit.variant < len(variants) and unit.block < blocks and len(files) >= kinds[unit.variant]
+        unit.variant < len(variants)
+        and any(unit.block * len(variants) + unit.variant in own for own in wanted)
+        and len(files) >= kinds[unit.variant]
         for unit, files in find_parts(folder).items()
     )
-    return done, blocks * len(variants)
+    return done, sum(map(len, wanted))
 
 
 def _n_kinds(variant: Any) -> int:
     """Return how many files a unit has, from a variant as the manifest holds it."""
     if not isinstance(variant, dict):
         return 1
-    return 1 + (variant.get("safety") is not None) + (variant.get("unblinding") is not None)
+    return 1 + sum(variant.get(name) is not None for name in ("safety", "unblinding", "operations"))
 
 
 def _size(folder: Path) -> int:

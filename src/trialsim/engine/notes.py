@@ -11,13 +11,14 @@ class Note(NamedTuple):
 
     Attributes
     ----------
-    kind : {'needs', 'waiting', 'damaged', 'removed', 'environment', 'worker', 'overlap'}
+    kind : {'needs', 'waiting', 'damaged', 'removed', 'environment', 'worker', 'overlap', 'longer', 'empty'}
         The run is large, and this is what it needs; another process has the folder; a file was not what its checksum
-        says; leftovers were removed; blocks were computed elsewhere; a worker was lost; shards have blocks in common.
+        says; leftovers were removed; blocks were computed elsewhere; a worker was lost; shards have blocks in common;
+        the folder is for more replicates than were asked for; the shard has no blocks.
     text : str
     """
 
-    kind: Literal["needs", "waiting", "damaged", "removed", "environment", "worker", "overlap"]
+    kind: Literal["needs", "waiting", "damaged", "removed", "environment", "worker", "overlap", "longer", "empty"]
     text: str
 
 
