@@ -200,6 +200,43 @@ def test_a_damaged_manifest_is_told(command, folder):
     assert "cannot be read" in command(*QUICK, "--out", "broken", code=4).stderr
 
 
+def test_places_that_can_hold_no_run_are_told_with_a_remedy(command, folder):
+    (folder / "nowhere").symlink_to(folder / "gone")
+    (folder / "file").write_text("mine", encoding="utf-8")
+    for out, words in (
+        ("nowhere", "nowhere is a link that leads nowhere. Name a folder with --out."),
+        ("file/in", "file is a file, so nothing can be written into file/in. Name a folder with --out."),
+    ):
+        assert words in command(*QUICK, "--out", out, code=4).stderr
+    long = command(*QUICK, "--out", "x" * 300, code=3).stderr
+    assert "the name is too long for the system. Give a shorter one." in long
+    assert len(long) < 200
+    for empty in (("--out", ""), ("--out=",)):
+        assert "--out: is empty; name a place" in command(*QUICK, *empty, code=2).stderr
+    (folder / "loop.yaml").symlink_to(folder / "loop.yaml")
+    assert "loop.yaml: is a link that leads to no file; name the scenario itself" in (
+        command("run", "loop.yaml", code=2).stderr
+    )
+    for arguments in (("trial", "file"), ("trial", "file/manifest.json"), ("reproduce", "file")):
+        assert "does not hold a trialsim run" in command(*arguments, code=4).stderr
+    assert "file does not hold a shard of a run" in command("merge", "file", "--out", "x", code=4).stderr
+
+
+def test_options_are_told_as_they_are_written(command):
+    told = command(*QUICK[:2], "--shard", "1/3", "--precision", "0.02", code=2).stderr
+    assert told.startswith("--shard: a run to a precision grows")
+    dask = ("--backend", "dask", "--scheduler", "tcp://127.0.0.1:1", "--workers", "2")
+    assert command(*QUICK[:2], *dask, code=2).stderr.startswith("--workers: are those that the scheduler has")
+
+
+def test_time_left_is_told_as_a_person_would():
+    from trialsim.cli.progress import time_words
+
+    assert [time_words(seconds) for seconds in (0.4, 89.0, 90.0, 3570.0, 3599.0, 16497.0)] == [
+        "0 s", "89 s", "2 min", "1 h 0 min", "1 h 0 min", "4 h 35 min"
+    ]  # fmt: skip
+
+
 HANGUP = getattr(signal, "SIGHUP", None)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, get_type_hints
 
 import typer
+from typer.models import OptionInfo
 
 from trialsim.cli.analyze import analyze
 from trialsim.cli.assurance import assurance
@@ -34,7 +37,7 @@ from trialsim.cli.size import size
 from trialsim.cli.stopping import exit_code_of, stoppable
 from trialsim.cli.trial import trial
 from trialsim.cli.validate import validate
-from trialsim.errors import ScenarioWarning, TrialsimError, visible
+from trialsim.errors import InputError, ScenarioWarning, TrialsimError, visible
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -78,7 +81,8 @@ def _guarded(command: Callable[..., None]) -> Callable[..., None]:
         try:
             command(*arguments, **options)
         except TrialsimError as error:
-            typer.echo(visible(str(error)), err=True)
+            told = _as_written(error, command) if type(error) is InputError else error
+            typer.echo(visible(str(told)), err=True)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt as interrupt:
             code = exit_code_of(interrupt)
@@ -108,8 +112,23 @@ def _system_words(error: OSError | MemoryError) -> str:
     """Return what the operating system could not do, with the file it is about."""
     if isinstance(error, MemoryError):
         return f"The memory does not suffice. {error}".rstrip()
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:60]}…: the name is too long for the system. Give a shorter one."
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror or error}"
+
+
+def _as_written(error: InputError, command: Callable[..., None]) -> InputError:
+    """Return an error of which faults in what an option gave are told by the option as it is written."""
+    written = {
+        name: about.default  # of an option in Annotated typer keeps the name there
+        for name, hint in get_type_hints(command, include_extras=True).items()
+        for about in getattr(hint, "__metadata__", ())
+        if isinstance(about, OptionInfo) and str(about.default).startswith("--")
+    }
+    return InputError(
+        [replace(f, path=written.get(f.path, f.path)) if f.file is None else f for f in error.faults]
+    )
 
 
 _COMMANDS = (
@@ -156,5 +175,9 @@ def run_app() -> None:
     """Run the command line with the arguments of this process."""
     warnings.showwarning = _tell_warning
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    for place, argument in enumerate(arguments):
+        if argument == "--out=" or (argument == "--out" and arguments[place + 1 : place + 2] == [""]):
+            typer.echo("--out: is empty; name a place, such as . for the folder you are in", err=True)
+            raise SystemExit(InputError.exit_code)
     with stoppable():
         app(args=arguments, prog_name="trialsim")

@@ -47,6 +47,14 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
+def time_words(seconds: float) -> str:
+    """Return a time to go in the units that a person would say it in, such as `4 h 35 min`."""
+    if seconds < 90.0:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60.0), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def _lines(what: str, write: Callable[[str], object]) -> Callable[[int, int], None]:
     started = last = time.monotonic()
     before: int | None = None  # blocks that an earlier run had finished
@@ -58,7 +66,7 @@ def _lines(what: str, write: Callable[[str], object]) -> Callable[[int, int], No
         if done > before and (done == total or now - last >= _SECONDS_BETWEEN_LINES):
             last = now
             left = (now - started) / (done - before) * (total - done)
-            when = "done" if done == total else f"about {left:.0f} s left"
+            when = "done" if done == total else f"about {time_words(left)} left"
             write(f"{what}: {done} of {total} blocks, {when}")
 
     return show

@@ -202,8 +202,11 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
     RefusedError
         If the folder holds anything else: another scenario or version, or other files.
     """
-    if folder.exists() and not folder.is_dir():
-        raise RefusedError(f"{folder} is a file. Name a folder with --out.")
+    inside = next((path for path in (folder, *folder.parents) if path.exists() or path.is_symlink()), None)
+    if inside is not None and not inside.is_dir():
+        kind = "is a file" if inside.exists() else "is a link that leads nowhere"
+        lies = "" if inside == folder else f", so nothing can be written into {folder}"
+        raise RefusedError(f"{inside} {kind}{lies}. Name a folder with --out.")
     if not folder.is_dir() or all(_is_ours_alone(path) for path in folder.iterdir()):
         return None
     there = read_json(folder / MANIFEST)

@@ -127,7 +127,10 @@ def refuse_if_too_large(found: Needs, folder: Path, workers: int) -> None:
     if found.units > MOST_UNITS:
         reasons.append(f"it has {found.units:,} blocks (at most {MOST_UNITS:,})")
     if found.patients > MOST_PATIENTS:
-        reasons.append(f"it simulates {found.patients:,} patients (at most {MOST_PATIENTS:,})")
+        reasons.append(
+            f"it simulates {found.patients:,} patients: its largest sample size, for every varied value and every trial "
+            f"in whole blocks of {BLOCK_SIZE} (at most {MOST_PATIENTS:,})"
+        )
     memory, there = found.memory_bytes * workers, memory_of_machine()
     if there is not None and memory > there:
         fewer = there // found.memory_bytes

@@ -81,7 +81,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
         if len(content) > MAXIMUM_JSON_BYTES:
             raise strange(path, f"more than {MAXIMUM_JSON_BYTES:,} bytes")
         found = json.loads(content.decode("utf-8"), parse_constant=_no_number)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # nor is there one in a file that is taken for a folder
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise RefusedError(f"{path} cannot be read ({error}). {REMEDY}") from error

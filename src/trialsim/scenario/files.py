@@ -34,6 +34,8 @@ def read_bytes(path: Path, name: str, limit: int, *, what: str, endings: tuple[s
     try:
         if path.is_dir():
             raise _fault(name, f"is a folder; a {what} is one file")
+        if not path.exists() and path.is_symlink():
+            raise _fault(name, f"is a link that leads to no file; name the {what} itself")
         if not path.exists():
             raise _fault(name, f"there is no such file{_neighbour(path, endings)}")
         if not path.is_file() and not _HANDED_OVER.fullmatch(name):
