@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import trialsim as ts
 from trialsim.engine.csv_cells import neutral, original
 from trialsim.errors import CONTROL, Fault, InputError, visible
 from trialsim.report.csv_files import csv_text
 from trialsim.scenario.document import parse_document, parse_value
 
-STEERING = ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "‮", "⁦"]
+QUICK = Path(__file__).resolve().parents[2] / "scenarios" / "quick_start.yaml"
+STEERING = ["\x00", "\x07", "\x1b", "\x7f", "\x9b", "\u2028", "\u2029", "‮", "⁦"]
 FORMULAS = ["=cmd|' /C calc'!A0", "+ DBT", "-2+3", "@SUM(A1)", "\tx", "＝1", '=HYPERLINK("http://x","y")']
 
 
@@ -33,6 +36,13 @@ def test_control_characters_are_refused_in_values_and_keys(character):
         [fault] = parse_document(text, "s.yaml").faults
         assert fault.message == f"holds the control character U+{ord(character):04X}; leave it out"
         assert CONTROL.search(str(fault)) is None
+
+
+@pytest.mark.parametrize("title", ["\u200b", "\ufeff", " \u00a0", "\u200d\u200b"])
+def test_a_title_of_which_nothing_is_seen_is_refused(title):
+    with pytest.raises(InputError, match="title: has no letter, digit or sign that could be seen"):
+        ts.load(QUICK, settings={"title": f'"{title}"'})
+    assert ts.load(QUICK, settings={"title": f'"{title}Кетамин"'}).title == f"{title}Кетамин"
 
 
 def test_tabs_line_ends_and_other_scripts_are_ordinary():

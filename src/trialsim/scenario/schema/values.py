@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, TypeVar
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 
@@ -16,7 +18,16 @@ Day = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=36_525)]
 Whole = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
 Name = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=40)]
 DayKey = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{1,5}(\.[0-9]{1,6})?$")]
-Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200)]
+
+
+def _seen(text: str) -> str:
+    """Refuse a text of which nothing is seen: spaces, marks of width or direction."""
+    if not any(category(character)[0] in "LNPS" for character in text):
+        raise PydanticCustomError("unseen", "has no letter, digit or sign that could be seen; write a few words")
+    return text
+
+
+Label = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_seen)]
 Text = Annotated[str, StringConstraints(strict=True, max_length=10_000)]
 Row = Annotated[tuple[T, ...], Field(strict=False)]
 
