@@ -126,9 +126,7 @@ def _as_written(error: InputError, command: Callable[..., None]) -> InputError:
         for about in getattr(hint, "__metadata__", ())
         if isinstance(about, OptionInfo) and str(about.default).startswith("--")
     }
-    return InputError(
-        [replace(f, path=written.get(f.path, f.path)) if f.file is None else f for f in error.faults]
-    )
+    return InputError([replace(f, path=written.get(f.path, f.path)) if f.file is None else f for f in error.faults])
 
 
 _COMMANDS = (

@@ -128,7 +128,7 @@ def refuse_if_too_large(found: Needs, folder: Path, workers: int) -> None:
         reasons.append(f"it has {found.units:,} blocks (at most {MOST_UNITS:,})")
     if found.patients > MOST_PATIENTS:
         reasons.append(
-            f"it simulates {found.patients:,} patients: its largest sample size, for every varied value and every trial "
+            f"it simulates {found.patients:,} patients: its largest sample size, for each varied value and every trial "
             f"in whole blocks of {BLOCK_SIZE} (at most {MOST_PATIENTS:,})"
         )
     memory, there = found.memory_bytes * workers, memory_of_machine()

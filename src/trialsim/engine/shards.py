@@ -65,7 +65,9 @@ def parse_shard(text: str) -> Shard:
     found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
     shard = Shard(int(found[1]), int(found[2])) if found else None
     if shard is None or not 1 <= shard.number <= shard.of <= MOST_SHARDS:
-        raise InputError([Fault("--shard", f"{text!r} is no shard; write which one of how many, such as 3/20. {_MOST}")])
+        raise InputError(
+            [Fault("--shard", f"{text!r} is no shard; write which one of how many, such as 3/20. {_MOST}")]
+        )
     return shard
 
 
@@ -206,7 +208,9 @@ def _sound(found: dict[Unit, list[dict[str, Path]]], tell: Tell) -> Sources:
         twice += damaged.count(None) > 1
         for path in filter(None, damaged):
             place = next(iter(sources[unit].values())).parent.parent
-            tell(Note("damaged", f"{path} is damaged: it is not what was written there. The block of {place} is taken."))
+            tell(
+                Note("damaged", f"{path} is damaged: it is not what was written there. The block of {place} is taken.")
+            )
     if twice:
         blocks = "1 block is" if twice == 1 else f"{twice:,} blocks are"
         tell(Note("overlap", f"{blocks} in more than one of the folders, with the same content; taken once."))
