@@ -81,7 +81,7 @@ def test_a_run_that_is_too_large_is_refused_before_anything_is_written(command, 
     quick = ("run", "scenarios/quick_start.yaml", "--out", "r")
     told = command(*quick, "--replicates", "1000000", "--set", "sample_size=[100000]", code=4).stderr
     assert (
-        "it simulates 100,000,000,000 patients: its largest sample size, for every varied value and every trial" in told
+        "it simulates 100,000,000,000 patients: its largest sample size, for each varied value and every trial" in told
     )
     assert "in whole blocks of 250 (at most 10,000,000,000)" in told
     assert "--force" in told

@@ -120,8 +120,8 @@ def _system_words(error: OSError | MemoryError) -> str:
 
 def _as_written(error: InputError, command: Callable[..., None]) -> InputError:
     """Return an error of which faults in what an option gave are told by the option as it is written."""
-    written = {
-        name: about.default  # of an option in Annotated typer keeps the name there
+    written: dict[str, str] = {
+        name: str(about.default)  # of an option in Annotated typer keeps the name there
         for name, hint in get_type_hints(command, include_extras=True).items()
         for about in getattr(hint, "__metadata__", ())
         if isinstance(about, OptionInfo) and str(about.default).startswith("--")
