@@ -108,3 +108,10 @@ def test_potential_outcomes_have_the_columns_of_counts_and_groups(command, folde
 def test_potential_outcomes_have_a_file_name_of_their_own(command, folder):
     command("cohort", "scenarios/quick_start.yaml", "--n", "4", "--potential-outcomes")
     assert (folder / "outputs" / "quick_start_potential_outcomes.csv").exists()
+
+
+def test_values_that_are_assumed_are_counted_where_there_are_any(command, folder):
+    told = command("cohort", "scenarios/quick_start.yaml", "--n", "20").stderr
+    shown = command("explain", "scenarios/quick_start.yaml").stdout
+    assert f"{shown.count('(assumed)')} of the " in told
+    assert "`trialsim explain scenarios/quick_start.yaml`" in told

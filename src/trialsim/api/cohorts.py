@@ -105,7 +105,8 @@ def plot_cohort(scenario: Scenario, *, n: int = DRAWN_PATIENTS, replicate: int =
     Returns
     -------
     CohortFigures
-        Mean courses, distributions before and after, correlations, and dissociation where it is simulated.
+        Mean courses, distributions before and after, correlations, and dissociation where it is simulated. Under each
+        stands which of the numbers behind it are assumed, derived, measured or given in the scenario.
     """
     from trialsim.report.figures.cohort import cohort_figures
 
@@ -113,7 +114,8 @@ def plot_cohort(scenario: Scenario, *, n: int = DRAWN_PATIENTS, replicate: int =
     # So many patients no clinic would have room for: all are treated as planned.
     planned = replace(resolved.variants[0], operations=None)
     trial = _trial(replace(resolved, variants=(planned,), hash=f"{resolved.hash}/planned"), size, replicate)
-    return CohortFigures(cohort_figures(resolved.variants[0], trial, title=resolved.title))
+    figures = cohort_figures(resolved.variants[0], trial, title=resolved.title, provenance=resolved.provenance)
+    return CohortFigures(figures)
 
 
 class CohortFigures(Mapping[str, "Figure"]):

@@ -404,6 +404,7 @@ def _say_longer(resolved: Resolved, folder: Path, wanted: int, tell: Tell | None
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
     from trialsim.engine.example import one_trial, trajectories
     from trialsim.report.clinic import write_clinic
+    from trialsim.report.origins import SCORES, origin_words
     from trialsim.report.publish import publish
     from trialsim.report.twins import write_twins
 
@@ -415,8 +416,9 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list
     note = f"One simulated trial (replicate 0) of {n} patients"
     if resolved.variants[0].settings:
         note += " at the scenario's own values"
+    note = f"{note}.\n{origin_words(own.provenance, SCORES)}".strip()
     drawn = [*write_twins(folder, resolved), *write_clinic(folder, resolved.variants, resolved.hash)]
-    return [*drawn, *publish(folder, manifest, trajectories(variant, trial), f"{note}.")]
+    return [*drawn, *publish(folder, manifest, trajectories(variant, trial), note)]
 
 
 def open_run(folder: str | Path) -> Run:

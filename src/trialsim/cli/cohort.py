@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trialsim.cli.files import write_own
-from trialsim.cli.options import ScenarioFile, Settings, parse_settings, tell_left_aside
+from trialsim.cli.options import ScenarioFile, Settings, parse_settings, tell_assumed, tell_left_aside
 
 MOST_PATIENTS = 100_000
 LAST_REPLICATE = 999_999_999
@@ -64,3 +64,4 @@ def cohort(
     target = out or Path("outputs") / f"{file.stem}_{'potential_outcomes' if potential_outcomes else 'cohort'}.csv"
     write_own(target, csv_text(frame))
     typer.echo(f"Wrote {target}: {frame['patient'].nunique():,} patients, {len(frame):,} rows")
+    tell_assumed(scenario, file)

@@ -92,3 +92,14 @@ def tell_left_aside(scenario: Scenario) -> None:
         typer.echo(f"The scenario's own values are used; vary is left aside ({', '.join(scenario.varied)}).", err=True)
     if scenario.designs:
         typer.echo(scenario.designs_aside, err=True)
+
+
+def tell_assumed(scenario: Scenario, file: Path) -> None:
+    """Say on the error stream how many of the values behind simulated patients are assumed, if any are."""
+    from trialsim.scenario import resolve
+
+    provenance = resolve(scenario.at_base()).provenance
+    assumed = sum(row.tag == "assumed" for row in provenance)
+    if assumed:
+        words = f"{assumed} of the {len(provenance)} values behind these patients are assumed"
+        typer.echo(f"{words}; `trialsim explain {file}` marks each.", err=True)

@@ -97,6 +97,12 @@ NOTE_LETTERS_PER_INCH = 15
 TITLE_LETTERS_PER_INCH = 8
 """The same for the title of a figure."""
 
+FREE_LINES = 2
+"""Lines of small words for which a figure has room from the first."""
+
+LINE_INCHES = 0.15
+"""Height of one more line."""
+
 
 class Mark(NamedTuple):
     """How one series is drawn: colour, marker and dash pattern tell the same story three times."""
@@ -155,8 +161,17 @@ def shortened(text: str, letters: int) -> str:
 def add_note(figure: Figure, text: str) -> None:
     """Write small words under a figure, after those already there, broken into lines that fit its width."""
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)
-    before = figure.get_supxlabel().replace("\n", " ")
-    figure.supxlabel(wrapped(f"{before} {text}".strip(), letters), fontsize=7.5, color=MUTED, x=0.01, ha="left")
+    before = figure.get_supxlabel()
+    joined = before.replace("\n", " ")
+    words = wrapped(f"{joined} {text}".strip(), letters)
+    figure.supxlabel(words, fontsize=7.5, color=MUTED, x=0.01, ha="left")
+    make_room(figure, words, before)
+
+
+def make_room(figure: Figure, words: str, before: str = "") -> None:
+    """Let a figure grow by the lines of small words beyond the second, so that its panels keep their size."""
+    lines, there = (max(text.count("\n") + 1, FREE_LINES) for text in (words, before))
+    figure.set_figheight(figure.get_figheight() + LINE_INCHES * (lines - there))
 
 
 def add_title(figure: Figure, title: str) -> None:

@@ -75,6 +75,10 @@ def _by_stratum(case: Case, given: Any, name: str, key: str) -> FloatArray:
         source = written if isinstance(written, str) else f"defaults.trd_{group}"
         quantity = known_quantity(f"{source}.{name}") or known_quantity(f"defaults.entry.{name}")
         value = None if quantity is None else quantity.spread if key == "sd" else quantity.value
+        if key == "sd" and value is None:
+            # An SD that is not from where the mean is has an entry, and so a source, of its own.
+            quantity = known_quantity(f"{source}.{name}_sd")
+            value = None if quantity is None else quantity.value
         if quantity is None or value is None:
             advice = f"give population.characteristics.{name}.{key}"
             case.ledger.fault(path, f"no evidence on it for '{stratum}': {advice}", key=True, near=_CHARACTERISTICS)

@@ -62,7 +62,7 @@ def course(case: Case, baseline_mean: FloatArray, baseline_sd: FloatArray, sprea
         For standardised effects.
     """
     modelled = case.content.course.infusion_model is not None
-    timing = Timing(np.ones(len(case.visits)), 1.0) if modelled else visit_timing(case)
+    timing = Timing(np.ones(len(case.visits)), 1.0) if modelled or _is_written_out(case) else visit_timing(case)
     final = np.full((len(case.arms), len(case.strata), len(case.measures)), np.nan)
     natural = final.copy()
     _add_open_label(case, timing, final, natural)
@@ -320,6 +320,12 @@ def _reference_arm(case: Case, path: tuple[str, ...], effect: schema.Effect, fin
 
 
 # Means given outright ----------------------------------------------------------------------------------------
+
+
+def _is_written_out(case: Case) -> bool:
+    """Return whether all means are given and no timing is, so that none is needed."""
+    means = case.content.course.means or {}
+    return case.content.course.timing is None and all(set(case.arms) <= set(means.get(k, ())) for k in case.outcomes)
 
 
 def _put_given_means(case: Case, mean: FloatArray) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from trialsim import evidence
 from trialsim.evidence import store
+from trialsim.kernels.infusion_course import approach
 
 OUTCOMES = ("bsl23", "cssrs_ideation", "gad7", "madrs", "qids_si", "qids_sr16", "sds")
 GROUPS = ("bpd", "no_bpd")
@@ -254,6 +255,45 @@ def test_what_has_no_source_or_only_memory_is_assumed():
         unsourced = quantity.citation in ("assumption", "memory", "duru_fantino2008")
         if unsourced or "from memory" in quantity.basis.lower():
             assert quantity.tag == "assumed", quantity.name
+
+
+def test_a_measured_default_is_a_number_of_the_study_it_cites():
+    rounding = {"share": 0.005, "hazard ratio": 0.011}  # a share to whole per cents, 0.49 to 0.5
+    for quantity in evidence.find("defaults"):
+        if quantity.tag != "measured":
+            continue
+        own = [one for one in evidence.find(quantity.citation) if one.unit == quantity.unit]
+        room = rounding.get(quantity.unit, 1e-9)
+        numbers = [x for one in own for x in (one.value, one.spread) if x is not None]
+        assert any(abs(x - quantity.value) <= room for x in numbers), quantity.name
+        if quantity.spread is not None:
+            assert quantity.spread in [one.spread for one in own], quantity.name
+
+
+def test_what_is_derived_does_not_rest_on_assumptions():
+    for quantity in evidence.find("defaults"):
+        if quantity.tag != "assumed":
+            assert all(evidence.get(source).tag != "assumed" for source in quantity.derived_from), quantity.name
+
+
+def test_medians_and_middles_follow_from_the_numbers_they_name():
+    rates = [value(name) for name in evidence.get("defaults.accrual.trd").derived_from]
+    assert value("defaults.accrual.trd") == np.median(rates)
+    for name, room in (("trd_bpd.age", 0.5), ("trd_bpd.female", 0.005), ("spread.bsl23.post_sd", 0.05)):
+        sources = [evidence.get(source) for source in evidence.get(f"defaults.{name}").derived_from]
+        middle = np.mean([one.spread if name.startswith("spread") else one.value for one in sources])
+        assert abs(value(f"defaults.{name}") - middle) <= room, name
+    price = evidence.get("ketamine_prices.infusion")
+    assert value("defaults.cost.infusion") == (price.low + price.high) / 2
+
+
+def test_the_basis_of_the_natural_course_says_what_the_formula_gives():
+    basis = evidence.get("defaults.infusion_course.natural_half_time_days").basis
+    half_time = value("defaults.infusion_course.natural_half_time_days")
+    reached = {day: 100 * approach([day], h)[0] / approach([14], h)[0] for day, h in ((1, half_time), (3, half_time))}
+    assert f"Only {reached[1]:.0f} per cent" in basis
+    assert f"({reached[3]:.0f}, " in basis
+    assert f"{reached[1] / 100 * value('defaults.midazolam.bpd.madrs.change'):.1f} of the -8" in basis
 
 
 def test_shares_and_correlations_are_within_their_bounds():

@@ -28,7 +28,10 @@ def test_characteristics_come_from_the_evidence_by_stratum_with_their_tags(resol
     np.testing.assert_array_equal(female.mean, [0.8, 0.6])
     assert (age.minimum, age.maximum, failed.minimum) == (18, 75, 2)
     tags = {
-        "age.mean.bpd": "measured",
+        "age.mean.bpd": "derived",
+        "age.mean.no_bpd": "measured",
+        "age.sd.bpd": "assumed",
+        "age.sd.no_bpd": "assumed",
         "female.share.no_bpd": "assumed",
         "bipolar.share.bpd": "assumed",
         "failed_treatments.mean.bpd": "assumed",

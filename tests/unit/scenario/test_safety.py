@@ -75,7 +75,10 @@ def test_suicide_attempts_are_a_count_with_rates_of_the_catalogue(resolved):
     ratio = evidence.get("defaults.dbt.suicide_attempt_hazard_ratio").value
     np.testing.assert_allclose(attempts.rate_per_day * 365.25, [rates, np.multiply(ratio, rates)], rtol=1e-12)
     assert attempts.dispersion == 2.0
-    assert row(found, "safety.suicide_attempts.rate_ratio.ketamine").citation == "linehan2006"
+    assert (
+        row(found, "safety.suicide_attempts.rate_ratio.ketamine").quantity
+        == "defaults.dbt.suicide_attempt_hazard_ratio"
+    )
     assert row(found, "safety.suicide_attempts.rate_per_year.no_bpd").tag == "assumed"
     text = "safety: {suicide_attempts: {rate_per_year: {bpd: 0.3, no_bpd: 0.1}, rate_ratio: {ketamine: 2}}}"
     (attempts,) = resolved(also(text)).variants[0].counts

@@ -111,10 +111,12 @@ def _add_key(figure: Figure, arms: dict[Any, str], marks: dict[Any, style.Mark],
         for arm, words in arms.items()
     ]  # fmt: skip
     words = "Markers: means. Dashes: medians. Wide bars: middle half of the patients. Thin bars: middle four fifths."
+    words = style.wrapped(f"{words} {note}".strip(), int(figure.get_figwidth() * 13))
+    style.make_room(figure, words)
     figure.legend(
         handles=handles,
         # The note stands in the key, for both would take the same place at the foot.
-        title=style.wrapped(f"{words} {note}".strip(), int(figure.get_figwidth() * 13)),
+        title=words,
         loc="outside lower left",
         ncols=min(len(handles), 4),
         fontsize=8.5,

@@ -129,11 +129,13 @@ def _add_key(figure: Figure, arms: dict[Any, str], marks: dict[Any, style.Mark],
         axes.plot([], [], color=marks[arm].colour, linestyle=marks[arm].dash, label=style.shortened(words, 30))[0]
         for arm, words in arms.items()
     ]
-    words = f"{note} Triangles: means. The bins of a fine scale hold several of its steps.".strip()
+    words = "Triangles: means. The bins of a fine scale hold several of its steps."
+    words = style.wrapped(f"{words} {note}".strip(), int(figure.get_figwidth() * 13))
+    style.make_room(figure, words)
     figure.legend(
         handles=handles,
         # The note stands in the key, for both would take the same place at the foot.
-        title=style.wrapped(words, int(figure.get_figwidth() * 13)),
+        title=words,
         loc="outside lower left",
         ncols=min(len(handles), 4),
         fontsize=8.5,
