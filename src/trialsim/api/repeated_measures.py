@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations, product
@@ -150,8 +150,8 @@ class MmrmResult:
                 "contrast", "needs one factor with a pair of different levels, as in arm=('ketamine', 'midazolam')"
             )
         (name, (first, second)), fixed = next(iter(pairs.items())), {k: v for k, v in factors.items() if k not in pairs}
-        weights = self._mean_row({**fixed, name: first}, at) - self._mean_row({**fixed, name: second}, at)
-        return pd.Series(self._estimate(weights), name=f"{first} - {second}")
+        ours, theirs = self._mean_rows(name, [first, second], fixed, at)
+        return pd.Series(self._estimate(ours - theirs), name=f"{first} - {second}")
 
     def lsmeans(self, factor: str, *, at: Mapping[str, float] | None = None, **fixed: Any) -> pd.DataFrame:
         """Return least-squares means of the levels of a factor.
@@ -167,8 +167,8 @@ class MmrmResult:
         levels = self._levels(factor)
         if factor in fixed:
             raise refuse("lsmeans", f"{factor!r} cannot be held at one level while its levels are compared")
-        rows = [self._estimate(self._mean_row({**fixed, factor: level}, at)) for level in levels]
-        return pd.DataFrame(rows, index=pd.Index(levels, name=factor))
+        rows = self._mean_rows(factor, levels, fixed, at)
+        return pd.DataFrame([self._estimate(row) for row in rows], index=pd.Index(levels, name=factor))
 
     def f_test(self, *terms: str) -> pd.Series:
         """Return the joint test that all coefficients of some terms are zero.
@@ -255,23 +255,24 @@ class MmrmResult:
             values[name] = float(value)
         return values
 
-    def _mean_row(self, fixed: Mapping[str, Any], at: Mapping[str, float] | None) -> Array:
-        """Return the model row with factors fixed, the others averaged over with equal weights."""
-        for name, level in fixed.items():
+    def _mean_rows(
+        self, factor: str, levels: Sequence[Any], fixed: Mapping[str, Any], at: Mapping[str, float] | None
+    ) -> Array:
+        """Return a model row for each level of a factor; others are fixed or averaged over with equal weights."""
+        for name, level in [*fixed.items(), *((factor, level) for level in levels)]:
             if level not in self._levels(name):
                 words = ", ".join(map(repr, self._levels(name)))
                 raise refuse(name, f"has no level {level!r}; its levels are {words}")
         held = self._held(at)
-        names = list(dict.fromkeys([self._data.visit_column, *self._data.covariates]))
-        choices: list[list[Any]] = []
-        for name in names:
-            choices.append([held[name]] if name in held else [fixed[name]] if name in fixed else self._levels(name))
-        grid = pd.DataFrame(list(product(*choices)), columns=names)
-        for name in names:
+        others = dict.fromkeys([self._data.visit_column, *self._data.covariates])
+        others.pop(factor)
+        choices = [[held[n]] if n in held else [fixed[n]] if n in fixed else self._levels(n) for n in others]
+        grid = pd.DataFrame(list(product(levels, *choices)), columns=[factor, *others])
+        for name in grid.columns:
             if self._is_factor(name):
                 grid[name] = pd.Categorical(grid[name], dtype=self._data.rows[name].dtype)
         matrix = self._data.spec.get_model_matrix(grid, na_action="raise", output="numpy")
-        return np.asarray(np.asarray(matrix, dtype=float).mean(axis=0))
+        return np.asarray(np.asarray(matrix, dtype=float).reshape(len(levels), -1, len(self._data.terms)).mean(axis=1))
 
 
 def mmrm(
