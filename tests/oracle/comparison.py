@@ -12,6 +12,7 @@ into the folder named by TRIALSIM_COMPARISONS; `python docs/generate.py validati
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -118,6 +119,7 @@ def numbers_of(values: Any) -> Any:
     return array.astype(float)
 
 
+@functools.cache
 def release(path: Path, *packages: str, base: str = "stats") -> str:
     """Return the packages with their versions and that of R, as a reference file names them."""
     versions = json.loads(path.read_text(encoding="utf-8"))["versions"]

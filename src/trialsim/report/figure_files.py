@@ -30,7 +30,9 @@ def figure_files(figures: Mapping[str, tuple[pd.DataFrame, Draw]]) -> dict[str, 
     """
     files = {}
     for name, (data, draw) in figures.items():
-        files[f"{name}.png"] = png_bytes(draw(drawable_columns(data)))
-        files[f"{name}.svg"] = svg_text(draw(data)).encode("utf-8")
+        figure, pictured = draw(data), drawable_columns(data)
+        picture = figure if pictured.equals(data) else draw(pictured)
+        files[f"{name}.png"] = png_bytes(picture)
+        files[f"{name}.svg"] = svg_text(figure).encode("utf-8")
         files[f"{name}.csv"] = csv_text(data).encode("utf-8")
     return files
