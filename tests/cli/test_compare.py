@@ -118,3 +118,13 @@ def test_other_commands_leave_designs_aside_and_say_so(command, file):
 def test_an_impossible_budget_is_an_answer(command, file):
     done = command("compare", file, "--max-patients", "20", "--workers", "1")
     assert "No design keeps to the budget of at most 20 patients" in " ".join(done.stdout.split())
+
+
+def test_one_design_too_large_is_refused_before_another_is_simulated(command, folder, file, monkeypatch):
+    monkeypatch.setattr("trialsim.engine.needs.MOST_PATIENTS", 250 * 80)
+    done = command("compare", file, "--workers", "1", code=4)
+    assert "simulates 24,000 patients" in done.stderr
+    assert "give --force" in done.stderr
+    assert not (folder / "outputs/compare_trial").exists()
+    command("compare", file, "--workers", "1", "-q", "--force")
+    assert "no trial was run again" in command("compare", file, "--workers", "1").stdout

@@ -147,6 +147,7 @@ def compare(
     settings: Mapping[str, Any] | None = None,
     replicates: int | None = None,
     seed: int | None = None,
+    force: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Compared:
     """Simulate designs on the same virtual patients and hold them against each other.
@@ -179,6 +180,8 @@ def compare(
         As for `load`; only with files.
     replicates, seed : int, optional
         Simulated trials of each design and seed of all draws, instead of the first scenario's.
+    force : bool
+        Run what is larger than somebody may have meant.
     progress : callable, optional
         Called with (blocks done, blocks in all).
 
@@ -192,7 +195,7 @@ def compare(
         If a scenario is not sound, there are not two designs, they share no estimand, or something asked for is not
         there.
     RefusedError
-        If the folder holds something else.
+        If the folder holds something else, or a design is too large.
     """
     from trialsim.engine.backends import available_workers
     from trialsim.planning.comparison import Request, prepare
@@ -219,6 +222,7 @@ def compare(
         replicates=wanted,
         workers=workers or available_workers(),
         progress=progress,
+        force=force,
     )
     told = comparison.to_dict()
     if not is_published(folder, told):

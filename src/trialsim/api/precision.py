@@ -112,7 +112,7 @@ class _Growth:
             # They were there before, and nobody knows how long they took.
             clock = _Clock(None)
             with tempfile.TemporaryDirectory() as place:
-                execute(self.resolved, Path(place) / "pilot", replicates=LEAST, progress=clock)
+                execute(self.resolved, Path(place) / "pilot", replicates=LEAST, progress=clock, force=True)
         return execution, begun, (clock.seconds or 0.0) * len(self.resolved.variants)
 
 

@@ -80,6 +80,7 @@ def compare(
         ),
     ] = None,
     workers: Workers = None,
+    force: Annotated[bool, typer.Option("--force", help="Run what is refused for its size.")] = False,
     settings: Settings = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no table.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
@@ -109,6 +110,7 @@ def compare(
         "max_cost": max_cost,
         "cells": cells,
         "workers": workers,
+        "force": force,
         "settings": options,
     }
     if quiet or as_json:

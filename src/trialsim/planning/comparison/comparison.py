@@ -104,6 +104,7 @@ def compare(
     replicates: int,
     workers: int = 1,
     progress: Progress | None = None,
+    force: bool = False,
 ) -> tuple[Comparison, bool]:
     """Return a comparison, and whether anything was simulated for it.
 
@@ -119,17 +120,21 @@ def compare(
         The answer does not depend on it.
     progress : callable, optional
         Called with (blocks done, blocks in all).
+    force : bool
+        Run what is larger than somebody may have meant.
 
     Raises
     ------
     InputError
         If something asked for is not there, or designs share no estimand.
+    RefusedError
+        If a folder holds something else, or a design is too large.
     """
     designs = prepared.designs
     asked = questions(designs, request.estimand)
     reference = _index(designs, request.reference)
     check_request(request, designs)
-    computed = simulate(prepared, folder, replicates, workers, progress)
+    computed = simulate(prepared, folder, replicates, workers, progress, force=force)
     measured = simulated(designs, asked, folder, replicates)
     values = [{metric.name: metric.find(one) for metric in METRICS} for one in measured]
     chosen, notes = _front_metrics(request, values)

@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from trialsim.engine.execute import execute
+from trialsim.engine.execute import execute, finished
 from trialsim.engine.manifest import build_manifest, check_folder
+from trialsim.engine.needs import needs, refuse_if_too_large
 from trialsim.engine.plan import units
 from trialsim.engine.reading import read_json
 from trialsim.engine.replicates import read_replicates, read_summary
@@ -26,7 +27,9 @@ TRUTHS = "truths.json"
 Progress = Callable[[int, int], None]
 
 
-def simulate(prepared: Prepared, folder: Path, replicates: int, workers: int, progress: Progress | None) -> bool:
+def simulate(
+    prepared: Prepared, folder: Path, replicates: int, workers: int, progress: Progress | None, *, force: bool = False
+) -> bool:
     """Run every contender into its folder, or what is missing of it; return whether anything was computed.
 
     Parameters
@@ -37,9 +40,19 @@ def simulate(prepared: Prepared, folder: Path, replicates: int, workers: int, pr
     replicates, workers : int
     progress : callable, optional
         Called with (blocks done, blocks in all) over all contenders.
+    force : bool
+        Run what is larger than somebody may have meant.
+
+    Raises
+    ------
+    RefusedError
+        If a folder holds something else, or a contender is too large.
     """
     for contender in prepared.contenders:  # before work starts
-        check_folder(folder / RUNS / contender.folder, build_manifest(contender.resolved, replicates))
+        place = folder / RUNS / contender.folder
+        check_folder(place, build_manifest(contender.resolved, replicates))
+        if not force and not finished(place, replicates):
+            refuse_if_too_large(needs(contender.resolved.variants, replicates), place, workers)
     total = sum(len(units(contender.resolved, replicates)) for contender in prepared.contenders)
     before, computed = 0, False
     for contender in prepared.contenders:
@@ -54,6 +67,7 @@ def simulate(prepared: Prepared, folder: Path, replicates: int, workers: int, pr
             replicates=replicates,
             workers=workers,
             progress=shown,
+            force=force,
         )
         before += len(units(contender.resolved, replicates))
         computed |= not execution.done_before
