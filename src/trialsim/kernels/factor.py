@@ -26,10 +26,12 @@ def cholesky(matrices: Array, *, tolerance: float = 1e-11) -> tuple[Array, Flags
         Lower triangular; the identity where the matrix is not positive definite.
     definite : ndarray of bool, shape (R,)
     """
-    definite = np.ones(len(matrices), dtype=bool)
+    diagonal = np.einsum("rii->ri", matrices)
+    definite = np.all(diagonal > 0, axis=1)
+    if not definite.all():  # those that cannot be are not searched for one by one
+        matrices = np.where(definite[:, None, None], matrices, np.eye(matrices.shape[-1]))
     factors = _factor(matrices, definite, np.arange(len(matrices)))
     pivots = np.einsum("rii->ri", factors) ** 2
-    diagonal = np.einsum("rii->ri", matrices)
     definite &= np.all(pivots > tolerance * diagonal, axis=1)
     if not definite.all():
         factors[~definite] = np.eye(matrices.shape[-1])
