@@ -67,22 +67,40 @@ def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:
     ]
 
 
+_WORSE = "Only responders relapse: an arm in which more respond can end worse than its control."
+
+_TAKEN_BACK = {
+    "treatment_policy": f"loses the natural course and the placebo response too. {_WORSE} Lower return_to_baseline "
+    "takes back less",
+    "composite": "fails (composite), while who never responds keeps the natural course and the placebo response. "
+    f"{_WORSE} The strategies while_on_treatment and hypothetical ask other questions",
+}
+"""What becomes of who relapses, by the strategies that count it against an arm in which more respond."""
+
+
 def _fading_and_relapse(content: Content, root: Node) -> list[Fault]:
     """Tell of relapses beside a drug effect that fades by itself, where they are part of what is asked."""
     if content.course is None or content.course.infusion_model is None or not content.effects:
         return []
-    message = (
-        "warning: the effect of infusions fades by itself (course.infusion_model), and who relapses loses the natural "
-        "course and the placebo response too. Only responders relapse: an arm in which more respond can end worse than "
-        "its control. Lower return_to_baseline takes back less"
-    )
-    return [
-        fault_at(root, ("events", name), message)
-        for name, given in (content.events or {}).items()
-        if _or_known(given, name, "only_after") == RESPONSE
-        and _or_known(given, name, "return_to_baseline")
-        and any(_strategy(asked, name) == "treatment_policy" for asked in content.estimands.values())
-    ]
+    told = []
+    for name, given in (content.events or {}).items():
+        if _or_known(given, name, "only_after") != RESPONSE:
+            continue
+        lost = _or_known(given, name, "return_to_baseline")
+        strategies = {
+            strategy
+            for asked in content.estimands.values()
+            if (strategy := _strategy(asked, name)) in _TAKEN_BACK
+            # A failed response is no worse than none; a failed score is worse than that of who never responds.
+            and (lost if strategy == "treatment_policy" else asked.endpoint in (None, "score"))
+        }
+        for strategy in (one for one in _TAKEN_BACK if one in strategies):
+            message = (
+                "warning: the effect of infusions fades by itself (course.infusion_model), and who relapses "
+                f"{_TAKEN_BACK[strategy]}"
+            )
+            told.append(fault_at(root, ("events", name), message))
+    return told
 
 
 def _or_known(given: Event | None, name: str, key: str) -> Any:

@@ -63,9 +63,14 @@ def test_infusions_that_count_or_have_no_effect_are_not_told_of(changes):
 FADING = {"course.infusion_model": {}}
 
 
-def test_a_relapse_beside_an_effect_that_fades_is_told():
-    with pytest.warns(ScenarioWarning, match=r"events\.relapse: warning: the effect of infusions fades by itself"):
-        assert resolve(BOUNDED, {**FADING, "events": {"relapse": {}}}).variants
+@pytest.mark.parametrize(
+    ("strategy", "words"),
+    [("treatment_policy", "loses the natural course"), ("composite", r"fails \(composite\)")],
+)
+def test_a_relapse_beside_an_effect_that_fades_is_told(strategy, words):
+    changes = {**FADING, "events": {"relapse": {}}, "estimands.primary.intercurrent_events": {"relapse": strategy}}
+    with pytest.warns(ScenarioWarning, match=rf"events\.relapse: warning: the effect of infusions fades .* {words}"):
+        assert resolve(BOUNDED, changes).variants
 
 
 @pytest.mark.parametrize(
@@ -75,6 +80,11 @@ def test_a_relapse_beside_an_effect_that_fades_is_told():
         {**FADING, "events": {"relapse": {"return_to_baseline": 0.0}}},
         {**FADING, "events": {"rescue": {}}},
         {**FADING, "events": {"relapse": {}}, "estimands.primary.intercurrent_events": {"relapse": "hypothetical"}},
+        {
+            **FADING,
+            "events": {"relapse": {}},
+            "estimands.primary.intercurrent_events": {"relapse": "while_on_treatment"},
+        },
     ],
 )
 def test_a_loss_that_is_not_counted_twice_is_not_told_of(changes):
