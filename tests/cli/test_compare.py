@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -128,3 +129,17 @@ def test_one_design_too_large_is_refused_before_another_is_simulated(command, fo
     assert not (folder / "outputs/compare_trial").exists()
     command("compare", file, "--workers", "1", "-q", "--force")
     assert "no trial was run again" in command("compare", file, "--workers", "1").stdout
+
+
+def test_a_comparison_is_listed_with_its_runs_and_is_no_run_itself(command, file):
+    command("compare", file, "-q", "--workers", "1")
+    rows = {row["folder"]: row for row in json.loads(command("runs", "--json").stdout)}
+    assert rows.pop(str(Path("outputs/compare_trial")))["state"] == "comparison"
+    assert {Path(folder).as_posix() for folder in rows} == {
+        f"outputs/compare_trial/designs/{name}" for name in ("plain", "more", "ancova")
+    }
+    assert {row["state"] for row in rows.values()} == {"finished"}
+    for words in (("reproduce", "outputs/compare_trial"), ("run", file, "--out", "outputs/compare_trial")):
+        told = command(*words, code=4).stderr
+        assert "outputs/compare_trial holds a comparison" in told
+        assert "Delete" not in told

@@ -264,16 +264,17 @@ def _replicates_there(folder: Path) -> int:
     RefusedError
         If the folder holds anything else.
     """
+    from trialsim.engine.manifest import COMPARISON, DESIGNS
     from trialsim.engine.reading import read_json
 
     if folder.exists() and not folder.is_dir():
         raise RefusedError(f"{folder} is a file. Name a folder with --out.")
     there = read_json(folder / "manifest.json") if folder.is_dir() else None
-    if there is not None and there.get("kind") == "comparison":
+    if there is not None and there.get("kind") == COMPARISON:
         return int(there["replicates"])
     # A comparison that was interrupted has the runs of its designs, and no manifest yet.
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if names - {"designs", "truths.json"}:
+    if names - {DESIGNS, "truths.json"}:
         raise RefusedError(
             f"{folder} holds files that are not a comparison. Nothing was written. Name another folder with --out."
         )
@@ -281,19 +282,19 @@ def _replicates_there(folder: Path) -> int:
 
 
 def _write_manifest(folder: Path, prepared: Prepared, replicates: int) -> dict[str, Any]:
-    from trialsim.engine.manifest import build_manifest
+    from trialsim.engine.manifest import COMPARISON, DESIGNS, build_manifest
     from trialsim.engine.store import write_json
 
     common = build_manifest(prepared.contenders[0].resolved, replicates)
     shared = {key: value for key, value in common.items() if key not in ("title", "scenario_hash", "scenario")}
     manifest = {
-        "kind": "comparison",
+        "kind": COMPARISON,
         "title": prepared.title,
         **shared,
         "designs": {
             design.name: {
                 "file": design.contender.file,
-                "folder": f"designs/{design.contender.folder}",
+                "folder": f"{DESIGNS}/{design.contender.folder}",
                 "scenario_hash": design.contender.resolved.hash,
                 "cell": design.cell.index,
                 "n": design.cell.n,

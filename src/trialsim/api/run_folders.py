@@ -29,9 +29,10 @@ def list_runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        folder, state (finished, shard, unfinished, running, damaged, other version), blocks_done and blocks (a block of
-        a variant each; of a shard its own), title, scenario_hash, replicates, age_seconds since it was last worked on,
-        bytes, note, shard (such as 3/20; empty for a whole run).
+        folder, state (finished, shard, unfinished, running, damaged, other version, or comparison, whose designs' runs
+        are listed as well), blocks_done and blocks (a block of a variant each; of a shard its own), title,
+        scenario_hash, replicates, age_seconds since it was last worked on, bytes, note, shard (such as 3/20; empty for
+        a whole run).
     """
     import pandas as pd
 

@@ -25,7 +25,8 @@ def runs(
     """List runs with their state, scenario, age and size.
 
     Those worked on last come first. A run is finished, unfinished (its command goes on from there), running
-    (another process is at work in it), damaged, or of another version; a shard of one is done, or any of these.
+    (another process is at work in it), damaged, or of another version; a shard of one is done, or any of these. The
+    runs of a comparison are listed beside it.
     """
     from trialsim import api
 

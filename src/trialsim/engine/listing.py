@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from trialsim.engine.history import finished_replicates
 from trialsim.engine.lock import is_held
-from trialsim.engine.manifest import MANIFEST, damages
+from trialsim.engine.manifest import COMPARISON, DESIGNS, MANIFEST, damages
 from trialsim.engine.opening import manifest_of, other_version
 from trialsim.engine.parts import find_parts
 from trialsim.engine.plan import n_blocks
@@ -26,7 +26,8 @@ class Listed(NamedTuple):
     ----------
     folder : Path
     state : str
-        `finished`, `shard` (all that is asked of one is there), `unfinished`, `running`, `damaged` or `other version`.
+        `finished`, `shard` (all that is asked of one is there), `unfinished`, `running`, `damaged`, `other version`, or
+        `comparison`, whose designs' runs are listed as well.
     blocks_done, blocks : int
         Of units of work, of a shard its own: a block of a variant each; 0 where nobody can tell.
     title : str
@@ -63,10 +64,11 @@ def listed(place: Path) -> list[Listed]:
     Parameters
     ----------
     place : Path
-        Looked through one level deep; may itself be a run folder.
+        Looked through one level deep, and into comparisons; may itself be a run folder.
     """
     folders = [place, *sorted(place.iterdir())] if place.is_dir() else []
-    found = [_look_at(folder) for folder in folders if (folder / MANIFEST).is_file()]
+    designs = [run for folder in folders if (folder / DESIGNS).is_dir() for run in (folder / DESIGNS).iterdir()]
+    found = [_look_at(folder) for folder in (*folders, *designs) if (folder / MANIFEST).is_file()]
     return sorted(found, key=lambda run: (run.age_seconds, run.folder))
 
 
@@ -74,6 +76,11 @@ def _look_at(folder: Path) -> Listed:
     age = max(time.time() - (folder / MANIFEST).stat().st_mtime, 0.0)
     size = _size(folder)
     try:
+        there = read_json(folder / MANIFEST) or {}
+        if there.get("kind") == COMPARISON:
+            words, replicates = str(there.get("title", "")), there.get("replicates")
+            known = replicates if isinstance(replicates, int) else 0
+            return Listed(folder, COMPARISON, 0, 0, words, "", known, age, size, "")
         manifest = manifest_of(folder)
     except RefusedError as error:
         return Listed(folder, "damaged", 0, 0, "", "", 0, age, size, str(error))

@@ -23,6 +23,10 @@ PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "joblib", "matplotlib", "pyda
 
 MANIFEST = "manifest.json"
 CHECKSUMS = "checksums"
+COMPARISON = "comparison"
+"""Kind of a manifest that is no run's: designs are compared in its folder."""
+DESIGNS = "designs"
+"""Folder in that of a comparison, of the designs' runs."""
 MAXIMUM_REPLICATES = 1_000_000
 """Of a run, per cell; as many as a scenario may ask for."""
 
@@ -155,12 +159,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     Raises
     ------
     RefusedError
-        If it is there and is not one that this version writes.
+        If it is there and is not one that this version writes, or is that of a comparison.
     """
     path = folder / MANIFEST
     found = read_json(path)
     if found is None:
         return None
+    if found.get("kind") == COMPARISON:
+        raise RefusedError(f"{folder} holds a comparison. The runs of its designs lie in {folder / DESIGNS}: name one.")
     for key, kind in _KINDS.items():
         if type(found.get(key)) is not kind:
             raise strange(path, f"{key} is {'not there' if key not in found else 'of another kind'}")
@@ -214,6 +220,8 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
         raise RefusedError(
             f"{folder} holds files that are not a trialsim run. Nothing was written. Name another folder with --out."
         )
+    if there.get("kind") == COMPARISON:
+        raise RefusedError(f"{folder} holds a comparison. Nothing was written. Name another folder with --out.")
     if there.get("scenario_hash") != manifest["scenario_hash"]:
         raise RefusedError(
             f"{folder} holds the results of another scenario ({str(there.get('title'))[:200]!r}, "

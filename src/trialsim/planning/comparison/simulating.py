@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from trialsim.engine.execute import execute, finished
-from trialsim.engine.manifest import build_manifest, check_folder
+from trialsim.engine.manifest import DESIGNS, build_manifest, check_folder
 from trialsim.engine.needs import needs, refuse_if_too_large
 from trialsim.engine.plan import units
 from trialsim.engine.reading import read_json
@@ -22,7 +22,6 @@ from trialsim.planning.comparison.metrics import Simulated
 from trialsim.planning.comparison.operational import operational_metrics
 from trialsim.planning.comparison.questions import Question
 
-RUNS = "designs"
 TRUTHS = "truths.json"
 Progress = Callable[[int, int], None]
 
@@ -49,7 +48,7 @@ def simulate(
         If a folder holds something else, or a contender is too large.
     """
     for contender in prepared.contenders:  # before work starts
-        place = folder / RUNS / contender.folder
+        place = folder / DESIGNS / contender.folder
         check_folder(place, build_manifest(contender.resolved, replicates))
         if not force and not finished(place, replicates):
             refuse_if_too_large(needs(contender.resolved.variants, replicates), place, workers)
@@ -63,7 +62,7 @@ def simulate(
 
         execution = execute(
             contender.resolved,
-            folder / RUNS / contender.folder,
+            folder / DESIGNS / contender.folder,
             replicates=replicates,
             workers=workers,
             progress=shown,
@@ -89,7 +88,7 @@ def simulated(designs: Sequence[Design], asked: Sequence[Question], folder: Path
     summaries: dict[str, list[dict[str, Any]]] = {}
     found = []
     for design, question in zip(designs, asked, strict=True):
-        place = folder / RUNS / design.contender.folder
+        place = folder / DESIGNS / design.contender.folder
         rows = summaries.setdefault(design.contender.folder, read_summary(place))
         key = (design.cell.index, question.estimand.name, question.analysis.name)
         row = next(row for row in rows if (row["cell"], row["estimand"], row["method"]) == key)
