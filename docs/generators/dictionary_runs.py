@@ -53,6 +53,7 @@ COHORT = {
     "therapies": {"dbt": {"attendance": {"mean": 0.8, "sd": 0.2}}},
     "safety": {"adverse_events": {"nausea": {}}, "suicide_attempts": {}},
     "dropout": {"missing_by": {20.5: 0.2}},
+    "missing": {"intermittent": {"share": 0.1}},
     "estimands.treated": {**PRIMARY, "analysis_set": "mitt"},
 }
 """Settings of a cohort with every column there is."""

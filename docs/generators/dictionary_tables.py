@@ -281,6 +281,8 @@ COHORT: Mapping[str, str] = {
     "where the visit is not seen.",
     "(event)_day": "With `events`: day of the event, to three decimals, in all rows of the patient; empty where none "
     "was seen.",
+    "followed_until_day": "With `missing` or `operations`: day of the last visit, seen or missed, before the patient "
+    "left or died.",
     "infusions_given": "Where an estimand's `analysis_set` is not `itt`: infusions given to the patient.",
     "cadss_infusion_N": "With `dissociation` or `unblinding`: CADSS at infusion N, 0 to 92, in all rows of the "
     "patient; empty where the infusion was not given.",

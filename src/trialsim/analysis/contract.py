@@ -72,6 +72,9 @@ class Observed:
         Group of every participant by name of the clusters; -1 for none.
     event_visit : mapping of str to ndarray of int, shape (R, N)
         First visit on or after each event; V where none was seen, as of those who had left before.
+    left : ndarray of int, shape (R, N), or None
+        First visit by which a participant is not followed any more; V for none. None where the data do not say: who is
+        seen or has an event later had not left.
     treated : ndarray of bool, shape (R, N), or None
         Who was given at least one infusion (or started, where an arm has none); None is everybody.
     adherent : ndarray of bool, shape (R, N), or None
@@ -89,6 +92,7 @@ class Observed:
     counts: Array | None = None
     groups: Mapping[str, Index] = field(default_factory=dict)
     event_visit: Mapping[str, Index] = field(default_factory=dict)
+    left: Index | None = None
     treated: Flags | None = None
     adherent: Flags | None = None
 

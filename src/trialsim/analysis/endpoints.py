@@ -105,6 +105,24 @@ def left_at(scores: Array) -> Index:
     return np.asarray(np.where(np.isnan(scores), 0, np.arange(1, scores.shape[2] + 1)).max(axis=2))
 
 
+def leaving(observed: Observed, estimand: Estimand) -> Index:
+    """Return the first visit by which a participant is not followed any more, shape (R, N); V for who stays.
+
+    Where the data do not say, who is seen or has an event later had not left: a gap at the end counts as leaving.
+
+    Parameters
+    ----------
+    observed : Observed
+    estimand : Estimand
+        Says which score is looked at.
+    """
+    if observed.left is not None:
+        return observed.left
+    n_visits = observed.scores.shape[2]
+    happened = [np.where(visit < n_visits, visit, 0) for visit in observed.event_visit.values()]
+    return np.asarray(np.maximum.reduce([left_at(observed.scores[..., estimand.outcome]), *happened]))
+
+
 def handled_events(observed: Observed, estimand: Estimand) -> Handled | None:
     """Return when events come that the estimand's strategies do something about; None where there are no such events.
 
@@ -146,7 +164,7 @@ def visit_scores(observed: Observed, estimand: Estimand) -> Array:
     found = _after_leaving(y, observed, estimand)
     events = handled_events(observed, estimand)
     if events is not None:
-        decided = events.first <= left_at(y)
+        decided = events.first <= leaving(observed, estimand)
         found = np.where(
             (decided & (events.first < y.shape[2]))[..., None], _after_events(y, events, observed, estimand), found
         )
@@ -154,11 +172,11 @@ def visit_scores(observed: Observed, estimand: Estimand) -> Array:
 
 
 def _after_leaving(y: Array, observed: Observed, estimand: Estimand) -> Array:
-    endpoint, k = estimand.endpoint, estimand.outcome
+    endpoint, k, left = estimand.endpoint, estimand.outcome, leaving(observed, estimand)
     if endpoint.kind == "score" and endpoint.dropout == "composite":
-        return composite(y, left_at(y), _failure(observed, estimand))
+        return composite(y, left, _failure(observed, estimand))
     if endpoint.dropout == "while_on_treatment":
-        return _last_seen(y, left_at(y), observed.baseline[..., k])
+        return _last_seen(y, left, observed.baseline[..., k])
     return y
 
 
@@ -204,12 +222,12 @@ def response_at_visit(observed: Observed, estimand: Estimand) -> Array:
     y = score_at_visit(observed, estimand)
     met = _met(criterion, y, observed.baseline[..., estimand.outcome], estimand)
     failed = float(not criterion.favourable)
-    left = left_at(observed.scores[..., estimand.outcome]) <= estimand.visit
-    fails = left & (estimand.endpoint.dropout == "composite")
+    left = leaving(observed, estimand)
+    fails = (left <= estimand.visit) & (estimand.endpoint.dropout == "composite")
     response = np.where(np.isnan(y), np.where(fails, failed, np.nan), met)
     events = handled_events(observed, estimand)
     if events is not None:
-        decided = events.first <= left_at(observed.scores[..., estimand.outcome])
+        decided = events.first <= left
         response = np.where(decided & (events.hypothetical <= estimand.visit), np.nan, response)
         response = np.where(decided & (events.composite <= estimand.visit), failed, response)
     return _of_included(response, observed)
@@ -220,13 +238,14 @@ def time_to_event(observed: Observed, estimand: Estimand) -> Times:
 
     Who leaves is censored at the last visit seen. Under the composite strategy leaving fails: an unfavourable event
     happens at the first visit missed, and a favourable one not until the end of what is followed. The same holds of
-    other events from the first visit that they touch. Where the criterion is an event itself, its first visit counts.
+    other events from the first visit that they touch. Where the criterion is an event itself, its first visit counts;
+    it is known up to the first visit after leaving, so that who leaves without it is censored there and not before.
     """
     endpoint, criterion = estimand.endpoint, _criterion(estimand)
     start = endpoint.from_visit
     y = observed.scores[:, :, : estimand.visit + 1, estimand.outcome]
     fails = np.full(y.shape[:2], endpoint.dropout == "composite")
-    stay = np.minimum(left_at(observed.scores[..., estimand.outcome]), y.shape[2])
+    stay = np.minimum(leaving(observed, estimand), y.shape[2])
     events = handled_events(observed, estimand)
     if events is not None:
         decided = events.first <= stay
@@ -241,8 +260,8 @@ def time_to_event(observed: Observed, estimand: Estimand) -> Times:
     met[:, :, : max(start, 0)] = False
     clock = observed.days[: estimand.visit + 1] - (observed.days[start] if start >= 0 else 0.0)
     event: Flags = np.asarray(met.any(axis=2))
-    seen = left_at(y)
-    last_seen = np.where(seen > 0, clock[np.maximum(seen - 1, 0)], 0.0)
+    known = np.minimum(stay + 1, y.shape[2]) if criterion.kind == "event" else left_at(y)
+    last_seen = np.where(known > 0, clock[np.maximum(known - 1, 0)], 0.0)
     time = np.where(event, clock[np.argmax(met, axis=2)], np.maximum(last_seen, 0.0))
     gone = fails & ~event & (stay < y.shape[2])
     if criterion.favourable:

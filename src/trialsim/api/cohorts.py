@@ -60,10 +60,10 @@ def cohort(
         column for each kind of groups (numbered from 1; empty for who is in none), characteristics and what is known
         of screening and run-in where they are simulated, day, one column for each outcome (points) and each count
         (events since the visit before), empty once the patient has left, `<event>_day` for each event (empty where
-        none was seen before the patient left), infusions_given (where an estimand's analysis set needs it),
-        cadss_infusion_1 and on, says_active and sessions_attended (where these are simulated), each adverse event (how
-        many since the visit before; on day 0 those of that day), present (whether the patient is still there), and
-        items.
+        none was seen before the patient left), followed_until_day (the last visit before the patient left or died,
+        where visits may be missed), infusions_given (where an estimand's analysis set needs it), cadss_infusion_1 and
+        on, says_active and sessions_attended (where these are simulated), each adverse event (how many since the visit
+        before; on day 0 those of that day), present (whether the patient is seen on that day), and items.
     """
     import numpy as np
     import pandas as pd
@@ -243,6 +243,7 @@ def _happened(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]
     """Return the days of events, rounded up so that no visit comes between, and the infusions given, by patient."""
     import numpy as np
 
+    from trialsim.api.trial_data import FOLLOWED
     from trialsim.engine.block import seen_events
 
     n_visits = len(variant.visits_days)
@@ -250,6 +251,8 @@ def _happened(trial: Cohort, variant: Variant) -> dict[str, NDArray[np.float64]]
         f"{name}_day": np.where(visit[0] < n_visits, np.ceil(1000.0 * trial.event_day[name][0]) / 1000.0, np.nan)
         for name, visit in seen_events(trial).items()
     }
+    if variant.intermittent is not None or variant.operations is not None:  # otherwise the last visit seen tells it
+        columns[FOLLOWED] = np.array([0.0, *variant.visits_days])[trial.followed[0]]
     if trial.infusions is not None and any(estimand.analysis_set != "itt" for estimand in variant.estimands):
         columns["infusions_given"] = trial.infusions[0].astype(np.float64)
     return columns

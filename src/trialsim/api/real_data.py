@@ -24,7 +24,9 @@ def analyse(data: pd.DataFrame | str | Path, scenario: Scenario) -> pd.DataFrame
         Long: one row per patient and day, with columns patient, arm, day, stratum (where the scenario has more than
         one), one for each outcome, one for each count (events since the visit before), one for each kind of groups
         (any label; empty for who is in none), `<event>_day` for each event (empty where it did not happen) and
-        infusions_given where an analysis set needs it, as `trialsim cohort` writes them. Day 0 is the baseline; a score
+        infusions_given where an analysis set needs it, as `trialsim cohort` writes them. followed_until_day, the day of
+        the last visit before a patient left, seen or missed, need not be there: who is not seen again and has no event
+        later has then left. Day 0 is the baseline; a score
         that was not taken is empty, or its row is absent.
     scenario : Scenario
         What it varies is left aside.

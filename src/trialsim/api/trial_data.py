@@ -32,6 +32,9 @@ LONGEST_HEADING = 1_000_000
 INFUSIONS_GIVEN = "infusions_given"
 """Column of the number of infusions that a patient was given."""
 
+FOLLOWED = "followed_until_day"
+"""Column of the day of the last visit before a patient left, seen or missed; it need not be there."""
+
 
 def read_trial(data: pd.DataFrame | str | Path, variant: Variant) -> Observed:
     """Return one trial as a block of one.
@@ -125,6 +128,7 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     scores = [_scores(frame, variant, k, checker) for k in range(len(variant.outcomes))]
     happened = {event.name: _event_days(frame, event.name, checker) for event in variant.events}
     given = _infusions_given(frame, variant, checker)
+    stays = _numbers(frame, FOLLOWED, "a day (0 or later)", checker) if FOLLOWED in frame.columns else None
     values = np.stack([*scores, *(_events(frame, one.name, day, checker) for one in variant.counts)], axis=1)
     checker.stop()
     patients, person = np.unique(frame["patient"].astype(str).to_numpy(), return_inverse=True)
@@ -135,6 +139,7 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     of_patient = {name: _constant(frame, name, code, person, checker) for name, code in codes.items()}
     event_days = {name: _one_day(frame, f"{name}_day", one, person, checker) for name, one in happened.items()}
     infusions = None if given is None else _one_day(frame, INFUSIONS_GIVEN, given, person, checker)
+    until = None if stays is None else _one_day(frame, FOLLOWED, stays, person, checker)
     grid = np.full((len(patients), len(days), values.shape[1]), np.nan)
     grid[person, day] = values
     for k, outcome in enumerate(variant.outcomes):
@@ -155,6 +160,7 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
         counts=grid[None, :, 1:, n_outcomes:] if variant.counts else None,
         groups={one.name: of_patient[one.name] for one in variant.clusters},
         event_visit={name: np.searchsorted(variant.visits_days, days_of) for name, days_of in event_days.items()},
+        left=None if until is None else np.searchsorted(variant.visits_days, until, side="right"),
         **_as_planned(variant, of_patient["arm"], event_days, infusions),
     )
 

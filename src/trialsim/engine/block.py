@@ -182,7 +182,7 @@ def _followed(variant: Variant, key: str, streams: Streams, outcome: Outcome, *,
 
 
 def blinded(variant: Variant, cohort: Cohort) -> Observed:
-    """Return what the analyst sees of a cohort: events up to the first visit missed by those who left."""
+    """Return what the analyst sees of a cohort: events up to the first visit after leaving."""
     event_visit = seen_events(cohort)
     treated, adherent = _as_planned(variant, cohort, event_visit)
     return Observed(
@@ -197,6 +197,7 @@ def blinded(variant: Variant, cohort: Cohort) -> Observed:
         counts=cohort.observed_counts,
         groups=cohort.groups,
         event_visit=event_visit,
+        left=cohort.followed,
         treated=treated,
         adherent=adherent,
     )
@@ -204,8 +205,7 @@ def blinded(variant: Variant, cohort: Cohort) -> Observed:
 
 def seen_events(cohort: Cohort) -> dict[str, Index]:
     """Return the first visit touched by each event, shape (R, N); V where none was seen before the patient left."""
-    n_visits = cohort.present.shape[2]
-    left = np.where(cohort.present, np.arange(1, n_visits + 1), 0).max(axis=2)
+    n_visits, left = cohort.present.shape[2], cohort.followed
     return {name: np.where(visit <= left, visit, n_visits) for name, visit in cohort.event_visit.items()}
 
 

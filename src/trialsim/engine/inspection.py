@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from trialsim.engine.block import CellBlock, analyse_block, draw_blocks
 from trialsim.engine.estimates import estimates_content
 from trialsim.engine.opening import RunFolder
@@ -155,6 +153,6 @@ def _through(cohort: Cohort, variant: Variant, arm: int) -> Iterator[tuple[str, 
         yield f"seen on day {day:g}", int(present[:, v].sum())
     for name, visit in cohort.event_visit.items():
         yield f"with event: {name}", int((visit[0][own] < len(variant.visits_days)).sum())
-    last = np.where(present, np.arange(1, present.shape[1] + 1), 0).max(axis=1, initial=0)
-    yield "completed the last visit", int((last == present.shape[1]).sum())
-    yield "left before the last visit", int((last < present.shape[1]).sum())
+    stayed = cohort.followed[0][own] == present.shape[1]
+    yield "stayed to the last visit", int(stayed.sum())
+    yield "left before the last visit", int((~stayed).sum())

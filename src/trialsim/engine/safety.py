@@ -157,9 +157,8 @@ def excess_p(events: Array, exposure: Array, active: int, control: int) -> Array
 
 
 def _seen(variant: Variant, safety: Safety, cohort: Cohort) -> _Seen:
-    """Return what was seen of each participant up to the last visit that was kept."""
-    n_visits = cohort.present.shape[2]
-    last = np.where(cohort.present, np.arange(1, n_visits + 1), 0).max(axis=2)
+    """Return what was seen of each participant up to the last visit before leaving, missed ones included."""
+    last = cohort.followed
     days = np.array([0.0, *variant.visits_days])[last]
     none = np.zeros(cohort.arm.shape)
     infusions = none if cohort.infusions is None else cohort.infusions.astype(np.float64)
@@ -194,9 +193,7 @@ def _column(watched: Watched, cohort: Cohort, last: Index) -> Array:
 
 def seen_adverse_events(cohort: Cohort) -> Array:
     """Return the adverse events seen, (R, N, V + 1, E): on day 0, then up to each visit; NaN once someone has left."""
-    n_visits = cohort.present.shape[2]
-    last = np.where(cohort.present, np.arange(1, n_visits + 1), 0).max(axis=2)
-    kept = np.arange(n_visits + 1) <= last[..., None]
+    kept = np.arange(cohort.present.shape[2] + 1) <= cohort.followed[..., None]
     if cohort.started is not None:
         kept &= cohort.started[..., None]
     return np.where(kept[..., None], cohort.records[ADVERSE_EVENTS], np.nan)

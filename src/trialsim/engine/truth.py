@@ -239,7 +239,7 @@ class Worlds:
             stratum = source.enrol(streams, self._patients)
             everybody = np.full_like(stratum, arm)
             cohort = source.follow(streams, stratum, everybody, alone=True, without=world.without, only_needed=True)
-            cohort = cohort if world.leaving else _staying(self.variant, cohort)
+            cohort = _all_seen(cohort if world.leaving else _staying(self.variant, cohort))
             self._seen[key] = blinded(self.variant, cohort)
         return self._seen[key]
 
@@ -251,6 +251,7 @@ def _side_by_side(parts: Sequence[Observed]) -> Observed:
         return np.concatenate(arrays, axis=1)
 
     counts = [part.counts for part in parts if part.counts is not None]
+    left = [part.left for part in parts if part.left is not None]
     first = parts[0]
     return replace(
         first,
@@ -262,18 +263,22 @@ def _side_by_side(parts: Sequence[Observed]) -> Observed:
         counts=joined(counts) if counts else None,
         groups={name: joined([part.groups[name] for part in parts]) for name in first.groups},
         event_visit={name: joined([part.event_visit[name] for part in parts]) for name in first.event_visit},
+        left=joined(left) if left else None,
         treated=None,
         adherent=None,
     )
 
 
 def _staying(variant: Variant, cohort: Cohort) -> Cohort:
-    """Return a cohort in which everybody is seen to the end, or to what ends the follow-up."""
-    present = np.ones_like(cohort.present)
-    for event in variant.events:
-        if event.ends_follow_up and event.name in cohort.event_visit:
-            present &= np.arange(present.shape[2]) < cohort.event_visit[event.name][..., None]
-    return replace(cohort, present=present)
+    """Return a cohort in which everybody is followed to the end, or to what ends the follow-up."""
+    ends = [event.name for event in variant.events if event.ends_follow_up and event.name in cohort.event_visit]
+    stay = np.full(cohort.arm.shape, cohort.present.shape[2])
+    return replace(cohort, left=np.minimum.reduce([stay, *(cohort.event_visit[name] for name in ends)]))
+
+
+def _all_seen(cohort: Cohort) -> Cohort:
+    """Return a cohort in which no visit is missed by who is followed: a true value knows the score all the same."""
+    return replace(cohort, present=np.arange(cohort.present.shape[2]) < cohort.followed[..., None])
 
 
 _WHY_IT_FAILS = {

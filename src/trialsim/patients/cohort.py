@@ -39,6 +39,9 @@ class Cohort:
         Of all, seen or not.
     present : ndarray of bool, shape (R, N, V)
         Whether the participant is seen at the visit: still there, and not missing it.
+    left : ndarray of int, shape (R, N), or None
+        First visit by which the participant has left for good, or nobody is there to be followed any more (death); V
+        for none. None in a cohort made by hand: who leaves is not seen again.
     counts : ndarray, shape (R, N, V, C), or None
         Events between a visit and the one before, had nobody left; None where nothing is counted.
     groups : mapping of str to ndarray of int, shape (R, N)
@@ -62,6 +65,7 @@ class Cohort:
     baseline: Array
     scores: Array
     present: Flags
+    left: Index | None = None
     counts: Array | None = None
     groups: Mapping[str, Index] = field(default_factory=dict)
     event_visit: Mapping[str, Index] = field(default_factory=dict)
@@ -70,6 +74,13 @@ class Cohort:
     infusions: Index | None = None
     started: Flags | None = None
     enrolled: Flags | None = None
+
+    @property
+    def followed(self) -> Index:
+        """First visit by which a participant is not followed any more, shape (R, N); V for none."""
+        if self.left is not None:
+            return self.left
+        return np.asarray(np.where(self.present, np.arange(1, self.present.shape[2] + 1), 0).max(axis=2))
 
     @property
     def observed_counts(self) -> Array | None:
@@ -92,6 +103,7 @@ class Cohort:
             self.baseline[part],
             self.scores[part],
             self.present[part],
+            None if self.left is None else self.left[part],
             None if self.counts is None else self.counts[part],
             _of(self.groups, part),
             _of(self.event_visit, part),
@@ -162,6 +174,7 @@ class PatientSource:
             only_needed=only_needed,
         )
         present = visits.gaps.present & state.followed
+        left = (~visits.gaps.left & state.followed).sum(axis=2)
         if delivery is not None:
             present &= delivery.visited & delivery.enrolled[..., None]
         return Cohort(
@@ -170,12 +183,13 @@ class PatientSource:
             state.baseline,
             with_unseen(state.scores, state.unseen, visits.gaps),
             present,
+            left,
             draw_counts(state.variant, stratum, arm, streams),
             state.groups,
             {name: _first_visit_after(day, state.variant) for name, day in state.event_day.items()},
             state.event_day,
             state.records,
-            infusions_given(state, present),
+            infusions_given(state, left),
             started(state) if delivery is None else started(state) & (delivery.left_day > 0.0),
             None if delivery is None else delivery.enrolled,
         )

@@ -11,21 +11,19 @@ Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
 
 
-def infusions_given(state: State, present: Flags) -> Index:
+def infusions_given(state: State, left: Index) -> Index:
     """Return how many infusions each participant was given, shape (R, N).
 
     Parameters
     ----------
     state : State
         At the end of the trial: what was prevented is known.
-    present : ndarray of bool, shape (R, N, V)
-        Who is seen at each visit. Infusions go on up to the last visit seen, that day included; who starts and is never
-        seen again has those of day 0, who does not start has none.
+    left : ndarray of int, shape (R, N)
+        First visit by which a participant has left; V for none. Infusions go on up to the last visit before it, that
+        day included, seen or missed; who starts and is gone by the first has those of day 0, who does not start none.
     """
     days = np.array([0.0, *state.variant.visits_days])
-    last = np.where(present, np.arange(1, present.shape[2] + 1), 0).max(axis=2)
-    stays = last == present.shape[2]
-    until = np.where(stays, np.inf, days[last])
+    until = np.where(left == len(days) - 1, np.inf, days[left])
     there = state.received & (state.infusion_day <= until[..., None])
     return np.where(started(state), there.sum(axis=2), 0)
 

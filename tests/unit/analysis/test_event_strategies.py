@@ -124,11 +124,12 @@ def test_times_by_strategy(strategy, criterion, time, event):
 @pytest.mark.parametrize(
     ("ect", "dropout", "time", "event"),
     [
-        # Rescue as it happens; the third left and was rescued on the way to the visit missed, the fourth left before.
-        ("treatment_policy", "hypothetical", [7, 14, 14, 3, 7], [1, 1, 1, 0, 1]),
+        # Rescue as it happens; the third left and was rescued on the way to the visit missed. The fourth left before:
+        # a rescue up to the first visit missed would be known.
+        ("treatment_policy", "hypothetical", [7, 14, 14, 7, 7], [1, 1, 1, 0, 1]),
         ("treatment_policy", "composite", [7, 14, 14, 7, 7], [1, 1, 1, 1, 1]),
-        ("hypothetical", "hypothetical", [7, 14, 14, 3, 0], [1, 1, 1, 0, 0]),
-        ("composite", "hypothetical", [7, 14, 14, 3, 3], [1, 1, 1, 0, 1]),
+        ("hypothetical", "hypothetical", [7, 14, 14, 7, 3], [1, 1, 1, 0, 0]),
+        ("composite", "hypothetical", [7, 14, 14, 7, 3], [1, 1, 1, 0, 1]),
     ],
 )
 def test_time_to_a_rescue(ect, dropout, time, event):

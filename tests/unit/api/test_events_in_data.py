@@ -62,9 +62,12 @@ def test_the_day_of_each_event_is_written(trial):
     assert (trial.groupby("patient")["rescue_day"].first().fillna(0.0) <= until).all()
 
 
-def test_a_trial_read_in_gives_the_estimates_of_the_run(scenario, trial, tmp_path):
-    path = tmp_path / "trial.csv"
+@pytest.mark.parametrize("changes", [{}, {"missing": {"intermittent": {"share": 0.3}}}], ids=["no gaps", "gaps"])
+def test_a_trial_read_in_gives_the_estimates_of_the_run(changes, tmp_path):
+    scenario = ts.load(write(tmp_path, CONTINUOUS, {**CHANGES, **changes}))
+    trial, path = ts.cohort(scenario), tmp_path / "trial.csv"
     trial.to_csv(path, index=False)
+    assert ("followed_until_day" in trial.columns) is bool(changes)
     real = ts.analyse(path, scenario).set_index("estimand")
     run = ts.run(scenario, out=tmp_path / "run", workers=1)
     first = run.estimates().query("replicate == 0").set_index("estimand")
@@ -87,6 +90,17 @@ def test_what_is_wrong_in_the_data_is_told(scenario, trial):
         ts.analyse(wrong, scenario)
     with pytest.raises(InputError, match="infusions_given: '-1' is not a number of infusions"):
         ts.analyse(trial.assign(infusions_given=-1), scenario)
+    with pytest.raises(InputError, match="followed_until_day: 'x' is not a day"):
+        ts.analyse(trial.assign(followed_until_day="x"), scenario)
+
+
+def test_an_event_after_the_last_score_says_that_the_patient_was_still_there(scenario, trial):
+    """A death between two visits, of somebody who missed the one before, is a death and no leaving."""
+    dead = trial.assign(rescue_day=np.nan, ect_day=np.nan, score=trial["score"].where(trial["day"] < 7))
+    dead.loc[dead["patient"] == 1, "ect_day"] = 10.0
+    counted = ts.analyse(dead, scenario).set_index("estimand").loc["primary", "n_analysed"]
+    nobody = ts.analyse(dead.assign(ect_day=np.nan), scenario).set_index("estimand").loc["primary", "n_analysed"]
+    assert counted == nobody + 1
 
 
 def test_infusions_are_written_only_where_they_are_needed(tmp_path):

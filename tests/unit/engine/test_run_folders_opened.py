@@ -109,7 +109,7 @@ def test_the_flow_of_a_trial_adds_up(finished):
         assert flow["allocated", arm] == (last["arm"] == arm).sum()
         assert flow["started treatment", arm] + flow["did not start", arm] == flow["allocated", arm]
         assert flow["seen on day 14", arm] == last.loc[last["arm"] == arm, "qids_sr16"].notna().sum()
-        assert flow["completed the last visit", arm] + flow["left before the last visit", arm] == flow["allocated", arm]
+        assert flow["stayed to the last visit", arm] + flow["left before the last visit", arm] == flow["allocated", arm]
     assert flow["randomised", "all"] == 40 == flow["allocated", "midazolam"] + flow["allocated", "ketamine"]
     assert flow["analysed: primary, mmrm", "all"] == trial.analysis["n_analysed"][0]
 

@@ -43,8 +43,7 @@ def by_loops(variant, cohort, r, n):
     totals = np.zeros((3, 2))
     for i in range(n):
         a = cohort.arm[r, i]
-        seen = [v for v in range(3) if cohort.present[r, i, v]]
-        last = seen[-1] + 1 if seen else 0
+        last = cohort.left[r, i]  # visits before leaving, seen or missed
         own = np.zeros(5)
         for e in range(2):
             if cohort.started[r, i]:
@@ -63,12 +62,11 @@ def test_days_at_risk_end_at_what_happens_once(drawn):
     days = np.zeros(2)
     ended = 0
     for i in range(block.n):
-        seen = np.flatnonzero(cohort.present[0, i])
-        last = seen[-1] + 1 if len(seen) else 0
+        last = cohort.left[0, i]
         happened = (
             cohort.event_visit["hospitalisation"][0, i] < 3 and cohort.event_visit["hospitalisation"][0, i] <= last
         )
-        # An event is seen up to the visit at which a patient is missed first.
+        # An event is seen up to the first visit after leaving.
         day = cohort.event_day["hospitalisation"][0, i] if happened else [3.0, 7.0, 14.0, 14.0][last]
         days[cohort.arm[0, i]] += day
         ended += happened

@@ -10,7 +10,7 @@ from trialsim.scenario.words import number
 
 RESERVED = (
     "patient", "arm", "assigned", "stratum", "day", "present", "screening", "screened", "excluded_in_run_in",
-    "infusions_given", "says_active", "sessions_attended",
+    "infusions_given", "followed_until_day", "says_active", "sessions_attended",
 )  # fmt: skip
 """Columns of a trial's data."""
 
