@@ -123,6 +123,21 @@ def leaving(observed: Observed, estimand: Estimand) -> Index:
     return np.asarray(np.maximum.reduce([left_at(observed.scores[..., estimand.outcome]), *happened]))
 
 
+def missing_from(scores: Array, observed: Observed, estimand: Estimand) -> Index:
+    """Return from which visit on scores are missing for leaving or a hypothetical event, shape (R, N); V for none.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (R, N, V)
+        Of `visit_scores`, or these moved. Visits missed before are gaps, at the end of what is followed too.
+    observed : Observed
+    estimand : Estimand
+    """
+    gone, events = leaving(observed, estimand), handled_events(observed, estimand)
+    gone = gone if events is None else np.minimum(gone, events.hypothetical)
+    return np.maximum(left_at(scores), gone)
+
+
 def handled_events(observed: Observed, estimand: Estimand) -> Handled | None:
     """Return when events come that the estimand's strategies do something about; None where there are no such events.
 

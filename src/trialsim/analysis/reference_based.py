@@ -16,7 +16,7 @@ from trialsim.analysis.contract import (
     wald_estimates,
 )
 from trialsim.analysis.design_matrix import linear_model
-from trialsim.analysis.endpoints import left_at, visit_scores
+from trialsim.analysis.endpoints import missing_from, visit_scores
 from trialsim.kernels.imputation import Model, Target, conditional_mean
 from trialsim.scenario.resolved import Analysis, Estimand
 
@@ -66,7 +66,7 @@ def plan_imputation(observed: Observed, estimand: Estimand, analysis: Analysis) 
         y = y - np.nanmean(y)
     reference = estimand.control
     x, weights = linear_model(observed, estimand, analysis, reference=reference)
-    left = left_at(y)
+    left = missing_from(y, observed, estimand)
     after = np.arange(y.shape[2]) >= left[:, :, None]
     return Imputation(
         y,

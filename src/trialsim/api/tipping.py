@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.analysis.contract import FAILED, Estimates, Observed
-from trialsim.analysis.endpoints import left_at
+from trialsim.analysis.endpoints import leaving
 from trialsim.analysis.registry import analyse
 from trialsim.errors import Fault, InputError, RunError
 from trialsim.kernels.imputation import STRATEGIES, search_tipping_point
@@ -144,7 +144,7 @@ def _require_sound(start: Estimates, estimand: Estimand, analysis: Analysis) -> 
 
 def _imputed(observed: Observed, estimand: Estimand) -> int:
     """Return how many patients of the active arm left before the visit."""
-    gone = left_at(observed.scores[..., estimand.outcome]) <= estimand.visit
+    gone = leaving(observed, estimand) <= estimand.visit
     return int((gone & (observed.arm == estimand.active)).sum())
 
 

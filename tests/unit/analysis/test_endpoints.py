@@ -5,7 +5,9 @@ import pytest
 
 from trialsim.analysis.contract import Observed
 from trialsim.analysis.endpoints import (
+    leaving,
     left_at,
+    missing_from,
     occurrences,
     response_at_visit,
     score_at_visit,
@@ -41,6 +43,22 @@ def estimand(*, visit=2, from_visit=-1, **endpoint):
 
 def test_when_patients_left():
     np.testing.assert_array_equal(left_at(np.array([SCORES])), [[3, 3, 2, 0, 1]])
+
+
+def test_who_is_known_to_be_there_has_not_left():
+    known = trials(left=np.array([[3, 3, 3, 0, 2]]))
+    asked = estimand(kind="score")
+    np.testing.assert_array_equal(leaving(known, asked), [[3, 3, 3, 0, 2]])
+    np.testing.assert_array_equal(leaving(trials(), asked), [[3, 3, 2, 0, 1]])
+    np.testing.assert_array_equal(missing_from(visit_scores(known, asked), known, asked), [[3, 3, 3, 0, 2]])
+    failed = visit_scores(known, estimand(kind="score", dropout="composite"))[0]
+    assert np.isnan(failed[2, 2])  # a missed rating, and no failure
+    np.testing.assert_array_equal(failed[4], [12.5, NAN, 25.0])
+
+
+def test_an_event_seen_later_says_that_nobody_had_left():
+    later = trials(event_visit={"rescue": np.array([[3, 3, 3, 2, 1]])})
+    np.testing.assert_array_equal(leaving(later, estimand(kind="score")), [[3, 3, 2, 2, 1]])
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def _left(question: Question, n: int, blocks: Sequence[int]) -> tuple[float, flo
     control: list[NDArray[np.float64]] = []
     for block in blocks:
         cohort = draw_block(asked.variant, asked.key, Streams(question.seed, block), n)
-        gone = ~cohort.present[:, :, one.visit :].any(axis=2)
+        gone = cohort.followed <= one.visit
         for arm, shares in ((one.active, active), (one.control, control)):
             inside = cohort.arm == arm
             shares.append((gone & inside).sum(axis=1) / np.maximum(inside.sum(axis=1), 1))
