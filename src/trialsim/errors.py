@@ -38,6 +38,8 @@ class Fault:
     line: int | None = None
     column: int | None = None
     file: str | None = None
+    last: bool = False
+    """Whether it is told after all others, such as how many more there are."""
 
     def __str__(self) -> str:
         """Return the fault as `file:line:column: path: message`, leaving out what is not known."""
@@ -57,7 +59,7 @@ class InputError(TrialsimError):
     exit_code = 2
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        self.faults = tuple(sorted(faults, key=lambda f: (f.file or "", f.line or 0, f.column or 0)))
+        self.faults = tuple(sorted(faults, key=lambda f: (f.last, f.file or "", f.line or 0, f.column or 0)))
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 

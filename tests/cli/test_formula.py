@@ -159,6 +159,7 @@ def test_the_effect_that_a_margin_needs(command):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        ("t_test", ["t_test: is no formula; did you mean two_sample_t? (trialsim"]),
         ("two_sampl", ["two_sampl: is no formula; did you mean two_sample_"]),
         ("--sd 6 two_sample_t", ["the formula comes first"]),
         (

@@ -68,6 +68,37 @@ def test_the_median_of_a_relapse_is_ln_2_over_the_hazard():
     within(since, 30.0, 1.0)
 
 
+@pytest.mark.parametrize("protected", ["infusion_hazard_ratio", "hazard_ratio"])
+def test_protection_ends_on_the_day_of_stopping_between_two_visits(protected):
+    """100,000 patients and no visit in between: sees 0.1 of the events before stopping, and of those after it.
+
+    Events less the hazard times the days at risk have mean 0 if the hazard is the one at risk (a martingale).
+    """
+    once = {"schedule.visits": [90], "covariance": None, "allocation": None,
+            "course.means": None, "course.control_change": {"score": -5.0}}  # fmt: skip
+    if protected == "hazard_ratio":
+        therapy = {"weeks": 20, "onset_weeks": 0, "effects": {"score": {"points": 0.0}}}
+        has, stops, ratio = {"therapy": "talks"}, "stops_therapy", {"talks": 0.2}
+        once |= {"therapies": {"talks": therapy}}
+    else:
+        has, stops, ratio = {"infusion": "ketamine"}, "stops_infusions", 0.2
+        once |= {"schedule.infusions": [*range(0, 90, 3)], "course.infusion_model": {}}
+    happening = {
+        "change": {"per_day": 0.02, protected: ratio},
+        "stop": {"per_day": 0.02, "until_day": 87, stops: True},
+    }
+    resolved = resolve(CONTINUOUS, {**FAR, **once, "arms": {"control": has, "active": has}, "events": happening})
+    cohort = draw_block(resolved.variants[0], resolved.hash, Streams(12, 0), 400)
+    day, stop = cohort.event_day["change"], cohort.event_day["stop"]
+    planned = 87.0 if protected == "infusion_hazard_ratio" else 90.0
+    end, until = np.minimum(day, 90.0), np.minimum(stop, planned)
+    before, after = day <= until, (day > until) & np.isfinite(day)
+    within((before - 0.2 * 0.02 * np.minimum(end, until)).mean(axis=1), 0.0, 0.1 * before.mean())
+    within((after - 0.02 * np.maximum(end - until, 0.0)).mean(axis=1), 0.0, 0.1 * after.mean())
+    # Stopping itself keeps its hazard.
+    within((stop <= 30.0).mean(axis=1), 1 - np.exp(-0.02 * 30.0), 0.016)
+
+
 @pytest.mark.parametrize("depends", ["last", "current"])
 def test_the_hazard_ratio_of_a_score(depends):
     """100,000 patients over one interval: sees 0.03 in a log hazard ratio of 0.69.

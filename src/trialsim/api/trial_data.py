@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trialsim.scenario import Variant
-    from trialsim.scenario.resolved import Cluster
+    from trialsim.scenario.resolved import Cluster, Scale
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -28,6 +28,8 @@ MAXIMUM_FAULTS = 20
 MAXIMUM_BYTES = 50_000_000
 MAXIMUM_COLUMNS = 1_000
 LONGEST_HEADING = 1_000_000
+
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 INFUSIONS_GIVEN = "infusions_given"
 """Column of the number of infusions that a patient was given."""
@@ -73,7 +75,11 @@ def _read(data: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str | None]:
 
 
 def _check_heading(names: list[str], source: str) -> None:
-    """Refuse more columns than a trial has, and a name that two columns have: one of them would not be looked at."""
+    """Refuse another separator, more columns than a trial has, and a name that two columns have."""
+    other = next((words for sign, words in _OTHER_SEPARATORS.items() if len(names) == 1 and sign in names[0]), None)
+    if other is not None:
+        message = f"the columns seem to be separated by {other}: write commas between columns, and points in decimals"
+        raise InputError([Fault("", message, line=1, file=source)])
     if len(names) > MAXIMUM_COLUMNS:
         message = f"{len(names):,} columns; at most {MAXIMUM_COLUMNS:,} are read"
         raise InputError([Fault("", message, line=1, file=source)])
@@ -106,7 +112,7 @@ class _Checker:
         """Raise what was found, if anything."""
         if len(self.faults) > MAXIMUM_FAULTS:
             more = len(self.faults) - MAXIMUM_FAULTS
-            self.faults = [*self.faults[:MAXIMUM_FAULTS], Fault("", f"and {more} more like these", line=10**9)]
+            self.faults = [*self.faults[:MAXIMUM_FAULTS], Fault("", f"and {more} more like these", last=True)]
         if self.faults:
             raise InputError(self.faults)
 
@@ -268,7 +274,21 @@ def _scores(frame: pd.DataFrame, variant: Variant, k: int, checker: _Checker) ->
             outside = (values < scale.minimum - 1e-9) | (values > scale.maximum + 1e-9)
         for row in np.flatnonzero(outside & ~wrong):
             checker.add(name, f"{values[row]:g} is outside the scale, {scale.minimum:g} to {scale.maximum:g}", int(row))
+        for row in np.flatnonzero(_between_steps(values, scale) & ~outside):
+            message = (
+                f"{_short(frame[name].iloc[row])} is no score of the scale, {scale.minimum:g} to {scale.maximum:g} in "
+                f"steps of {scale.step:g}; for scores between them give outcomes.{name}.scale: continuous"
+            )
+            checker.add(name, message, int(row))
     return np.asarray(values)
+
+
+def _between_steps(values: Array, scale: Scale) -> NDArray[np.bool_]:
+    """Return which scores lie between the steps of a scale; means of items, which are written rounded, never do."""
+    if scale.step % 1.0 != 0.0:
+        return np.zeros(values.shape, dtype=bool)
+    steps = np.where(np.isfinite(values), values - scale.minimum, 0.0) / scale.step
+    return np.asarray(np.abs(steps - np.round(steps)) > 1e-9)
 
 
 def _events(frame: pd.DataFrame, name: str, day: Index, checker: _Checker) -> Array:

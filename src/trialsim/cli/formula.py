@@ -107,14 +107,20 @@ def _list(*, as_json: bool) -> None:
 def _require_known(name: str) -> None:
     if name in MODULES:
         return
-    from difflib import get_close_matches
-
     if name.startswith("-"):
         message = "the formula comes first: trialsim formula NAME, then its arguments"
     else:
-        near = get_close_matches(name, MODULES, 1)
+        near = _near(name)
         message = f"is no formula{f'; did you mean {near[0]}?' if near else ''} (trialsim formula lists them)"
     raise InputError([Fault(f"trialsim formula {name}", message)])
+
+
+def _near(name: str) -> list[str]:
+    """Return a formula that a name may have meant: one that has all its words (`t_test`: two_sample_t), or is close."""
+    from difflib import get_close_matches
+
+    words = set(name.lower().replace("-", "_").removesuffix("test").strip("_").split("_"))
+    return [one for one in MODULES if words <= set(one.split("_"))][:1] or get_close_matches(name, MODULES, 1)
 
 
 # Reading what was given ---------------------------------------------------------------------------------------

@@ -83,8 +83,8 @@ def delta(case: Case, path: tuple[str, ...], given: Mapping[str, Any] | None) ->
     return points
 
 
-def check_fits_scale(case: Case, path: tuple[str, ...], outcome: str, value: Any) -> None:
-    """Report points, one number or by name, that no two scores of an outcome's scale can lie apart."""
+def check_fits_scale(case: Case, path: tuple[str, ...], outcome: str, value: Any, *, what: str = "") -> None:
+    """Report points, one number or by name, that no two scores of an outcome's scale can lie apart; `what` they are."""
     scale = case.measures[case.outcomes.index(outcome)].scale
     if scale is None:
         return
@@ -92,7 +92,7 @@ def check_fits_scale(case: Case, path: tuple[str, ...], outcome: str, value: Any
     for name, points in value.items() if isinstance(value, Mapping) else [(None, value)]:
         if abs(points) > width:
             message = (
-                f"{number(points)} points cannot be: the scale, from {number(scale.minimum)} to "
+                f"{what}{number(points)} points cannot be: the scale, from {number(scale.minimum)} to "
                 f"{number(scale.maximum)}, is {number(width)} wide"
             )
             case.ledger.fault(path if name is None else (*path, name), message)

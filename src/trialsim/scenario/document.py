@@ -199,6 +199,8 @@ class _Reader:
             mark = self._mark(place) if place else Mark(self.name)
             context = f" {error.context}" if error.context else ""
             message = f"not YAML:{context} {error.problem}".replace("  ", " ")
+            if place and _character(text, place) == "\t":
+                message = "a tab, which YAML does not take here: indent with spaces"
             # The parser looks ahead and may stop at its own limit before the 31st level has come out of it.
             self.faults.append(mark.fault("", _TOO_DEEP if "maximum nesting depth" in message else message))
         except yaml.YAMLError as error:
@@ -251,6 +253,7 @@ class _Reader:
         value: dict[str, Node] = {}
         keys: dict[str, Mark] = {}
         size = 1
+        number: Any = None
         for event in events:
             if isinstance(event, yaml.MappingEndEvent):
                 break
@@ -261,16 +264,23 @@ class _Reader:
             self._look_for_control(event, here)
             if event.tag is not None:
                 self._report(event, here, f"the tag {_tag(event)} is not allowed; write the plain key")
-            node = self._node(next(events), events, here, depth + 1)
+            following = next(events)
+            node = self._node(following, events, here, depth + 1)
             size += node.size
             if size > MAXIMUM_NODES:
                 raise self._stop(event, here, f"more than {MAXIMUM_NODES:,} values once the aliases are written out")
-            if key == "<<":
+            if node.value is None and _is_decimal_comma(number, event):
+                last = next(reversed(value))
+                place = f"{path}.{visible(last)}" if path else visible(last)
+                self._report(number, place, f"decimals take a point, not a comma: {number.value}.{key}")
+                value[last] = Node(UNREADABLE, value[last].mark)
+            elif key == "<<":
                 self._report(event, here, "merge keys are not part of YAML 1.2; write the keys out")
             elif key in value:
                 self._report(event, here, f"given twice: first in line {keys[key].line}; keep one of the two")
             else:
                 value[key], keys[key] = node, mark
+            number = following if isinstance(following, yaml.ScalarEvent) else None
         return Node(value, self._mark(start.start_mark), keys, size)
 
     def _sequence(self, start: Any, events: Iterator[Any], path: str, depth: int) -> Node:
@@ -324,6 +334,20 @@ class _Reader:
         before = text[: match.start()]
         mark = Mark(self.name, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
         return mark.fault("", f"not YAML: the character U+{ord(match.group()):04X} cannot be part of a text file")
+
+
+def _character(text: str, place: Any) -> str:
+    """Return the character at a place of a text; empty at its end."""
+    line = (*text.splitlines(), "")[place.line : place.line + 1]
+    return "".join(line)[place.column : place.column + 1]
+
+
+def _is_decimal_comma(number: Any, key: Any) -> bool:
+    """Return whether a key of digits stands right behind the comma that follows a whole number, as in `{a: 0,34}`."""
+    if number is None or not (_INTEGER.fullmatch(number.value) and key.value.isdecimal()):
+        return False
+    end, begin = number.end_mark, key.start_mark
+    return bool(end.line == begin.line and end.column + 1 == begin.column)
 
 
 def _tag(event: Any) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from trialsim import evidence
 from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress, progress_in_windows
 from trialsim.scenario import resolved, schema
-from trialsim.scenario.case import Case
+from trialsim.scenario.case import Case, known_instrument
 from trialsim.scenario.timetable import days_of_infusions
 from trialsim.scenario.words import number
 
@@ -23,6 +23,9 @@ REFERENCE_DAY = 14.0
 
 REFERENCE_INFUSIONS = (0.0, 3.0, 7.0, 10.0)
 """The course they are told for."""
+
+LARGEST_MULTIPLE = 5.0
+"""Of the effect told for the reference day at any visit: half-lives from one and a half days on stay within it."""
 
 DEPRESSION = ("qids_sr16", "madrs")
 DAYS_PER_WEEK = 7.0
@@ -66,7 +69,88 @@ def infusion_model(case: Case, specific: FloatArray) -> resolved.InfusionModel |
         return None
     gain, half_life, onset = (_parameter(case, given, name) for name in ("gain", "half_life_days", "onset_days"))
     level = infusion_level([REFERENCE_DAY], REFERENCE_INFUSIONS, gain=gain, half_life_days=half_life, onset_days=onset)
-    return resolved.InfusionModel(gain, half_life, onset, float(level[0]), specific)
+    model = resolved.InfusionModel(gain, half_life, onset, float(level[0]), specific)
+    return model if _keeps_in_measure(case, model) else None
+
+
+def _keeps_in_measure(case: Case, model: resolved.InfusionModel) -> bool:
+    """Report effects that are far beyond those told for the reference day; return whether there are none."""
+    levels = np.stack([_level(model, case.visits, days) for days in infusion_days(case)])  # (A, V)
+    usual_days = np.arange(1.0, REFERENCE_DAY + 1.0)
+    first_those_with_effects = sorted(range(len(case.arms)), key=lambda a: a in case.controls)
+    at_visits = [
+        (levels[a, v], f"at day {day:g} in {case.arms[a]}")
+        for a in first_those_with_effects
+        for v, day in enumerate(case.visits)
+    ]
+    # Where the visits come late, infusions that are delayed could still be seen sooner after them.
+    in_usual_course = [
+        (level, f"on day {day:g} of the usual course")
+        for level, day in zip(_level(model, usual_days, REFERENCE_INFUSIONS), usual_days, strict=True)
+    ]
+    limit = LARGEST_MULTIPLE * model.reference_level
+    highest, where = max(at_visits, key=lambda one: float(one[0]))
+    if highest <= limit:
+        highest, where = max(in_usual_course, key=lambda one: float(one[0]))
+    if model.reference_level == 0.0 or highest > limit:
+        beyond = highest >= 1000.0 * model.reference_level
+        times = "over a thousand" if beyond else number(highest / model.reference_level)
+        _refuse_model(case, model, f"the effect {where} would be {times} times")
+        return False
+    return all(_fits_instrument(case, model, levels / model.reference_level, k) for k in range(len(case.measures)))
+
+
+def _fits_instrument(case: Case, model: resolved.InfusionModel, multiple: FloatArray, k: int) -> bool:
+    """Report an effect wider than the instrument of a continuous score; on bounded scales the means are checked.
+
+    Parameters
+    ----------
+    case : Case
+    model : InfusionModel
+    multiple : ndarray, shape (A, V)
+        Of the effect on the reference day.
+    k : int
+        The outcome.
+    """
+    instrument = known_instrument(case.measures[k].instrument)
+    if case.measures[k].scale is not None or instrument is None:
+        return True
+    effect = np.abs(model.specific[:, :, k]).max(axis=1)[:, None] * multiple
+    a, v = (int(i) for i in np.unravel_index(np.argmax(effect), effect.shape))
+    width = instrument.maximum - instrument.minimum
+    if effect[a, v] > width >= effect[a, v] / multiple[a, v]:
+        _refuse_model(
+            case,
+            model,
+            f"the effect on {case.outcomes[k]} at day {case.visits[v]:g} in {case.arms[a]} would be "
+            f"{number(effect[a, v])} points on an instrument {number(width)} wide, {number(multiple[a, v])} times",
+        )
+        return False
+    return True
+
+
+def _refuse_model(case: Case, model: resolved.InfusionModel, what: str) -> None:
+    """Report the part of the model that leaves least of the effect on the reference day."""
+    since = REFERENCE_DAY - REFERENCE_INFUSIONS[-1]
+    left = {
+        "half_life_days": (2.0 ** -(since / model.half_life_days), "longer"),
+        "onset_days": (min(1.0, since / model.onset_days) if model.onset_days > 0.0 else 1.0, "shorter"),
+        "gain": (1.0 - (1.0 - model.gain) ** len(REFERENCE_INFUSIONS), "larger"),
+    }
+    name = min(left, key=lambda part: left[part][0])
+    usual = evidence.get(f"defaults.infusion_course.{name}")
+    message = (
+        f"{what} that on day {REFERENCE_DAY:g}, for which effects are told: too little of it is there by then. Give a "
+        f"{left[name][1]} one (the catalogue has {number(float(usual.value or 0.0))})"
+    )
+    case.ledger.fault(("course", "infusion_model", name), message)
+
+
+def _level(model: resolved.InfusionModel, days: Sequence[float] | FloatArray, infusions: Sequence[float]) -> FloatArray:
+    """Return the level of some infusions' effect on given days, shape (V,)."""
+    return infusion_level(
+        days, infusions, gain=model.gain, half_life_days=model.half_life_days, onset_days=model.onset_days
+    )
 
 
 def modelled_change(case: Case, parts: Parts, model: resolved.InfusionModel) -> FloatArray:
@@ -83,10 +167,7 @@ def modelled_change(case: Case, parts: Parts, model: resolved.InfusionModel) -> 
     natural = approach(case.visits, half_time) / approach([REFERENCE_DAY], half_time)
     change = parts.natural[:, :, None, :] * natural[:, None]
     for a, days in enumerate(infusion_days(case)):
-        level = infusion_level(
-            case.visits, days, gain=model.gain, half_life_days=model.half_life_days, onset_days=model.onset_days
-        )
-        change[a] += parts.specific[a][:, None, :] * (level / model.reference_level)[:, None]
+        change[a] += parts.specific[a][:, None, :] * (_level(model, case.visits, days) / model.reference_level)[:, None]
     return np.asarray(change)
 
 

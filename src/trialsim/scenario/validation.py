@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ _TYPES = {
     "tuple_type": "a list",
     "finite_number": "a finite number",
 }
+_DECIMAL_COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
 _BOUNDS = {
     "greater_than": ("gt", "must be above"),
     "greater_than_equal": ("ge", "must be at least"),
@@ -212,7 +214,7 @@ def _fault(root: Node, detail: Any, details: Sequence[Any]) -> Fault | None:
 def _message(detail: Any) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind in _TYPES:
-        return f"{_TYPES[kind]} is needed, not {describe(given)}"
+        return f"{_TYPES[kind]} is needed, not {describe(given)}{_with_a_point(given)}"
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
         return f"{words} {number(context[name])}, not {describe(given)}"
@@ -224,12 +226,18 @@ def _message(detail: Any) -> str:
         return f"{words} {count(limit, one, many)} {verb} {_ALLOWED[words]}, not {len(given)}"
     if kind == "union_tag_invalid":
         wanted = [_KINDS[tag.strip(" '")] for tag in context["expected_tags"].split(",")]
-        return f"{' or '.join(wanted)} is needed, not {describe(given)}"
+        return f"{' or '.join(wanted)} is needed, not {describe(given)}{_with_a_point(given)}"
     if kind == "literal_error":
         return _choice(given, context["expected"])
     if kind == "string_pattern_mismatch":
         return _pattern(given, context["pattern"])
     return str(detail["msg"])
+
+
+def _with_a_point(given: Any) -> str:
+    """Return how a number with a decimal comma is written, or nothing."""
+    decimal = _DECIMAL_COMMA.fullmatch(given) if isinstance(given, str) else None
+    return f"; decimals take a point: {decimal[1]}.{decimal[2]}" if decimal else ""
 
 
 def _choice(given: Any, expected: str) -> str:

@@ -21,6 +21,7 @@ from trialsim.scenario.known_events import known_event
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.operations import group_number
 from trialsim.scenario.resolved_variation import Attendance, GroupHeterogeneity, Heterogeneity, Intermittent, Raters
+from trialsim.scenario.words import number
 
 if TYPE_CHECKING:
     from trialsim.scenario.resolved import Estimand, FloatArray, InfusionModel, Therapy
@@ -222,7 +223,11 @@ def raters(case: Case, sd: FloatArray, share: FloatArray) -> Raters | None:
     if given.icc is None and (icc == 1.0).all():
         message = "is missing: nothing is published on raters of these outcomes; give their agreement by outcome"
         case.ledger.fault((*path, "icc"), message, key=True)
-    return Raters(given.number, _frozen(share @ sd[:, -1] * np.sqrt((1.0 - icc) / icc)), given.central)
+    severity_sd = share @ sd[:, -1] * np.sqrt((1.0 - icc) / icc)
+    for k, outcome in enumerate(case.outcomes):
+        what = f"agreement of {number(icc[k])} makes raters differ by too much: an SD of "
+        check_fits_scale(case, (*path, "icc", outcome), outcome, severity_sd[k], what=what)
+    return Raters(given.number, _frozen(severity_sd), given.central)
 
 
 def with_known_truth(case: Case, estimands: Sequence[Estimand]) -> tuple[Estimand, ...]:

@@ -72,6 +72,11 @@ def test_missing_at_random_imputation_is_the_mixed_model(scenario, trial):
         ("stratum", "other", "'other' is none of bpd, no_bpd"),
         ("day", 5.5, "'5.5' is no visit of the scenario (0, 3, 7, 10, 14)"),
         ("qids_sr16", 99, "99 is outside the scale, 0 to 27"),
+        (
+            "qids_sr16",
+            12.5,
+            "12.5 is no score of the scale, 0 to 27 in steps of 1; for scores between",
+        ),
         ("madrs", "high", "'high' is not a score"),
         ("madrs", "inf", "'inf' is not a score"),
     ],
@@ -84,6 +89,34 @@ def test_what_is_wrong_is_told_with_its_line(scenario, trial, tmp_path, column, 
     with pytest.raises(InputError) as caught:
         ts.analyse(path, scenario)
     assert f"bad.csv:8: {column}: {words}" in str(caught.value)
+
+
+def test_scores_between_the_steps_are_taken_where_the_score_is_continuous_or_a_mean_of_items(scenario, trial):
+    free = ts.load(SCENARIO, settings=scenario.settings | {"outcomes.qids_sr16.scale": "continuous"})
+    assert not ts.analyse(trial.assign(qids_sr16=trial["qids_sr16"] + 0.25), free)["failed"].any()
+    rounded = ts.analyse(trial.assign(bsl23=trial["bsl23"].round(2)), scenario)
+    assert not rounded["failed"].any()
+
+
+@pytest.mark.parametrize(("sign", "words"), [(";", "semicolons"), ("\t", "tabs")])
+def test_another_separator_is_told_once(scenario, trial, tmp_path, sign, words):
+    path = tmp_path / "trial.csv"
+    trial.to_csv(path, index=False, sep=sign)
+    with pytest.raises(InputError) as caught:
+        ts.analyse(path, scenario)
+    assert str(caught.value) == (
+        f"{path}:1: the columns seem to be separated by {words}: write commas between columns, and points in decimals"
+    )
+
+
+def test_how_many_more_faults_there_are_is_told_last(scenario, trial, tmp_path):
+    path = tmp_path / "trial.csv"
+    trial.assign(arm="placebo").to_csv(path, index=False)
+    with pytest.raises(InputError) as caught:
+        ts.analyse(path, scenario)
+    *told, last = str(caught.value).splitlines()
+    assert [line.split(": ")[0] for line in told] == [f"{path}:{row}" for row in range(2, 22)]
+    assert last == f"and {len(trial) - 20} more like these"
 
 
 def test_missing_columns_baselines_and_double_rows_are_told(scenario, trial):

@@ -50,7 +50,25 @@ def test_not_yaml_is_placed(tmp_path):
 
 
 def test_tab_is_placed(tmp_path):
-    assert "s.yaml:2:1: not YAML" in told(put(tmp_path, "population:\n\tstrata: 1\n"))
+    for text, place in (("population:\n\tstrata: 1\n", "2:1"), ("é: 1\nb:\n  c:\n  \td: 1\n", "4:3")):
+        assert f"s.yaml:{place}: a tab, which YAML does not take here: indent with spaces" in told(put(tmp_path, text))
+    assert "s.yaml:2:4: not YAML: " in told(put(tmp_path, "population:\nx: @\n"))
+
+
+def test_decimal_comma_is_told_as_one(tmp_path):
+    text = "effects: {ketamine: {specific_share: 0,34, points: {qids_sr16: -3,5}}, other: {7: 0,14: 0.1}}\n"
+    lines = told(put(tmp_path, text)).splitlines()
+    assert any(
+        line.endswith(":1:38: effects.ketamine.specific_share: decimals take a point, not a comma: 0.34")
+        for line in lines
+    )
+    assert any(line.endswith("points.qids_sr16: decimals take a point, not a comma: -3.5") for line in lines)
+    assert not any(".34:" in line or ".5:" in line or ".14: dec" in line for line in lines)
+
+
+def test_decimal_comma_in_a_text_is_told(tmp_path):
+    words = "dropout.never_starts: a number is needed, not the text '0,34'; decimals take a point: 0.34"
+    assert words in told(put(tmp_path, "dropout:\n  never_starts: 0,34\n"))
 
 
 def test_control_character_is_placed(tmp_path):

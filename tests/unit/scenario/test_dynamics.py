@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from trialsim.errors import InputError
+
 MODEL = ("simulation:", "course: {infusion_model: {}}\nsimulation:")
 LONG = ("visits: [3, 7, 10, 14]", "visits: [3, 7, 14, 28, 84]")
 MISSING = ("missing_by: {14: 0.07}", "missing_by: {14: 0.07, 84: 0.2}")
@@ -23,6 +25,47 @@ def test_the_effect_fades_and_the_natural_course_lasts(resolved):
     # From day 14 to day 84 nothing is given: ten thirds of a half-life.
     np.testing.assert_allclose(effect[3:] / effect[2], np.exp2(-np.array([14, 70]) / 21), rtol=1e-3)
     assert np.all(np.diff(control) < 0)
+
+
+HALF_LIFE = r"course\.infusion_model\.half_life_days: the effect "
+MUCH_LEFT = r"too little of it is there by then\. Give a longer one \(the catalogue has 21\)"
+
+
+@pytest.mark.parametrize("scale", ["", "scale: continuous"])
+@pytest.mark.parametrize(("half_life", "visits", "told"), [
+    (0.0001, [1, 3, 14], r"on day 1 of the usual course would be over a thousand times that on day 14"),
+    (0.001, [1, 3, 14], r"at day 1 in ketamine would be over a thousand times that on day 14"),
+    (0.01, [1, 3, 14], r"at day 1 in ketamine would be over a thousand times that on day 14"),
+    (0.5, [1, 3, 14], r"at day 1 in ketamine would be 63\.45 times that on day 14"),
+    (0.5, [14], r"on day 11 of the usual course would be 64 times that on day 14"),
+])  # fmt: skip
+def test_an_effect_told_for_a_day_when_it_is_gone_is_refused(resolved, scale, half_life, visits, told):
+    model = f"course: {{infusion_model: {{half_life_days: {half_life}, onset_days: 0}}}}\nsimulation:"
+    changes = [
+        ("simulation:", model),
+        ("visits: [3, 7, 10, 14]", f"visits: {visits}"),
+        ("  qids_sr16: {", f"  qids_sr16: {{{scale}{', ' * bool(scale)}"),
+    ]
+    with pytest.raises(InputError, match=f"{HALF_LIFE}{told}, for which effects are told: {MUCH_LEFT}"):
+        resolved(*changes)
+
+
+def test_an_effect_wider_than_the_instrument_of_a_continuous_score_is_refused(resolved):
+    changes = [
+        ("simulation:", "course: {infusion_model: {half_life_days: 1.5, onset_days: 0}}\nsimulation:"),
+        ("visits: [3, 7, 10, 14]", "visits: [1, 3, 14]"),
+        ("  qids_sr16: {", "  qids_sr16: {scale: continuous, "),
+    ]
+    assert resolved(*changes)
+    told = r"on qids_sr16 at day 1 in ketamine would be 34\.75 points on an instrument 27 wide, 3\.475 times"
+    with pytest.raises(InputError, match=f"{HALF_LIFE}{told}"):
+        resolved(*changes, ("qids_sr16: -2.0", "qids_sr16: -10.0"))
+
+
+def test_the_part_of_the_model_that_leaves_too_little_is_named(resolved):
+    changes = ("simulation:", "course: {infusion_model: {half_life_days: 1000, onset_days: 500}}\nsimulation:")
+    with pytest.raises(InputError, match=r"infusion_model\.onset_days: the effect at day 84 .* Give a shorter one"):
+        resolved(changes, LONG, MISSING)
 
 
 @pytest.mark.filterwarnings("ignore:.*comes before the last infusion")

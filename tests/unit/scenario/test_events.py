@@ -197,6 +197,19 @@ FAULTS = {
     "an arm left out": ("own: {per_day: {ketamine: .1}}", None, "nothing is said for midazolam: name every arm"),
     "a falling share": ("own: {share_by: {7: .2, 14: .1}}", None, "the share cannot fall: 0.2 by day 7, 0.1 by day 14"),
     "a share too early": ("own: {share_by: {3: .2}, from_day: 3}", None, "a day after day 3 is needed"),
+    "a share too late": (
+        "own: {share_by: {28: .4}, until_day: 10}", None,
+        "events.own.share_by.28: the share would not be reached: nothing happens after until_day, 10. Give the share "
+        "by that day (10: 0.4), or leave until_day out",
+    ),
+    "an arm's share too late": (
+        "own: {share_by: {midazolam: {14: .1}, ketamine: {7: .1, 14: .2}}, until_day: 7}", None,
+        "events.own.share_by.ketamine.14: the share would not be reached",
+    ),
+    "a ratio by score near 0": ("own: {per_day: .1, score_hazard_ratio_per_sd: 1.0e-300}", None,
+                                "events.own.score_hazard_ratio_per_sd: must be at least 0.001, not 1e-300"),
+    "a ratio by infusions without end": ("own: {per_day: .1, infusion_hazard_ratio: 1.0e+10}", None,
+                                         "events.own.infusion_hazard_ratio: must be at most 1000, not"),
     "no days between": ("own: {per_day: .1, from_day: 5, until_day: 5}", None, "must come after from_day, 5"),
     "an unknown event before": ("own: {per_day: .1, only_after: re}", None, "no event of that name is modelled: 're'"),
     "a circle": (

@@ -136,7 +136,7 @@ class Events:
         at_risk = (since < stop) & np.isinf(when[who]) & (_ended(self._events, state, who) >= start)
         who, since = (who[0][at_risk], who[1][at_risk]), since[at_risk]
         drawn, ratio = -np.log1p(-uniform[who]), np.broadcast_to(by_score.of(who), since.shape)
-        when[who] = first_time(drawn, since, stop, ratio, factors(state, event, who))
+        when[who] = first_time(drawn, since, stop, ratio, factors(state, event, self._events, who))
 
     def _waits_until(self, state: State, event: Event) -> Array:
         """Return from which day on an event can happen for what it waits for, broadcastable to (R, N)."""
@@ -228,13 +228,15 @@ def _by_arm_and_stratum(event: Event) -> Array:
     return np.asarray(event.per_day.max(axis=2) * np.maximum(event.infusion_hazard_ratio, 1.0)[:, None] * therapies)
 
 
-def factors(state: State, event: Event, who: Few) -> list[Factor]:
+def factors(state: State, event: Event, happening: Sequence[Event], who: Few) -> list[Factor]:
     """Return what the hazard of an event is made of, but for the score: its pieces, then therapies and infusions.
 
     Parameters
     ----------
     state : State
     event : Event
+    happening : sequence of Event
+        All that can happen; those that stop infusions or a therapy are drawn before others and act after them.
     who : tuple of ndarray of int, shape (n,)
         Whose hazard is wanted.
     """
@@ -247,10 +249,13 @@ def factors(state: State, event: Event, who: Few) -> list[Factor]:
     ]
     for therapy, ratio in zip(state.variant.therapies, event.therapy_hazard_ratio, strict=True):
         if ratio != 1.0:
-            until = state.records[THERAPY_UNTIL][who] if THERAPY_UNTIL in state.records else np.array(np.inf)
+            until = _first_of(state, [one for one in happening if one.stops_therapy], who)
+            if THERAPY_UNTIL in state.records:
+                until = np.minimum(until, state.records[THERAPY_UNTIL][who])
             found.append(Factor(np.array(therapy.start_day), until, np.where(np.isin(arm, therapy.arms), ratio, 1.0)))
     if (event.infusion_hazard_ratio != 1.0).any() and state.received.shape[2]:
         last = np.where(state.received[who], state.infusion_day[who], -np.inf).max(axis=1)
+        last = np.minimum(last, _first_of(state, [one for one in happening if one.stops_infusions], who))
         found.append(Factor(np.array(-np.inf), last, event.infusion_hazard_ratio[arm]))
     return found
 
@@ -261,8 +266,12 @@ def _response_of(event: Event) -> _Response:
 
 def _ended(events: Sequence[Event], state: State, who: Few) -> Array:
     """Return the day on which the follow-up of some participants ended, shape (n,); infinite where it did not."""
-    ended = np.full(who[0].shape, np.inf)
+    return _first_of(state, [event for event in events if event.ends_follow_up], who)
+
+
+def _first_of(state: State, events: Sequence[Event], who: Few) -> Array:
+    """Return the day of the first of some events for some participants, shape (n,); infinite where there was none."""
+    first = np.full(who[0].shape, np.inf)
     for event in events:
-        if event.ends_follow_up:
-            ended = np.minimum(ended, state.event_day[event.name][who])
-    return ended
+        first = np.minimum(first, state.event_day[event.name][who])
+    return first

@@ -96,6 +96,13 @@ def _check_rising(bench: Bench, path: Path, event: schema.Event, shares: Mapping
             bench.report((*path, key), message)
     if rows[0][0] <= event.from_day:
         bench.report((*path, rows[0][1]), f"a day after day {event.from_day:g} is needed", key=True)
+    until, (last, key, share) = event.until_day, rows[-1]
+    if until is not None and event.from_day < until < last:
+        message = (
+            f"the share would not be reached: nothing happens after until_day, {number(until)}. Give the share by that "
+            f"day ({number(until)}: {number(share)}), or leave until_day out"
+        )
+        bench.report((*path, key), message, key=True)
 
 
 def _check_order(bench: Bench, path: Path, name: str, event: schema.Event) -> None:

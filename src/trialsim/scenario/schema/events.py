@@ -10,10 +10,12 @@ from trialsim.scenario.schema.values import (
     BY_KIND,
     Day,
     DayKey,
+    HazardRatio,
     Label,
     Name,
     NumberByStratum,
     Positive,
+    Protection,
     Row,
     Section,
     Share,
@@ -58,7 +60,7 @@ class Event(Section):
     ) = Field(None, description="Instead of per_day: share to whom it has happened by each day, for all or by arm.")
     arms: Row[Name] | None = Field(None, min_length=1, description="Arms in which it can happen; default: all.")
     outcome: Name | None = Field(None, description="Score that drives the hazard; default: the primary one.")
-    score_hazard_ratio_per_sd: Positive | None = Field(
+    score_hazard_ratio_per_sd: HazardRatio | None = Field(
         None, description="Hazard ratio for a score one SD worse than the average at that time."
     )
     depends_on: Literal["last", "current"] = Field(
@@ -73,12 +75,12 @@ class Event(Section):
         description="Another event that must have happened before, or response: a visit at which a response is seen "
         "(depends_on: last), or is there, seen or not (current).",
     )
-    hazard_ratio: dict[Name, Positive] | None = Field(
+    hazard_ratio: dict[Name, Protection] | None = Field(
         None, description="Hazard ratio by therapy, from its first session on, until a patient stops it early."
     )
     infusion_hazard_ratio: (
         Annotated[
-            Annotated[Positive, Tag("as:number")] | Annotated[dict[Name, Positive], Tag("as:mapping")],
+            Annotated[Protection, Tag("as:number")] | Annotated[dict[Name, Protection], Tag("as:mapping")],
             BY_KIND,
         ]
         | None

@@ -14,6 +14,7 @@ from trialsim.scenario.schema.values import (
     CorrelationByStratum,
     Day,
     DayKey,
+    HazardRatio,
     IccByOutcome,
     Label,
     MeansByStratum,
@@ -248,11 +249,11 @@ class Dropout(Section):
     )
     never_starts: Share = Field(0.0, description="Share who never start, part of missing_by.")
     outcome: Name | None = Field(None, description="Outcome that drives dropout; default: the primary one.")
-    score_hazard_ratio_per_sd: Positive | None = Field(
+    score_hazard_ratio_per_sd: HazardRatio | None = Field(
         None, description="Hazard ratio for a score one SD worse (mar, mnar)."
     )
-    arm_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per arm; default 1.")
-    stratum_hazard_ratio: dict[Name, Positive] | None = Field(None, description="Hazard ratio per stratum.")
+    arm_hazard_ratio: dict[Name, HazardRatio] | None = Field(None, description="Hazard ratio per arm; default 1.")
+    stratum_hazard_ratio: dict[Name, HazardRatio] | None = Field(None, description="Hazard ratio per stratum.")
     delta: dict[Name, NumberByArm] | None = Field(
         None,
         min_length=1,

@@ -12,6 +12,8 @@ T = TypeVar("T")
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0)]
+HazardRatio = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0.001, le=1000)]
+Protection = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=1000)]
 Share = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1)]
 Correlation = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=-1, lt=1)]
 Day = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=36_525)]

@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from trialsim.scenario.schema.values import BY_KIND, DayKey, Name, Number, NumberByArm, Positive, Row, Section, kind_of
+from trialsim.scenario.schema.values import (
+    BY_KIND,
+    DayKey,
+    HazardRatio,
+    Name,
+    Number,
+    NumberByArm,
+    Positive,
+    Row,
+    Section,
+    kind_of,
+)
 
 ShareMissed = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, lt=1)]
 NotNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
@@ -30,7 +41,7 @@ class Intermittent(Section):
         "mcar", description="mcar: at random; mar: by the last observed score; mnar: by the score that is missed."
     )
     outcome: Name | None = Field(None, description="Outcome whose score counts; default: the primary one.")
-    score_hazard_ratio_per_sd: Positive | None = Field(
+    score_hazard_ratio_per_sd: HazardRatio | None = Field(
         None, description="Hazard ratio for a score one SD worse (mar, mnar)."
     )
     delta: dict[Name, NumberByArm] | None = Field(
