@@ -116,6 +116,47 @@ def test_scenarios_without_a_difference_to_attribute(changes, told):
         attribution(scenario(), scenario(changes), budget=QUICK)
 
 
+STRATA = {
+    "population.strata": {
+        name: {"share": 0.5, "baseline": {"score": {"mean": 20.0, "sd": 5.0}}} for name in ("bpd", "no_bpd")
+    }
+}
+VISITS = {"schedule": {"visits": [7, 14]}, "analysis": {"primary": {"method": "mmrm"}}}
+LEFT = {"dropout": {"missing_by": {14: 0.2}}}
+RESPONSE = {"estimands.primary.endpoint": {"reduction": 0.5}, "analysis": {"primary": {"method": "risk_difference"}}}
+
+
+@pytest.mark.parametrize(
+    ("both", "changes", "told"),
+    [
+        (STRATA, {"estimands.primary.interaction": ["bpd", "no_bpd"]},
+         "contrast (active - control in the first, active - control, bpd - no_bpd in the second)"),
+        (VISITS, {"estimands.primary.visit": 7}, "day (day 14 in the first, day 7 in the second)"),
+        ({}, {"estimands.primary.analysis_set": "per_protocol"}, "analysis set (itt in the first, per_protocol in"),
+        (LEFT, {"estimands.primary.intercurrent_events": {"dropout": "composite"}}, "strategy for leaving (hypothetical"),
+        (RESPONSE, {"estimands.primary.endpoint": {"reduction": 0.3}},
+         "criterion (improvement by at least 50 % in the first, improvement by at least 30 % in the second)"),
+        ({"estimands.primary.non_inferiority_margin": 1.0}, {"estimands.primary.non_inferiority_margin": 2.0},
+         "test (non-inferiority with a margin of 1 in the first, non-inferiority with a margin of 2 in the second)"),
+    ],
+)  # fmt: skip
+def test_what_makes_another_question_is_told(both, changes, told):
+    with pytest.raises(InputError) as refused:
+        attribution(scenario(both), scenario({**both, **changes}), budget=QUICK)
+    assert told in str(refused.value)
+    assert "due to no assumption" in str(refused.value)
+
+
+def test_a_named_endpoint_is_the_question_of_its_numbers():
+    asked = {"outcomes": {"qids_sr16": {}}, "analysis": {"primary": {"method": "risk_difference"}}, "sample_size": 60}
+    first, second = (
+        scenario({**asked, "estimands.primary.endpoint": endpoint, "dropout.missing_by": {14: share}}, BOUNDED)
+        for endpoint, share in (("response", 0.1), ({"reduction": 0.5}, 0.2))
+    )
+    found = attribution(first, second, budget=QUICK)
+    assert {"dropout.missing_by.14"} <= {one.name for one in found.contributions}
+
+
 def test_mixed_scenarios_that_cannot_be_are_told_with_the_way_out():
     other = scenario({"dropout": {"missing_by": {14: 0.3}, "never_starts": 0.2}})
     with pytest.raises(InputError, match=r"never_starts.*--together"):
