@@ -133,7 +133,7 @@ RESPONSE = {"estimands.primary.endpoint": {"reduction": 0.5}, "analysis": {"prim
          "contrast (active - control in the first, active - control, bpd - no_bpd in the second)"),
         (VISITS, {"estimands.primary.visit": 7}, "day (day 14 in the first, day 7 in the second)"),
         ({}, {"estimands.primary.analysis_set": "per_protocol"}, "analysis set (itt in the first, per_protocol in"),
-        (LEFT, {"estimands.primary.intercurrent_events": {"dropout": "composite"}}, "strategy for leaving (hypothetical"),
+        (LEFT, {"estimands.primary.intercurrent_events": {"dropout": "composite"}}, "for leaving (hypothetical"),
         (RESPONSE, {"estimands.primary.endpoint": {"reduction": 0.3}},
          "criterion (improvement by at least 50 % in the first, improvement by at least 30 % in the second)"),
         ({"estimands.primary.non_inferiority_margin": 1.0}, {"estimands.primary.non_inferiority_margin": 2.0},

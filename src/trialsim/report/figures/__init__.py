@@ -90,8 +90,8 @@ OPERATIONS_FIGURE_WORDS: Mapping[str, FigureWords] = {
     ),
     "pipeline": FigureWords(
         "Who is in the trial when",
-        "Patients randomised, under way and followed to the end, by month: medians over simulated trials, and 90 % of "
-        "them. A look at a date finds the outcomes of those followed so far.",
+        "Patients randomised, under way and past the last visit, by month: medians over simulated trials, and 90 % of "
+        "them. A look at a date finds the outcomes of those so far who have not left.",
     ),
     "trial_flow": FigureWords(
         "The flow of patients",
