@@ -27,6 +27,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "test": "`superiority`, `non_inferiority` or `equivalence`.",
         "share": "Power, or type I error where `null`.",
         "mcse": "Its Monte Carlo standard error.",
+        "low": "Lower end of its 95 % Wilson interval.",
+        "high": "Upper end.",
     },
     "families": {
         "panel": "Varied values; empty where nothing is varied.",

@@ -10,6 +10,7 @@ from typing import Any
 from trialsim.planning.sensitivity.tornado import NOT_REACHED
 from trialsim.planning.sensitivity.trials import NO_ESTIMATE
 from trialsim.report.claims import is_margin
+from trialsim.report.table import ALL_OR_NONE, share_words
 from trialsim.report.words import number, path_words, value_words
 
 Answer = Mapping[str, Any]
@@ -227,12 +228,14 @@ def _heat(answer: Answer, labels: Labels) -> Iterator[str]:
     for cell in cells:
         text = "–"
         if cell["share"] is not None:
-            mark = null_mark(metric, null=cell["null"])
-            text = f"{100 * cell['share']:.1f}{mark} ± {100 * cell['mcse']:.1f}"
+            text = share_words(*(cell[name] for name in ("share", "mcse", "low", "high")))
+            text += null_mark(metric, null=cell["null"])
         rows.setdefault(at_words(answer["rows"], cell["row"], labels), []).append(text)
     yield from table_lines([("", *columns), *((row, *texts) for row, texts in rows.items())])
     if any(cell["share"] is not None and null_mark(metric, null=cell["null"]) for cell in cells):
         yield null_mark_words(answer["test"])
+    if any(cell["share"] in (0.0, 1.0) for cell in cells):
+        yield ALL_OR_NONE
     problems = [cell for cell in cells if cell["problem"]]
     if problems:
         for reason, count in Counter(cell["problem"] for cell in problems).items():

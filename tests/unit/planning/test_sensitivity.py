@@ -211,7 +211,7 @@ def test_where_there_is_nothing_to_find_rejections_count_either_way():
     assert [cell.share for cell in grid.cells[2:]] == [rejections({**null, spread: sd}) for sd in (4.0, 6.0)]
     words = sensitivity_text(grid.to_dict())
     assert "in 1 of 2 cells" in words, "a type I error is no power"
-    assert f"{100 * grid.cells[2].share:.1f}† ±" in words
+    assert f"{100 * grid.cells[2].share:.1f} ± {100 * grid.cells[2].mcse:.1f}†" in words
     frame = sensitivity_heatmap_data(grid.to_dict())
     assert frame["null"].tolist() == [False, False, True, True]
     assert "Hatched: no true difference, so the number is the type I error." in words_in(

@@ -117,6 +117,20 @@ def test_heat_map_writes_every_cell_and_says_what_is_hatched(summary: pd.DataFra
     assert "Share of the change that is specific to ketamine" in words.replace("\n", " ")
 
 
+def test_cells_in_which_all_trials_agree_show_the_end_of_their_interval(summary: pd.DataFrame) -> None:
+    frame = power_heatmap_data(summary)
+    assert ((frame["low"] <= frame["share"]) & (frame["share"] <= frame["high"])).all()
+    between = frame[frame["share"].between(0.0, 1.0, inclusive="neither")]
+    assert "≥" not in _texts(draw_power_heatmap(between))
+    frame.loc[0, ["share", "mcse", "low", "high", "null"]] = [1.0, 0.0, 0.9924, 1.0, False]
+    frame.loc[1, ["share", "mcse", "low", "high", "null"]] = [0.0, 0.0, 0.0, 0.0076, False]
+    words = _texts(draw_power_heatmap(frame)).replace("\n", " ")
+    assert "≥ 99.2" in words
+    assert "≤ 0.8" in words
+    assert "± 0.0" not in words
+    assert "≥ or ≤: the end of its 95 % interval" in words
+
+
 def test_there_is_no_heat_map_where_nothing_is_varied(summary_maker: SummaryMaker) -> None:
     frame = power_heatmap_data(summary_maker(vary={}, sizes=[80, 120], replicates=20))
     assert frame.empty

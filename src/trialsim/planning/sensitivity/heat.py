@@ -31,15 +31,18 @@ STEPS = (2, 15)
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """One cell: values of both assumptions, the share of trials that find it with its error, or why there is none.
+    """One cell: values of both assumptions, the share of trials that find it, or why there is none.
 
-    Where there is nothing to find (`null`) the share is the type I error.
+    Beside the share stand its error and Wilson's 95 % interval. Where there is nothing to find (`null`) the share is the
+    type I error.
     """
 
     row: Any
     column: Any
     share: float | None
     mcse: float | None
+    low: float | None
+    high: float | None
     null: bool
     problem: str
 
@@ -137,12 +140,11 @@ def heat_map(
     samples = simulate(places, blocks_for(budget.replicates), question.seed, budget)
     shown = []
     for row, column, i, problem in cells:
-        share = None if i is None else samples[i].share
         null = i is not None and places[i].null
-        if share is None or math.isnan(share.value):
-            shown.append(HeatCell(row, column, None, None, null, problem or NO_ESTIMATE))
+        if i is None or math.isnan((share := samples[i].share).value):
+            shown.append(HeatCell(row, column, None, None, None, None, null, problem or NO_ESTIMATE))
         else:
-            shown.append(HeatCell(row, column, share.value, share.mcse, null, ""))
+            shown.append(HeatCell(row, column, share.value, share.mcse, *samples[i].interval, null, ""))
     replicates = len(blocks_for(budget.replicates)) * 250
     test = own.asked_of.hypothesis.kind
     return HeatMap(scenario.title, estimand, metric, test, rows, columns, at, replicates, target, tuple(shown))

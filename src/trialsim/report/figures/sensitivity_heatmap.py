@@ -43,6 +43,8 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
             "test": answer["test"],
             "share": cell["share"],
             "mcse": cell["mcse"],
+            "low": cell["low"],
+            "high": cell["high"],
             "column": at_words(answer["columns"], cell["column"], labels),
             "column_heading": path_words(answer["columns"], labels=labels),
             "estimand": answer["estimand"],
@@ -53,7 +55,7 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
         for cell in answer["cells"]
     ]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, *EXTRA])
-    return frame.astype({"share": float, "mcse": float})
+    return frame.astype(dict.fromkeys(("share", "mcse", "low", "high"), float))
 
 
 def draw_sensitivity_heatmap(frame: pd.DataFrame) -> Figure:
