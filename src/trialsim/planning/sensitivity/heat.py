@@ -33,8 +33,8 @@ STEPS = (2, 15)
 class HeatCell:
     """One cell: values of both assumptions, the share of trials that find it, or why there is none.
 
-    Beside the share stand its error and Wilson's 95 % interval. Where there is nothing to find (`null`) the share is the
-    type I error.
+    Beside the share stand its error and Wilson's 95 % interval. Where there is nothing to find (`null`) the share is
+    the type I error.
     """
 
     row: Any
