@@ -10,6 +10,7 @@ import trialsim as ts
 from trialsim.errors import InputError
 from trialsim.report.figures.power_by_means import draw_power_by_means
 from trialsim.report.figures.trial_flow import draw_trial_flow
+from trialsim.report.figures.waiting import draw_waiting
 from trialsim.report.operations import power_by_means, usd
 from trialsim.report.operations_tables import power_table
 from trialsim.report.operations_words import run_words
@@ -55,6 +56,9 @@ def test_power_by_means_by_hand():
     assert rows[0][-1] == "25 k ± 729"
     figure = draw_power_by_means(frame)
     assert [axes.get_xlabel() for axes in figure.axes] == ["Months until the last visit", "Cost, USD"]
+    assert all(axes.get_ylim()[0] <= 0.0 for axes in figure.axes)
+    assert _words(figure).replace("\u00a0", " ").count("80 %") == 2
+    assert figure.get_suptitle() == "Power against what it takes"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,13 @@ def test_every_figure_is_a_method_and_draws_its_data(operated):
         assert not operated.figures.data[name].empty
     with pytest.raises(InputError, match="power comes from finished runs"):
         operated.plot_power()
+
+
+def test_sizes_whose_waits_are_not_drawn_are_named(operated):
+    one = operated.figures.data["waiting"]
+    assert "Not drawn" not in _words(draw_waiting(one))
+    three = pd.concat([one.assign(n=n) for n in (20, 40, 60)])
+    assert "Not drawn, but in the data: 40 patients." in _words(draw_waiting(three))
 
 
 def test_the_flow_adds_up(operated):
