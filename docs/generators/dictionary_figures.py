@@ -27,6 +27,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "test": "`superiority`, `non_inferiority` or `equivalence`.",
         "share": "Power, or type I error where `null`.",
         "mcse": "Its Monte Carlo standard error.",
+        "low": "Lower end of its 95 % Wilson interval.",
+        "high": "Upper end.",
     },
     "families": {
         "panel": "Varied values; empty where nothing is varied.",
@@ -161,6 +163,7 @@ REPLAY_FIGURE: Mapping[str, str] = {
     "published_high": "Upper end of it.",
     "arm": "The study's own arm, or the one beside it.",
     "arm_label": "Words for it.",
+    "arm_place": "Its place in the scenario, from 0.",
     "low": "Lower end of the bin.",
     "high": "Upper end of the bin.",
     "share": "Share of the simulated studies in it.",

@@ -145,6 +145,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         **_ASKED,
         **_MEAN,
         **_RANGE,
+        "visit_days": "Day of the primary visit; empty outside a run.",
+        "share_missing": "Share of the randomised without a score there, those who left among them.",
     },
     "capacity_use": {
         "resource": "`chairs`, `nurses`, `psychiatrists`, `therapists` or `raters`.",
@@ -197,7 +199,7 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
 DRAWN: Mapping[str, str] = {
     "recruitment": "With `operations`, as all that follow: patients randomised by month.",
     "site_rampup": "Sites that are open by month.",
-    "pipeline": "Patients randomised, under way and followed to the end by month.",
+    "pipeline": "Patients randomised, under way and past the last visit by month.",
     "trial_flow": "From those assessed to the last visit.",
     "capacity_use": "Use of what has a limit, by month.",
     "waiting": "Shares who have begun after so many days of waiting.",

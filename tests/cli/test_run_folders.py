@@ -95,6 +95,17 @@ def test_two_runs_are_compared(command, folder, finished):
     assert "does not hold a trialsim run" in command("diff", "outputs/quick_start", "scenarios", code=4).stderr
 
 
+def test_where_there_is_nothing_to_find_runs_are_compared_by_their_type_i_error(command, folder, finished):
+    command(*SMALL, "--replicates", "20", "--set", "effects.ketamine.points.qids_sr16=0", "--out", "outputs/nothing")
+    (row, _) = json.loads(command("diff", "outputs/quick_start", "outputs/nothing", "--json").stdout)["power"]
+    summary = pd.read_csv(folder / "outputs/nothing/summary.csv")
+    assert (row["null_a"], row["null_b"]) == (False, True)
+    assert row["power_b"] == summary["type_i_error"][0]
+    assert row["difference"] == pytest.approx(row["power_a"] - row["power_b"])
+    told = command("diff", "outputs/quick_start", "outputs/nothing").stdout
+    assert "† Nothing is to be found there: the type I error." in told
+
+
 @pytest.mark.parametrize("option", ["--extend", "--replicates"])
 def test_a_folder_that_is_for_more_replicates_says_so(command, finished, option):
     told = command(*SMALL[:-1], option, "10")

@@ -95,7 +95,7 @@ class OperationsResult:
         return self.figures["site_rampup"]
 
     def plot_pipeline(self) -> Figure:
-        """Return who is randomised, under way and followed to the end by month."""
+        """Return who is randomised, under way and past the last visit by month."""
         return self.figures["pipeline"]
 
     def plot_capacity(self) -> Figure:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from trialsim.api.run_folders import RunDifference
 
 _LONGEST = 60
+_NULL_MARK = "†"
 
 
 def diff(
@@ -74,8 +75,8 @@ def _print_power(found: RunDifference) -> None:
     rows = [
         (
             *(str(row.setting[name]) for name in settings),
-            _percent(row.power_a, row.mcse_a),
-            _percent(row.power_b, row.mcse_b),
+            _percent(row.power_a, row.mcse_a) + _mark(null=row.null_a),
+            _percent(row.power_b, row.mcse_b) + _mark(null=row.null_b),
             _percent(row.difference, row.mcse, signed=True),
         )
         for row in power
@@ -88,8 +89,14 @@ def _print_power(found: RunDifference) -> None:
         )
     else:
         words = "A and B have other draws (seed or version): their errors add up."
-    nulls = " Where nothing is to be found, power is the type I error." if any(row.null for row in power) else ""
+    nulls = ""
+    if any(row.null_a or row.null_b for row in power):
+        nulls = f" {_NULL_MARK} Nothing is to be found there: the type I error."
     typer.echo(f"Power in % ± Monte Carlo standard error. {words}{nulls}")
+
+
+def _mark(*, null: bool) -> str:
+    return f" {_NULL_MARK}" if null else ""
 
 
 def _percent(value: float, mcse: float, *, signed: bool = False) -> str:

@@ -48,7 +48,7 @@ class Changed(NamedTuple):
 
 
 class PowerDifference(NamedTuple):
-    """Power in two runs, `a - b`.
+    """Power in two runs, `a - b`; in a run in which there is nothing to find, the type I error.
 
     Attributes
     ----------
@@ -60,8 +60,8 @@ class PowerDifference(NamedTuple):
         Whether the runs share their draws, so that they are compared replicate by replicate.
     replicates : int
         Pairs, or replicates of the smaller run.
-    null : bool
-        Whether every rejection is a false one in both: power is then the type I error.
+    null_a, null_b : bool
+        Whether every rejection is a false one: what stands there is the type I error, as in the run's own tables.
     """
 
     setting: dict[str, Any]
@@ -73,7 +73,8 @@ class PowerDifference(NamedTuple):
     mcse: float
     paired: bool
     replicates: int
-    null: bool
+    null_a: bool
+    null_b: bool
 
 
 class Difference(NamedTuple):
@@ -219,8 +220,8 @@ def _plain(value: Any) -> Any:
 def _power(
     row_a: Mapping[str, Any], row_b: Mapping[str, Any], setting: dict[str, Any], pair: _Pair | None
 ) -> PowerDifference:
-    found = row_a["power"] - row_b["power"]
-    mcse = math.hypot(row_a["power_mcse"], row_b["power_mcse"])
+    (power_a, mcse_a), (power_b, mcse_b) = (_share(row) for row in (row_a, row_b))
+    found, mcse = power_a - power_b, math.hypot(mcse_a, mcse_b)
     count = min(row_a["replicates"], row_b["replicates"])
     if pair is not None:
         usable_a, success_a = _successes(pair.a, row_a, count)
@@ -232,20 +233,27 @@ def _power(
         mcse = float(apart.std(ddof=1) / math.sqrt(count)) if count > 1 else math.nan
     return PowerDifference(
         setting,
-        row_a["power"],
-        row_a["power_mcse"],
-        row_b["power"],
-        row_b["power_mcse"],
+        power_a,
+        mcse_a,
+        power_b,
+        mcse_b,
         found,
         mcse,
         pair is not None,
         count,
-        bool(row_a["null"] and row_b["null"]),
+        bool(row_a["null"]),
+        bool(row_b["null"]),
     )
 
 
+def _share(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the share of trials that tables show for a row, and its standard error."""
+    name = "rejection_rate" if row["null"] else "power"
+    return row[name], row[f"{name}_mcse"]
+
+
 def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flags, Flags]:
-    """Return which replicates gave an estimate, and which found the effect as the summary counts it."""
+    """Return which replicates gave an estimate, and which found the effect, or rejected where there is none."""
     import pyarrow.parquet as pq
 
     path = run.path / "estimates.parquet"
@@ -260,7 +268,7 @@ def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flag
     estimate, p = (np.asarray(table[name])[own] for name in ("estimate", "p"))
     estimands = run.resolved.variants[row["variant"]].estimands
     estimand = next(estimand for estimand in estimands if estimand.name == row["estimand"])
-    sign = power_sign(estimand, row["measure"], row["true_value"])
+    sign = 0 if row["null"] else power_sign(estimand, row["measure"], row["true_value"])
     usable = np.asarray(table["status"])[own] != FAILED
     with np.errstate(invalid="ignore"):
         return usable, usable & (p <= row["alpha"]) & ((sign * estimate > 0.0) | (sign == 0))

@@ -180,6 +180,12 @@ def highest(found: Found, shown: Callable[[float], str]) -> str:
     return "" if best is None else f" The highest power seen is {_percent(best)}, with {shown(best.place)}."
 
 
+def claimed(found: Found, shown: Callable[[float], str]) -> str:
+    """Return how often nothing was claimed to be something, as `highest` tells of a power."""
+    best = found.best
+    return "" if best is None else f" With {shown(best.place)} {_percent(best)} of trials claim it all the same."
+
+
 def _percent(count: Count) -> str:
     return f"{100 * count.found / count.usable:.1f} %"
 

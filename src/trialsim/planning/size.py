@@ -21,6 +21,7 @@ from trialsim.planning.sampling import (
     Sampler,
     aim_of,
     called,
+    claimed,
     curve_rows,
     highest,
     nobody_seen,
@@ -193,7 +194,7 @@ def required_size(
     if most_patients is None:
         return answer
     most = round(axis.step) * (most_patients // round(axis.step))
-    return _within(replace(answer, most_patients=most_patients), searched.found, searched.sampler, most)
+    return _within(replace(answer, most_patients=most_patients), searched, most)
 
 
 class Searched(NamedTuple):
@@ -231,7 +232,7 @@ def search_size(
     impossible = nothing_to_find(asked) or nobody_seen(asked)
     if impossible:
         found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
-        reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{highest(found, in_patients)}"
+        reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{_best_words(asked, found)}"
         return Searched(asked, aim, found, reason, sampler)
     start = first_guess(asked.variant, asked.members, power)
     if start > axis.most:
@@ -246,16 +247,22 @@ def in_patients(place: float) -> str:
     return f"{round(place):,} patients"
 
 
-def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> RequiredSize:
+def _best_words(asked: Asked, found: Found) -> str:
+    """Return the highest power seen as a sentence; where there is nothing to find, it is a claim and no power."""
+    return (claimed if nothing_to_find(asked) else highest)(found, in_patients)
+
+
+def _within(answer: RequiredSize, searched: Searched, most: int) -> RequiredSize:
     """Return an answer that takes no more than so many patients: where it took more, the power that they give."""
+    found = searched.found
     simulated = [count for count in found.trials.counts(found.hypothesis) if count.usable]
     beyond = answer.n_total is not None and answer.n_total > most
     if not beyond and (answer.reached or all(count.place <= most for count in simulated)):
         return answer
-    told = answer.reason.removesuffix(highest(found, in_patients))  # perhaps of a size beyond what there may be
+    told = answer.reason.removesuffix(_best_words(searched.asked, found))  # perhaps of a size beyond what there may be
     first = max(found.trials.blocks) + 1
     tasks = [Task(first + i, (float(most),)) for i in range(BLOCKS_AT_MOST)]
-    for task, tried in zip(tasks, sampler(tasks), strict=True):
+    for task, tried in zip(tasks, searched.sampler(tasks), strict=True):
         found.trials.add(task.block, tried[0])
     there = next(count for count in found.trials.counts(found.hypothesis) if count.place == most)
     interval = wilson_interval(there.found, there.usable)
@@ -266,8 +273,9 @@ def _within(answer: RequiredSize, found: Found, sampler: Sampler, most: int) -> 
         )
         told += "." if answer.n_low is None else f" (95 % interval {answer.n_low:,} to {answer.n_high:,})."
     power = there.found / there.usable if there.usable else None
+    what = "the share of trials that claim it all the same" if nothing_to_find(searched.asked) else "the power"
     gives = "" if power is None else (
-        f" With {most:,} the power is {100 * power:.1f} % (95 % interval {100 * interval.low:.1f} to "
+        f" With {most:,} {what} is {100 * power:.1f} % (95 % interval {100 * interval.low:.1f} to "
         f"{100 * interval.high:.1f} %)."
     )  # fmt: skip
     return replace(

@@ -14,7 +14,7 @@ from trialsim.report.operations import CAVEAT, MIX, Operated, operated_of, power
 from trialsim.report.operations_tables import Table, power_table, tables
 from trialsim.report.operations_words import answer_words
 from trialsim.report.questions import variants_of
-from trialsim.report.summary import records_of, setting_words, varied_paths
+from trialsim.report.summary import hypotheses, records_of, rows_of, setting_words, varied_paths
 
 FILES = ("operations_summary", "operations_calendar", "operations_waits")
 
@@ -95,7 +95,15 @@ def operations_drawings_of(
         return {}
     from trialsim.report.figures.operations import operations_drawings
 
-    return operations_drawings(found[0][1], _power(folder, summary, resolved))
+    told = found[0][1]
+    return operations_drawings(told, _power(folder, summary, resolved), _missing(told, summary))
+
+
+def _missing(told: Operated, summary: pd.DataFrame) -> dict[str, float]:
+    """Return who has no score at the primary visit, in the largest trials of a variant."""
+    primary = rows_of(summary, hypotheses(summary)[0])
+    row = primary[(primary["variant"] == told.summary["variant"].iloc[0]) & (primary["n"] == max(told.sizes))].iloc[0]
+    return {name: float(row[name]) for name in ("visit_days", "share_missing")}
 
 
 def _power(folder: Path, summary: pd.DataFrame, resolved: Mapping[str, Any]) -> pd.DataFrame:

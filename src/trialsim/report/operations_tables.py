@@ -150,9 +150,9 @@ CALENDAR = {
     "randomised": ("Randomised", 1.0, 0),
     "waiting": ("Waiting to begin", 1.0, 1),
     "in_trial": ("Under way", 1.0, 0),
-    "finished": ("Followed to the end", 1.0, 0),
+    "finished": ("Past the last visit", 1.0, 0),
     "left": ("Gave up waiting", 1.0, 1),
-    "seen_at_primary_visit": ("Seen at the primary visit", 1.0, 0),
+    "seen_at_primary_visit": ("Past the primary visit", 1.0, 0),
     "information": ("Information, % of the final", 100.0, 0),
 }
 """Series of the calendar, with the words for them, a factor and decimals."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from trialsim.planning.sensitivity.tornado import NOT_REACHED
 from trialsim.planning.sensitivity.trials import NO_ESTIMATE
+from trialsim.report.claims import is_margin
+from trialsim.report.table import ALL_OR_NONE, share_words
 from trialsim.report.words import number, path_words, value_words
 
 Answer = Mapping[str, Any]
@@ -25,6 +27,8 @@ _VALUE_LETTERS = 16
 """How much of a value stands in a table; all of it is in the CSV."""
 
 NOISE_WORDS = "3 Monte Carlo standard errors"
+NULL_MARK = "†"
+"""Behind a number among powers that is a type I error."""
 
 
 def sensitivity_text(answer: Answer, labels: Labels | None = None) -> str:
@@ -67,6 +71,17 @@ def at_words(path: str, value: Any, labels: Labels | None = None) -> str:
     return value_words(path, value, labels=labels)
 
 
+def null_mark(metric: str, *, null: bool) -> str:
+    """Return the mark behind a power where there is nothing to find."""
+    return NULL_MARK if null and metric == "power" else ""
+
+
+def null_mark_words(test: str) -> str:
+    """Return the sentence that says what that mark means."""
+    counted = "every claim is false" if is_margin(test) else "rejections either way"
+    return f"{NULL_MARK} Nothing is to be found there, so the number is the type I error ({counted})."
+
+
 # Tornado ---------------------------------------------------------------------------------------------------------
 
 
@@ -78,7 +93,8 @@ def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
         asked = f"Patients needed for {100 * answer['target']:g} % power of {answer['estimand']}"
     own = NO_ESTIMATE if metric != "n" else "cannot be reached"
     if answer["base"] is not None:
-        own = f"{measure_words(metric, answer['base'])} (± {_error(metric, answer['base_mcse'])})"
+        mark = null_mark(metric, null=answer["base_null"])
+        own = f"{measure_words(metric, answer['base'])}{mark} (± {_error(metric, answer['base_mcse'])})"
     trials = f"{answer['replicates']:,} simulated trials of each setting; all settings share their patients"
     if metric == "n":
         trials = "A search for each setting; errors of changes are those of independent searches, a little too wide"
@@ -86,6 +102,9 @@ def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
     yield ""
     yield from _tornado_table(answer, labels)
     yield ""
+    nulls = [answer["base_null"], *(bar[end]["null"] for bar in answer["bars"] for end in ("low", "high"))]
+    if any(null_mark(metric, null=null) for null in nulls):
+        yield null_mark_words(answer["test"])
     yield from _tornado_findings(answer, labels)
 
 
@@ -113,7 +132,9 @@ def no_measure(problem: str) -> str:
 
 
 def _end_words(metric: str, end: Answer) -> str:
-    return _end_cell(metric, end) if end["measure"] is None else measure_words(metric, end["measure"])
+    if end["measure"] is None:
+        return no_measure(end["problem"])
+    return f"{measure_words(metric, end['measure'])}{null_mark(metric, null=end['null'])}"
 
 
 def _cell(path: str, value: Any, labels: Labels) -> str:
@@ -127,12 +148,10 @@ def _lower(metric: str) -> str:
 
 
 def _end_cell(metric: str, end: Answer) -> str:
-    if end["measure"] is None:
-        return no_measure(end["problem"])
     if end["change"] is None:
-        return measure_words(metric, end["measure"])
+        return _end_words(metric, end)
     change = f"{measure_words(metric, end['change'], signed=True)} ± {_error(metric, end['change_mcse'])}"
-    return f"{measure_words(metric, end['measure'])} ({change}){'' if end['beyond_noise'] else ' ~'}"
+    return f"{_end_words(metric, end)} ({change}){'' if end['beyond_noise'] else ' ~'}"
 
 
 def table_lines(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -207,14 +226,21 @@ def _heat(answer: Answer, labels: Labels) -> Iterator[str]:
     columns = list(dict.fromkeys(at_words(answer["columns"], cell["column"], labels) for cell in cells))
     rows: dict[str, list[str]] = {}
     for cell in cells:
-        text = "–" if cell["share"] is None else f"{100 * cell['share']:.1f} ± {100 * cell['mcse']:.1f}"
+        text = "–"
+        if cell["share"] is not None:
+            text = share_words(*(cell[name] for name in ("share", "mcse", "low", "high")))
+            text += null_mark(metric, null=cell["null"])
         rows.setdefault(at_words(answer["rows"], cell["row"], labels), []).append(text)
     yield from table_lines([("", *columns), *((row, *texts) for row, texts in rows.items())])
+    if any(cell["share"] is not None and null_mark(metric, null=cell["null"]) for cell in cells):
+        yield null_mark_words(answer["test"])
+    if any(cell["share"] in (0.0, 1.0) for cell in cells):
+        yield ALL_OR_NONE
     problems = [cell for cell in cells if cell["problem"]]
     if problems:
         for reason, count in Counter(cell["problem"] for cell in problems).items():
             yield f"{count} of {len(cells)} cells (–) {'have' if count > 1 else 'has'} no value: {reason}"
-    known = [cell for cell in cells if cell["share"] is not None]
+    known = [cell for cell in cells if cell["share"] is not None and not cell["null"]]
     if known and metric == "power":
         reached = sum(cell["share"] >= answer["target"] for cell in known)
         yield f"The power is {100 * answer['target']:g} % or more in {reached} of {len(known)} cells."

@@ -13,11 +13,12 @@ colorblind people. https://jfly.uni-koeln.de/color/
 from __future__ import annotations
 
 import io
+import math
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -35,7 +36,7 @@ FAINT = "#d9dde3"
 ALERT = "#a13d00"
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "*", "p")
 DASHES: tuple[tuple[int, tuple[float, ...]], ...] = (
     (0, ()),
     (0, (5, 2)),
@@ -132,6 +133,20 @@ def ordered_marks(count: int) -> list[Mark]:
     """Return marks for `count` ordered series, such as rising values of an assumption: light to dark."""
     colours = [OKABE_ITO[0]] if count == 1 else [_hex(_RAMP(i / (count - 1))) for i in range(count)]
     return [Mark(colour, MARKERS[i % len(MARKERS)], DASHES[0]) for i, colour in enumerate(colours)]
+
+
+def by_rows(handles: Sequence[Any], most: int) -> tuple[list[Any], int]:
+    """Return what a legend shows so that it reads in rows, for it fills its columns first; and how many it has.
+
+    Parameters
+    ----------
+    handles : sequence
+        In reading order.
+    most : int
+        Columns that there is room for; rows are of one length.
+    """
+    columns = math.ceil(len(handles) / math.ceil(len(handles) / most))
+    return [handle for column in range(columns) for handle in handles[column::columns]], columns
 
 
 def text_colour_on(rgba: Sequence[float]) -> str:

@@ -15,6 +15,7 @@ from trialsim.engine.store import write_text
 from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.csv_files import csv_text, original_texts
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
+from trialsim.report.table import ALL_OR_NONE, share_words
 from trialsim.report.words import estimand_label, fixed, method_words, path_words, value_words
 from trialsim.scenario.resolved import Analysis, Estimand, Resolved, Variant
 
@@ -29,7 +30,7 @@ BOUND = 4.9
 TWINS_CAPTION = (
     "Power in percent: simulated, with its Monte Carlo standard error, and by the closed form that comes nearest. "
     f"Marked is a difference of more than {BOUND} Monte Carlo standard errors and what the formula itself may be off "
-    "by."
+    f"by. {ALL_OR_NONE}"
 )
 
 
@@ -188,7 +189,7 @@ def _row(record: Mapping[str, Any], paths: tuple[str, ...], labels: Mapping[str,
     return (
         *(value_words(path, record[path], labels=labels) for path in paths),
         str(int(record["n"])),
-        f"{fixed(100 * record['power'], 1)} ± {fixed(100 * record['power_mcse'], 1)}",
+        share_words(*(float(record[name]) for name in ("power", "power_mcse", "power_low", "power_high"))),
         fixed(100 * record["closed_form"], 1),
         f"{difference} (differs)" if record["differs"] else difference,
     )

@@ -137,10 +137,10 @@ def _endpoint(case: Case, name: str, given: schema.Estimand) -> resolved.Endpoin
     if isinstance(wanted, schema.TimeTo):
         criterion = _criterion(case, path, wanted.time_to, measure)
         start = -1 if wanted.from_day == 0 else case.visits.index(wanted.from_day)
-        word = wanted.time_to if isinstance(wanted.time_to, str) else _criterion_words(criterion)
+        word = wanted.time_to if isinstance(wanted.time_to, str) else criterion_words(criterion)
         return resolved.Endpoint("time", criterion=criterion, from_visit=start, name=f"time to {word}", **common)
     criterion = _criterion(case, path, wanted, measure)
-    word = wanted if isinstance(wanted, str) else _criterion_words(criterion)
+    word = wanted if isinstance(wanted, str) else criterion_words(criterion)
     return resolved.Endpoint("binary", criterion=criterion, name=word, **common)
 
 
@@ -185,7 +185,8 @@ def _criterion(
     return resolved.Criterion("at_most" if lower else "at_least", float(value), favourable=True)
 
 
-def _criterion_words(criterion: resolved.Criterion) -> str:
+def criterion_words(criterion: resolved.Criterion) -> str:
+    """Return when a criterion is met, from its numbers alone: `improvement by at least 50 %`."""
     if criterion.kind == "event":
         return criterion.event.replace("_", " ")
     if criterion.kind in ("reduction", "lost_reduction"):

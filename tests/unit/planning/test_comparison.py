@@ -106,6 +106,18 @@ def test_measures_of_a_design(five):
         assert metrics["base"][absent]["reason"]
 
 
+def test_what_power_is_without_an_effect_is_told(tmp_path):
+    means = {"course.means.score": {"control": [18.0, 16.0, 15.0], "active": [18.0, 16.0, 15.0]}, "analysis": {}}
+    prepared = prepare(
+        {"s": load(tmp_path, CONTINUOUS, {**means, "designs": {"base": None, "more": {"sample_size": 96}}})}
+    )
+    found, _ = compare(prepared, tmp_path / "out", Request(), replicates=250)
+    (told,) = (note for note in found.notes if note.startswith("There is nothing to find in base (type I error "))
+    assert told.endswith("power there counts the false claims of benefit alone.")
+    error = pd.read_parquet(tmp_path / "out/designs/base/summary.parquet")["type_i_error"][0]
+    assert f"{100 * error:.1f} % ±" in told
+
+
 def test_asked_again_nothing_is_computed(five):
     prepared, found, folder = five
     again, computed = compare(prepared, folder, Request(), replicates=500, workers=2)

@@ -7,8 +7,10 @@ import math
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 from trials import BOUNDED, CONTINUOUS, resolve
+from trialsim.engine.block import compute_block
 from trialsim.errors import InputError
 from trialsim.planning.sensitivity.attribution import attribution, shapley_weights
 from trialsim.planning.sensitivity.heat import heat_map
@@ -16,6 +18,8 @@ from trialsim.planning.sensitivity.tipping import design_tipping_point
 from trialsim.planning.sensitivity.tornado import tornado
 from trialsim.planning.sensitivity.trials import Budget, Measured, Sample
 from trialsim.planning.sensitivity.worst import worst_type_i_error
+from trialsim.report.figures.sensitivity_heatmap import draw_sensitivity_heatmap, sensitivity_heatmap_data
+from trialsim.report.figures.tornado import draw_tornado, tornado_data
 from trialsim.report.sensitivity import sensitivity_text
 
 QUICK = Budget(250)
@@ -112,6 +116,47 @@ def test_scenarios_without_a_difference_to_attribute(changes, told):
         attribution(scenario(), scenario(changes), budget=QUICK)
 
 
+STRATA = {
+    "population.strata": {
+        name: {"share": 0.5, "baseline": {"score": {"mean": 20.0, "sd": 5.0}}} for name in ("bpd", "no_bpd")
+    }
+}
+VISITS = {"schedule": {"visits": [7, 14]}, "analysis": {"primary": {"method": "mmrm"}}}
+LEFT = {"dropout": {"missing_by": {14: 0.2}}}
+RESPONSE = {"estimands.primary.endpoint": {"reduction": 0.5}, "analysis": {"primary": {"method": "risk_difference"}}}
+
+
+@pytest.mark.parametrize(
+    ("both", "changes", "told"),
+    [
+        (STRATA, {"estimands.primary.interaction": ["bpd", "no_bpd"]},
+         "contrast (active - control in the first, active - control, bpd - no_bpd in the second)"),
+        (VISITS, {"estimands.primary.visit": 7}, "day (day 14 in the first, day 7 in the second)"),
+        ({}, {"estimands.primary.analysis_set": "per_protocol"}, "analysis set (itt in the first, per_protocol in"),
+        (LEFT, {"estimands.primary.intercurrent_events": {"dropout": "composite"}}, "for leaving (hypothetical"),
+        (RESPONSE, {"estimands.primary.endpoint": {"reduction": 0.3}},
+         "criterion (improvement by at least 50 % in the first, improvement by at least 30 % in the second)"),
+        ({"estimands.primary.non_inferiority_margin": 1.0}, {"estimands.primary.non_inferiority_margin": 2.0},
+         "test (non-inferiority with a margin of 1 in the first, non-inferiority with a margin of 2 in the second)"),
+    ],
+)  # fmt: skip
+def test_what_makes_another_question_is_told(both, changes, told):
+    with pytest.raises(InputError) as refused:
+        attribution(scenario(both), scenario({**both, **changes}), budget=QUICK)
+    assert told in str(refused.value)
+    assert "due to no assumption" in str(refused.value)
+
+
+def test_a_named_endpoint_is_the_question_of_its_numbers():
+    asked = {"outcomes": {"qids_sr16": {}}, "analysis": {"primary": {"method": "risk_difference"}}, "sample_size": 60}
+    first, second = (
+        scenario({**asked, "estimands.primary.endpoint": endpoint, "dropout.missing_by": {14: share}}, BOUNDED)
+        for endpoint, share in (("response", 0.1), ({"reduction": 0.5}, 0.2))
+    )
+    found = attribution(first, second, budget=QUICK)
+    assert {"dropout.missing_by.14"} <= {one.name for one in found.contributions}
+
+
 def test_mixed_scenarios_that_cannot_be_are_told_with_the_way_out():
     other = scenario({"dropout": {"missing_by": {14: 0.3}, "never_starts": 0.2}})
     with pytest.raises(InputError, match=r"never_starts.*--together"):
@@ -139,8 +184,56 @@ def test_the_evidence_gives_the_other_ranges_with_their_sources():
 
 def test_a_tornado_says_when_its_power_is_none():
     null = tornado(scenario({"effects": {"active": {"points": {"score": 0.0}}}}), budget=QUICK)
-    assert "so there is nothing to find: the share of trials that claim it is no power" in null.notes[0]
+    assert "so there is nothing to find: the number is the type I error" in null.notes[0]
+    harm = tornado(scenario({"effects": {"active": {"points": {"score": 1.0}}}}), budget=QUICK)
+    assert "is a harm, and no power counts against it: the share of trials that claim it is no power" in harm.notes[0]
     assert not tornado(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.5, -1.0)}).notes
+
+
+def rejections(changes):
+    """Return the share of trials that reject either way, as a run's table tells of a null."""
+    resolved = resolve(CONTINUOUS, {**ONE_VISIT, **changes})
+    (cell,) = compute_block(resolved.variants[0], resolved.hash, resolved.seed, 0)
+    return float((cell.estimates.p <= 0.05).mean())
+
+
+def words_in(figure):
+    """Return all that a figure says, in one line."""
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
+
+
+def test_where_there_is_nothing_to_find_rejections_count_either_way():
+    effect, spread = "effects.active.points.score", "outcomes.score.post_sd"
+    ranges = {effect: (-3.0, 0.0), spread: (4.0, 6.0)}
+    grid = heat_map(scenario(), effect, spread, budget=QUICK, ranges=ranges, steps=2)
+    assert [cell.null for cell in grid.cells] == [False, False, True, True]
+    null = {"effects": {"active": {"points": {"score": 0.0}}}}
+    assert [cell.share for cell in grid.cells[2:]] == [rejections({**null, spread: sd}) for sd in (4.0, 6.0)]
+    words = sensitivity_text(grid.to_dict())
+    assert "in 1 of 2 cells" in words, "a type I error is no power"
+    assert f"{100 * grid.cells[2].share:.1f} ± {100 * grid.cells[2].mcse:.1f}†" in words
+    frame = sensitivity_heatmap_data(grid.to_dict())
+    assert frame["null"].tolist() == [False, False, True, True]
+    assert "Hatched: no true difference, so the number is the type I error." in words_in(
+        draw_sensitivity_heatmap(frame)
+    )
+    line = tornado(scenario(), budget=QUICK, ranges={effect: (-3.0, 0.0)})
+    assert (line.base_null, line.bars[0].low.null, line.bars[0].high.null) == (False, False, True)
+    assert line.bars[0].high.measure == rejections(null)
+    assert "† Nothing is to be found there" in sensitivity_text(line.to_dict())
+    assert "† Nothing is to be found there" in words_in(draw_tornado(tornado_data(line.to_dict())))
+    own = tornado(scenario(null), budget=QUICK, ranges={spread: (4.0, 6.0)})
+    assert own.base_null
+    assert own.base == rejections(null)
+
+
+def test_a_null_that_the_model_does_not_give_exactly_is_known_too():
+    asked = {
+        "estimands.primary.endpoint": {"reduction": 0.5},
+        "analysis": {"primary": {"method": "risk_difference"}},
+    }
+    found = tornado(scenario(asked), budget=QUICK, ranges={"effects.active.points.score": (-3.0, 0.0)})
+    assert (found.bars[0].low.null, found.bars[0].high.null) == (False, True)
 
 
 def test_a_range_without_the_own_value_is_told():

@@ -514,7 +514,7 @@ def test_nothing_to_find_within_what_there_may_be(t_test):
     null = scenario_of(t_test, effects__ketamine__points__qids_sr16=0)
     answer = required_size(resolve(null), power=0.9, most_patients=50)
     assert not answer.reached
-    assert "nothing to find. With 50 the power is" in answer.reason
+    assert "nothing to find. With 50 the share of trials that claim it all the same is" in answer.reason
     assert answer.best_n == 50
     assert answer.best_power < 0.1
 

@@ -166,6 +166,16 @@ def test_the_page_escapes_what_users_wrote(told):
     assert page.count("&lt;script&gt;") >= 5
 
 
+def test_intervals_of_designs_that_take_the_same_do_not_cover_each_other(told):
+    pareto = design_pareto_data(told)
+    for frame, beside in ((pareto.drop_duplicates("value"), False), (pareto.assign(value=[60.0, 60.0, 90.0]), True)):
+        figure = draw_design_pareto(frame)
+        (axes,) = figure.get_axes()
+        at = [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 1]
+        assert len(set(at)) == len(at) == len(frame)
+        assert ("stand a little beside each other" in " ".join(figure.get_supxlabel().split())) == beside
+
+
 def test_figures_show_what_their_data_hold(told):
     forest = design_forest_data(told)
     assert forest["design"].tolist() == ["b", "c"]

@@ -18,6 +18,7 @@ from matplotlib.transforms import Bbox
 from trialsim.report import fonts, style
 from trialsim.report.figures import FIGURE_WORDS, standard_figures
 from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
+from trialsim.report.figures.pilot_value import draw_pilot_value
 from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
 from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
 from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
@@ -117,6 +118,20 @@ def test_heat_map_writes_every_cell_and_says_what_is_hatched(summary: pd.DataFra
     assert "Share of the change that is specific to ketamine" in words.replace("\n", " ")
 
 
+def test_cells_in_which_all_trials_agree_show_the_end_of_their_interval(summary: pd.DataFrame) -> None:
+    frame = power_heatmap_data(summary)
+    assert ((frame["low"] <= frame["share"]) & (frame["share"] <= frame["high"])).all()
+    between = frame[frame["share"].between(0.0, 1.0, inclusive="neither")]
+    assert "≥" not in _texts(draw_power_heatmap(between))
+    frame.loc[0, ["share", "mcse", "low", "high", "null"]] = [1.0, 0.0, 0.9924, 1.0, False]
+    frame.loc[1, ["share", "mcse", "low", "high", "null"]] = [0.0, 0.0, 0.0, 0.0076, False]
+    words = _texts(draw_power_heatmap(frame)).replace("\n", " ")
+    assert "≥ 99.2" in words
+    assert "≤ 0.8" in words
+    assert "± 0.0" not in words
+    assert "≥ or ≤: the end of its 95 % interval" in words
+
+
 def test_there_is_no_heat_map_where_nothing_is_varied(summary_maker: SummaryMaker) -> None:
     frame = power_heatmap_data(summary_maker(vary={}, sizes=[80, 120], replicates=20))
     assert frame.empty
@@ -169,6 +184,54 @@ def test_accuracy_has_bias_and_coverage_of_every_cell(summary: pd.DataFrame) -> 
     assert frame["bias"].tolist() == rows["bias"].tolist()
     assert ((frame["coverage_low"] <= frame["coverage"]) & (frame["coverage"] <= frame["coverage_high"])).all()
     assert "nominal 95 %" in _texts(draw_accuracy(frame, title="t", row_heading="Specific share"))
+
+
+@pytest.mark.parametrize(("count", "columns"), [(5, 5), (9, 5), (13, 7), (17, 6)])
+def test_keys_of_several_rows_read_in_rows(summary_maker: SummaryMaker, count: int, columns: int) -> None:
+    sizes = [80 + 40 * i for i in range(count)]
+    figure = draw_accuracy(accuracy_data(summary_maker(vary={}, sizes=sizes, replicates=20)))
+    style.png_bytes(figure)
+    (legend,) = figure.legends
+    boxes = [(text.get_window_extent(), int(text.get_text())) for text in legend.get_texts()]
+    read = sorted(boxes, key=lambda pair: (-round(pair[0].y0 / 5.0), pair[0].x0))
+    assert [size for _, size in read] == sizes
+    assert len({round(box.x0 / 5.0) for box, _ in boxes}) == columns
+
+
+def test_the_digits_of_a_small_bias_do_not_run_together(summary_maker: SummaryMaker) -> None:
+    frame = accuracy_data(summary_maker(vary={}, sizes=[80, 120], replicates=20))
+    frame[["bias", "bias_low", "bias_high"]] = [[-0.06, -0.155, 0.035], [-0.041, -0.11, 0.028]]
+    figure = draw_accuracy(frame)
+    with style.styled():  # ticks are chosen by the size of their letters
+        figure.draw_without_rendering()
+        boxes = [tick.get_window_extent() for tick in figure.axes[0].get_xticklabels() if tick.get_text()]
+    inside = [box for box in boxes if figure.axes[0].bbox.x0 <= box.x0 + box.width / 2.0 <= figure.axes[0].bbox.x1]
+    assert all(left.x1 + 4.0 < right.x0 for left, right in itertools.pairwise(inside))
+
+
+def test_the_bars_of_pilots_have_a_scale_and_words_stand_above_them() -> None:
+    pilot = {"hypothesis_label": "Score", "n_total": 200, "before": 0.5, "go": 0.6, "chance_run": 0.4}
+    rows = [
+        {**pilot, "chance_changed": 0.1, "n_pilot": n, "from": i / 20, "to": (i + 1) / 20, "share": 0.05}
+        for n in (40, 80)
+        for i in range(20)
+    ]
+    figure = draw_pilot_value(pd.DataFrame(rows))
+    style.png_bytes(figure)
+    assert figure.get_supylabel() == "Simulated pilots, %"
+    for axes in figure.axes:
+        assert len(axes.get_yticks()) > 1
+        (words,) = (text for text in axes.texts if "trial run" in text.get_text())
+        assert words.get_window_extent().y0 > axes.transData.transform((0.0, 0.05))[1]
+
+
+def test_names_before_the_counts_are_whole(trajectories: pd.DataFrame) -> None:
+    frame = trajectories.copy()
+    frame["arm_label"] = frame["arm_label"].replace("Ketamine", "Maintenance infusions and DBT")
+    figure = draw_trajectories(frame)
+    for box in _boxes(figure, ["Maintenance infusions and DBT"]):
+        assert box.x0 >= 0.0
+    assert "…" not in _texts(figure)
 
 
 def test_the_first_and_last_intervals_of_accuracy_stand_clear_of_the_frame(summary_maker: SummaryMaker) -> None:

@@ -236,6 +236,8 @@ def test_the_figure_marks_what_misses_and_is_the_same_each_time(compared: Compar
     marks = [line for line in axes.lines if line.get_marker() not in ("None", "") and len(line.get_xdata()) == 1]
     full = [line for line in marks if to_hex(line.get_markerfacecolor()) != "#ffffff"]
     assert len(marks) == 6
+    in_key = [handle.get_markerfacecolor() for handle in figure.legends[0].legend_handles]
+    assert {to_hex(colour) for colour in in_key} == {"#ffffff"}, "most marks are open"
     assert [float(line.get_xdata()[0]) for line in full] == [pytest.approx(-0.6)]
     assert [label.get_text() for label in axes.get_yticklabels()][:2] == ["Stayed", "Leaving"]
     svg = style.svg_text(figure)

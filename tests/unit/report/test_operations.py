@@ -4,10 +4,13 @@ import math
 
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 import trialsim as ts
 from trialsim.errors import InputError
 from trialsim.report.figures.power_by_means import draw_power_by_means
+from trialsim.report.figures.trial_flow import draw_trial_flow
+from trialsim.report.figures.waiting import draw_waiting
 from trialsim.report.operations import power_by_means, usd
 from trialsim.report.operations_tables import power_table
 from trialsim.report.operations_words import run_words
@@ -53,6 +56,9 @@ def test_power_by_means_by_hand():
     assert rows[0][-1] == "25 k ± 729"
     figure = draw_power_by_means(frame)
     assert [axes.get_xlabel() for axes in figure.axes] == ["Months until the last visit", "Cost, USD"]
+    assert all(axes.get_ylim()[0] <= 0.0 for axes in figure.axes)
+    assert _words(figure).replace("\u00a0", " ").count("80 %") == 2
+    assert figure.get_suptitle() == "Power against what it takes"
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +85,13 @@ def test_every_figure_is_a_method_and_draws_its_data(operated):
         operated.plot_power()
 
 
+def test_sizes_whose_waits_are_not_drawn_are_named(operated):
+    one = operated.figures.data["waiting"]
+    assert "Not drawn" not in _words(draw_waiting(one))
+    three = pd.concat([one.assign(n=n) for n in (20, 40, 60)])
+    assert "Not drawn, but in the data: 40 patients." in _words(draw_waiting(three))
+
+
 def test_the_flow_adds_up(operated):
     flow = operated.figures.data["trial_flow"].set_index("step")["mean"]
     arms = ("midazolam", "ketamine_dbt")
@@ -86,6 +99,25 @@ def test_the_flow_adds_up(operated):
     costs = operated.figures.data["trial_costs"].set_index("component")
     assert costs.loc["total", "mean"] == pytest.approx(costs["mean"].drop("total").sum())
     assert costs["share"].drop("total").sum() == pytest.approx(1.0)
+
+
+def test_nobody_is_called_seen_who_may_have_left_for_their_scores(operated, request, tmp_path):
+    frame = operated.figures.data["trial_flow"]
+    held = frame[frame["step"].str.startswith("last_visit_held")]
+    assert set(held["step_label"]) == {"With a place at the last visit"}
+    assert "so those seen at the last visit may be fewer" in _words(draw_trial_flow(frame))
+    assert "past the last visit" in set(operated.figures.data["pipeline"]["series_label"])
+    path = request.config.rootpath / SCENARIO
+    run = ts.run(path, replicates=10, workers=1, settings={"sample_size": [20]}, out=tmp_path / "run")
+    row = run.summary[run.summary["estimand"] == "primary"].iloc[0]
+    told = pd.read_csv(tmp_path / "run/figures/trial_flow.csv", keep_default_na=False)
+    assert told["share_missing"].unique().tolist() == pytest.approx([row["share_missing"]])
+    share = f"{100 * row['share_missing']:.1f} % of the randomised have no score on day {row['visit_days']:g}."
+    assert share in _words(draw_trial_flow(told))
+
+
+def _words(figure):
+    return " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).split())
 
 
 def test_a_trial_with_plenty_of_room_waits_for_nobody(request):

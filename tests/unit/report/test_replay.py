@@ -12,7 +12,7 @@ from trialsim.engine.replay import replay
 from trialsim.engine.replay_quantities import Target
 from trialsim.report.figures.replay import draw_replay, replay_data
 from trialsim.report.replay import MARKS, _check_words, findings, printed, replay_frame, replicate_frame
-from trialsim.report.style import png_bytes, svg_text
+from trialsim.report.style import categorical_marks, png_bytes, svg_text
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,15 @@ def test_histograms_hold_every_study_on_bins_of_equal_content(danayan):
     places = (response["high"] - response["low"]) / 0.01  # shares of 100 patients move by a hundredth
     np.testing.assert_allclose(places, np.rint(places), atol=1e-9)
     assert data.groupby("quantity")["low"].nunique().max() <= 37
+
+
+def test_an_arm_looks_as_in_the_other_figures(danayan):
+    """Ketamine is the study's arm and comes first here, and second in the scenario, as in every other figure."""
+    assert danayan.variant.arms == ("midazolam", "ketamine")
+    handles = draw_replay(replay_data(danayan)).legends[0].legend_handles
+    colours = {handle.get_label().split(",")[0]: handle.get_color() for handle in handles}
+    midazolam, ketamine = categorical_marks(2)
+    assert (colours["Midazolam"], colours["Ketamine"]) == (midazolam.colour, ketamine.colour)
 
 
 def test_the_figure_shows_every_quantity_and_the_published_lines(danayan):

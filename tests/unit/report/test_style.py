@@ -62,6 +62,7 @@ def test_marks_differ_in_colour_and_shape() -> None:
     for marks in (style.categorical_marks(6), style.ordered_marks(6)):
         assert len({mark.colour for mark in marks}) == 6
         assert len({mark.marker for mark in marks}) == 6
+    assert len({mark.marker for mark in style.ordered_marks(12)}) == 12
     assert len(style.ordered_marks(1)) == 1
     assert len(style.categorical_marks(20)) == 20
 

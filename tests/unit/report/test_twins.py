@@ -6,8 +6,9 @@ import pytest
 
 import trialsim as ts
 from trials import CONTINUOUS, resolve, write
+from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.planning.twins import twin
-from trialsim.report.twins import BOUND, twin_rows, twin_table, warning_words
+from trialsim.report.twins import BOUND, TWINS_CAPTION, twin_rows, twin_table, warning_words
 
 EFFECT = {
     "course.means.score": {"control": [18.0, 16.0, 15.0], "active": [18.0, 16.0, 12.0]},
@@ -26,10 +27,11 @@ def summary_of(resolved, *, shift=0.0, null=False):
         for plan in estimand.analyses:
             found = twin(variant, estimand, plan, n)
             power = (found.power if found else 0.5) + shift
+            interval = wilson_interval(round(1000 * min(max(power, 0.0), 1.0)), 1000)
             rows.append({
                 "cell": cell, "variant": 0, "n": n, "estimand": "primary", "method": plan.name, "null": null,
                 "power": power, "power_mcse": np.sqrt(power * (1 - power) / 1000), "true_value": -3.0,
-                "converged": 990, "fell_back": 10,
+                "power_low": interval.low, "power_high": interval.high, "converged": 990, "fell_back": 10,
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -75,6 +77,14 @@ def test_text():
     assert mmrm.header == ("Patients randomised", "Simulated power, %", "Closed form, %", "Difference")
     assert [row[0] for row in mmrm.rows] == ["60", "100"]
     assert all(row[3] == "−30.0 (differs)" for row in mmrm.rows)
+
+
+def test_where_all_trials_find_it_the_interval_stands_in_place_of_an_error_of_0():
+    resolved = resolve(CONTINUOUS, EFFECT)
+    summary = summary_of(resolved).assign(power=1.0, power_mcse=0.0, power_low=0.9924, power_high=1.0)
+    mmrm, _ = twin_rows(twin_table(resolved.variants, resolved.hash, summary), summary)
+    assert {row[1] for row in mmrm.rows} == {"100.0 (99.2 to 100.0)"}
+    assert "in place of an error of 0" in TWINS_CAPTION
 
 
 def test_warning():

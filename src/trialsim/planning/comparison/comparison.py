@@ -19,7 +19,7 @@ from trialsim.planning.comparison.questions import Question, not_the_same, quest
 from trialsim.planning.comparison.simulating import simulate, simulated
 from trialsim.planning.comparison.standing import Rank, advantages, front, over_budget, ranks
 from trialsim.planning.plain import without_nan
-from trialsim.scenario.methods import MEASURES
+from trialsim.scenario.methods import MEASURES, power_sign
 from trialsim.scenario.words import did_you_mean, listed
 
 SCHEMA_VERSION = 1
@@ -318,10 +318,20 @@ def _design_row(
 
 
 def _null_notes(measured: Sequence[Simulated]) -> list[str]:
-    names = [one.design.name for one in measured if one.row["null"]]
-    if not names:
+    """Return what power is in the designs with nothing to find: the type I error, or the part of it that counts."""
+    nulls = [one for one in measured if one.row["null"]]
+    if not nulls:
         return []
-    return [f"There is nothing to find in {listed(names)}: power there is the chance of a false claim."]
+    errors = listed(
+        [
+            f"{one.design.name} (type I error {100 * one.row['type_i_error']:.1f} % ± "
+            f"{100 * one.row['type_i_error_mcse']:.1f})"
+            for one in nulls
+        ]
+    )
+    sides = [power_sign(one.question.estimand, one.question.analysis.measure, 0.0) for one in nulls]
+    what = "power there counts the false claims of benefit alone" if any(sides) else "power there is that error"
+    return [f"There is nothing to find in {errors}: {what}."]
 
 
 def _failures(measured: Sequence[Simulated]) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from trialsim.engine.hypotheses import Hypothesis, contrast_name
+from trialsim.engine.hypotheses import Hypothesis
 from trialsim.errors import Fault, InputError
 from trialsim.planning.comparison.contenders import Design
-from trialsim.scenario.methods import MEASURES
+from trialsim.planning.question_parts import question_parts
 from trialsim.scenario.resolved import Analysis, Estimand, Variant
 from trialsim.scenario.words import listed
 
@@ -72,10 +72,11 @@ def _has(design: Design, name: str) -> bool:
 def not_the_same(designs: Sequence[Design], found: Sequence[Question]) -> list[str]:
     """Return a sentence for each part of the question that is not the same in all designs."""
     notes = []
-    for part in found[0].words:
+    for part in dict.fromkeys(part for question in found for part in question.words):
         told: dict[str, list[str]] = {}
         for design, question in zip(designs, found, strict=True):
-            told.setdefault(question.words[part], []).append(design.name)
+            if part in question.words:
+                told.setdefault(question.words[part], []).append(design.name)
         if len(told) > 1:
             each = "; ".join(f"{words} in {listed(names)}" for words, names in told.items())
             notes.append(f"Estimand {found[0].estimand.name} has not the same {part} in all designs: {each}.")
@@ -107,20 +108,7 @@ def _question(variant: Variant, name: str) -> Question:
 
 
 def _parts(variant: Variant, estimand: Estimand) -> dict[str, str]:
-    counted = estimand.endpoint.kind == "count"
-    outcome = variant.counts[estimand.outcome].name if counted else variant.outcomes[estimand.outcome]
-    margin = "" if estimand.hypothesis.margin is None else f" with a margin of {estimand.hypothesis.margin:g}"
-    return {
-        "outcome": outcome,
-        "endpoint": estimand.endpoint.name or estimand.endpoint.kind,
-        "day": f"day {variant.visits_days[estimand.visit]:g}",
-        "contrast": contrast_name(variant, estimand),
-        "measure": MEASURES[estimand.analyses[0].measure].words,
-        "test": f"{estimand.hypothesis.kind.replace('_', '-')}{margin}",
-        "strategy for leaving": estimand.endpoint.dropout.replace("_", " "),
-        "analysis set": estimand.analysis_set,
-        "alpha": f"{estimand.analyses[0].alpha:g}",
-    }
+    return {**question_parts(variant, estimand), "alpha": f"{estimand.analyses[0].alpha:g}"}
 
 
 def _all_words(variant: Variant) -> str:

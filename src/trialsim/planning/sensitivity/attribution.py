@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from trialsim.engine.successes import Asked
 from trialsim.errors import Fault, InputError
 from trialsim.planning.plain import without_nan
+from trialsim.planning.question_parts import LEAVING, question_parts, unlike
 from trialsim.planning.sensitivity.differences import Difference, differences, mixed
 from trialsim.planning.sensitivity.trials import (
     NO_ESTIMATE,
@@ -45,6 +46,7 @@ from trialsim.planning.sensitivity.trials import (
 )
 from trialsim.scenario import Scenario, resolve
 from trialsim.scenario.paths import find, split_path
+from trialsim.scenario.words import listed
 from trialsim.streams import Streams
 
 EXACT_UP_TO = 8
@@ -149,7 +151,7 @@ def attribution(
         Their base values. The seed is the first one's.
     budget : Budget
     estimand : str
-        That both have: the same outcome, endpoint, visit and arms.
+        That both have and ask the same by: all that `question_parts` tells.
     n : int, optional
         Number randomised in both; by default their own, and where both list the same, the one nearest the target.
     target : float
@@ -253,23 +255,21 @@ def _notes(a: Question, b: Question) -> tuple[str, ...]:
 
 def _require_one_question(a: Question, b: Question) -> None:
     """Refuse scenarios that do not ask the same."""
-    asked = [_asked_words(question) for question in (a, b)]
-    if asked[0] != asked[1]:
+    first, second = (_parts(question) for question in (a, b))
+    apart = [f"{part} ({first[part]} in the first, {second[part]} in the second)" for part in unlike(first, second)]
+    if apart:
         message = (
-            f"the scenarios share no estimand of this name: the first asks {asked[0]}, the second {asked[1]}. A "
-            "difference of power between two questions is due to no assumption; let both ask the same"
+            f"the scenarios share no estimand of this name, for they differ in its {listed(apart)}. A difference of "
+            "power between two questions is due to no assumption; let both ask the same"
         )
         raise InputError([Fault(f"estimands.{a.estimand}", message)])
 
 
-def _asked_words(question: Question) -> str:
+def _parts(question: Question) -> dict[str, str]:
+    """Return the parts of a question: an endpoint by its numbers and not by its name, leaving only where some leave."""
     variant, one = question.resolved.variants[0], question.asked_of
-    names = variant.outcomes if one.endpoint.kind != "count" else tuple(count.name for count in variant.counts)
-    kind = one.endpoint.name or one.endpoint.kind
-    visit = f"{variant.visits_days[one.visit]:g}"
-    margin = "" if one.hypothesis.margin is None else f", {one.hypothesis.kind} margin"
-    arms = f"{variant.arms[one.active]} against {variant.arms[one.control]}"
-    return f"{names[one.outcome]} ({kind}{margin}) at day {visit}, {arms}"
+    parts = {**question_parts(variant, one), "endpoint": one.endpoint.kind}
+    return {part: words for part, words in parts.items() if variant.dropout is not None or part != LEAVING}
 
 
 def _sizes(a: Question, b: Question, n: int | None, target: float, budget: Budget) -> tuple[int, int]:

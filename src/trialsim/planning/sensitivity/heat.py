@@ -31,12 +31,19 @@ STEPS = (2, 15)
 
 @dataclass(frozen=True, slots=True)
 class HeatCell:
-    """One cell: values of both assumptions, the share of trials that find it with its error, or why there is none."""
+    """One cell: values of both assumptions, the share of trials that find it, or why there is none.
+
+    Beside the share stand its error and Wilson's 95 % interval. Where there is nothing to find (`null`) the share is
+    the type I error.
+    """
 
     row: Any
     column: Any
     share: float | None
     mcse: float | None
+    low: float | None
+    high: float | None
+    null: bool
     problem: str
 
 
@@ -48,6 +55,7 @@ class HeatMap:
     ----------
     title, estimand, metric
         As of a tornado.
+    test : {'superiority', 'non_inferiority', 'equivalence'}
     rows, columns : str
         Paths.
     n, replicates : int
@@ -58,6 +66,7 @@ class HeatMap:
     title: str
     estimand: str
     metric: Literal["power", "type_i_error"]
+    test: Literal["superiority", "non_inferiority", "equivalence"]
     rows: str
     columns: str
     n: int
@@ -112,7 +121,7 @@ def heat_map(
     if n is not None:
         checked_size(own.resolved.variants[0], n)
     if metric == "type_i_error":
-        question = Question(without_effect(scenario, estimand), estimand, null=True)
+        question = Question(without_effect(scenario, estimand), estimand)
     budget.begin()
     at = size_for(own, n, target, budget)
     shares = [i / (steps - 1) for i in range(steps)]
@@ -122,23 +131,23 @@ def heat_map(
         for b in shares:
             settings = {**first.settings(a), **second.settings(b)}
             try:
-                asked = question.at(settings)
+                place = question.place(settings, at)
             except InputError as error:
                 cells.append((first.value(a), second.value(b), None, words_of(error)))
                 continue
             cells.append((first.value(a), second.value(b), len(places), ""))
-            places.append(Place(asked, asked.variant.sample_sizes[0] if "sample_size" in settings else at))
+            places.append(place)
     samples = simulate(places, blocks_for(budget.replicates), question.seed, budget)
     shown = []
-    for row, column, place, problem in cells:
-        if place is None:
-            shown.append(HeatCell(row, column, None, None, problem))
-        elif math.isnan(samples[place].share.value):
-            shown.append(HeatCell(row, column, None, None, NO_ESTIMATE))
+    for row, column, i, problem in cells:
+        null = i is not None and places[i].null
+        if i is None or math.isnan((share := samples[i].share).value):
+            shown.append(HeatCell(row, column, None, None, None, None, null, problem or NO_ESTIMATE))
         else:
-            shown.append(HeatCell(row, column, samples[place].share.value, samples[place].share.mcse, ""))
+            shown.append(HeatCell(row, column, share.value, share.mcse, *samples[i].interval, null, ""))
     replicates = len(blocks_for(budget.replicates)) * 250
-    return HeatMap(scenario.title, estimand, metric, rows, columns, at, replicates, target, tuple(shown))
+    test = own.asked_of.hypothesis.kind
+    return HeatMap(scenario.title, estimand, metric, test, rows, columns, at, replicates, target, tuple(shown))
 
 
 def _known(path: str, known: Mapping[str, Assumption]) -> Assumption:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from trialsim.errors import Fault, InputError
@@ -53,6 +53,8 @@ class End:
     change, change_mcse : float or None
         From the scenario's own value; the error is paired: both have the same patients.
     beyond_noise : bool
+    null : bool
+        Whether there is nothing to find at the end, so that a power is the type I error.
     problem : str
         Why the end cannot be had; empty where it can.
     """
@@ -64,6 +66,7 @@ class End:
     change: float | None
     change_mcse: float | None
     beyond_noise: bool
+    null: bool
     problem: str
 
 
@@ -91,6 +94,7 @@ class Tornado:
     ----------
     title, estimand : str
     metric : {'power', 'n', 'bias', 'type_i_error'}
+    test : {'superiority', 'non_inferiority', 'equivalence'}
     n : int or None
         Number randomised; None where it is what is asked.
     replicates : int
@@ -99,17 +103,21 @@ class Tornado:
         Power that `n` is for.
     base, base_mcse : float
         With the scenario's own values.
+    base_null : bool
+        Whether there is nothing to find with them.
     bars : tuple of Bar
     """
 
     title: str
     estimand: str
     metric: TornadoMetric
+    test: Literal["superiority", "non_inferiority", "equivalence"]
     n: int | None
     replicates: int
     target: float
     base: float
     base_mcse: float
+    base_null: bool
     bars: tuple[Bar, ...]
     notes: tuple[str, ...]
 
@@ -161,7 +169,7 @@ def tornado(
         checked_size(own.resolved.variants[0], n)
     if metric == "type_i_error":
         found = [one for one in found if not one.is_effect]
-        question = Question(without_effect(scenario, estimand), estimand, null=True)
+        question = Question(without_effect(scenario, estimand), estimand)
     if metric == "n" and question.estimand != question.resolved.variants[0].estimands[0].name:
         raise InputError(_only_primary(question))  # the search asks the first estimand
     budget.begin()
@@ -170,24 +178,24 @@ def tornado(
     at = size_for(own, n, target, budget)
     settings = [(a, share) for a in found for share in (0.0, 1.0)]
     problems: dict[int, str] = {}
-    places, where = [Place(question.at({}), at)], {}
+    places, where = [question.place({}, at)], {}
     for position, (one, share) in enumerate(settings):
         try:
-            asked = question.at(one.settings(share))
+            place = question.place(one.settings(share), at)
         except InputError as error:
             problems[position] = words_of(error)
             continue
         where[position] = len(places)
-        size = asked.variant.sample_sizes[0] if "sample_size" in one.settings(share) else at
-        places.append(Place(asked, size))
+        places.append(place)
     blocks = blocks_for(budget.replicates)
     samples = simulate(places, blocks, question.seed, budget)
     measured = [_measure(question, place, sample, metric) for place, sample in zip(places, samples, strict=True)]
-    ends = [
-        _end(one, share, measured[where[i]] if i in where else None, measured[0], problems.get(i, ""))
-        for i, (one, share) in enumerate(settings)
-    ]
-    return _tornado(question, metric, at, len(samples[0].found), target, measured[0], found, ends)
+    ends = []
+    for i, (one, share) in enumerate(settings):
+        end = _end(one, share, measured[where[i]] if i in where else None, measured[0], problems.get(i, ""))
+        ends.append(replace(end, null=i in where and places[where[i]].null))
+    null = places[0].null
+    return _tornado(question, metric, at, len(samples[0].found), target, measured[0], found, ends, null=null)
 
 
 def assumptions_of(question: Question, ranges: Mapping[str, Sequence[Any]] | None) -> list[Assumption]:
@@ -207,11 +215,12 @@ def _end(one: Assumption, share: float, measured: Measured | None, base: Measure
     name: Literal["low", "high"] = "low" if share == 0.0 else "high"
     if measured is None or math.isnan(measured.value):
         problem = problem or NO_ESTIMATE
-        return End(name, one.value(share), None, None, None, None, False, problem)
+        return End(name, one.value(share), None, None, None, None, False, False, problem)
     if math.isnan(base.value):
-        return End(name, one.value(share), measured.value, measured.mcse, None, None, False, "")
+        return End(name, one.value(share), measured.value, measured.mcse, None, None, False, False, "")
     change, mcse = measured.minus(base)
-    return End(name, one.value(share), measured.value, measured.mcse, change, mcse, is_beyond_noise(change, mcse), "")
+    moves = is_beyond_noise(change, mcse)
+    return End(name, one.value(share), measured.value, measured.mcse, change, mcse, moves, False, "")
 
 
 def _tornado(
@@ -223,22 +232,25 @@ def _tornado(
     base: Measured | Reading,
     found: Sequence[Assumption],
     ends: Sequence[End],
+    *,
+    null: bool = False,
 ) -> Tornado:
     value, mcse = (base.value, base.mcse) if isinstance(base, Measured) else base
     bars = [_bar(one, low, high, value) for one, low, high in zip(found, ends[::2], ends[1::2], strict=True)]
     bars.sort(key=lambda bar: _rank(bar, metric), reverse=True)
-    notes = _notes(question, metric, found)
+    notes = _notes(question, metric, found, null=null)
     if metric != "n" and math.isnan(value):
         notes = (f"With the scenario's own values {NO_ESTIMATE}, so there are no changes from them.", *notes)
-    title = question.scenario.title
-    return Tornado(title, question.estimand, metric, n, replicates, target, value, mcse, tuple(bars), notes)
+    title, test = question.scenario.title, question.asked_of.hypothesis.kind
+    return Tornado(title, question.estimand, metric, test, n, replicates, target, value, mcse, null, tuple(bars), notes)
 
 
-def _notes(question: Question, metric: TornadoMetric, found: Sequence[Assumption]) -> tuple[str, ...]:
+def _notes(question: Question, metric: TornadoMetric, found: Sequence[Assumption], *, null: bool) -> tuple[str, ...]:
     """Return what a reader of the bars must know: that nothing is to be found, or that a range is not there."""
     notes = []
-    if metric == "power" and (why := nothing_to_find(question.at({}))):
-        notes.append(f"With the scenario's own values {why}: the share of trials that claim it is no power.")
+    if metric == "power" and (why := nothing_to_find(question.at({})) or ("there is nothing to find" if null else "")):
+        what = "the number is the type I error" if null else "the share of trials that claim it is no power"
+        notes.append(f"With the scenario's own values {why}: {what}.")
     if not found:
         notes.append("No value here has a plausible range: give ranges with --range or under sensitivity.")
     elif metric != "type_i_error" and not any(one.is_effect for one in found):
@@ -308,8 +320,8 @@ def _size_end(one: Assumption, share: float, reading: Reading | None, base: Read
     name: Literal["low", "high"] = "low" if share == 0.0 else "high"
     value = one.value(share)
     if reading is None:
-        return End(name, value, None, None, None, None, False, problem)
+        return End(name, value, None, None, None, None, False, False, problem)
     if base is None:
-        return End(name, value, reading[0], reading[1], None, None, False, "")
+        return End(name, value, reading[0], reading[1], None, None, False, False, "")
     change, mcse = reading[0] - base[0], math.hypot(reading[1], base[1])
-    return End(name, value, reading[0], reading[1], change, mcse, is_beyond_noise(change, mcse), "")
+    return End(name, value, reading[0], reading[1], change, mcse, is_beyond_noise(change, mcse), False, "")

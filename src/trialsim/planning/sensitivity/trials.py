@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from trialsim.engine.backends import run_units
 from trialsim.engine.block import patient_source
 from trialsim.engine.successes import Asked, Successes, Unit, ask, compute
-from trialsim.engine.truth import true_values
-from trialsim.errors import Fault, InputError
+from trialsim.engine.truth import is_null, true_values
+from trialsim.errors import Fault, InputError, RunError
 from trialsim.kernels.montecarlo import Interval, wilson_interval
 from trialsim.scenario import Resolved, Scenario, resolve
 from trialsim.scenario.at_value import at_values
@@ -39,10 +39,11 @@ _BLOCKS_AT_ONCE = 4
 
 
 class Place(NamedTuple):
-    """What is simulated: a question in a variant, at a number of patients."""
+    """What is simulated: a question in a variant, at a number of patients, and whether a rejection there is false."""
 
     asked: Asked
     n: int
+    null: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -174,6 +175,30 @@ class Question:
         """Return the true value of the estimand in a variant."""
         return next(iter(true_values(asked.variant).values())).value
 
+    def place(self, settings: Mapping[str, Any], n: int) -> Place:
+        """Return where some values of the scenario are others, at a number of patients or the one they say.
+
+        Where there is nothing to find every rejection counts, as in the tables of a run: the type I error.
+
+        Raises
+        ------
+        InputError
+            If the scenario cannot have them.
+        """
+        asked = self.at(settings)
+        null = _nothing_is_there(asked)
+        size = asked.variant.sample_sizes[0] if "sample_size" in settings else n
+        return Place(replace(asked, signs=(0,)) if null else asked, size, null)
+
+
+def _nothing_is_there(asked: Asked) -> bool:
+    """Return whether a rejection would be false; not where the true value cannot be found."""
+    try:
+        ((hypothesis, truth),) = true_values(asked.variant).items()
+    except RunError:
+        return False
+    return is_null(truth, asked.variant, hypothesis)
+
 
 def words_of(error: InputError) -> str:
     """Return why a setting cannot be had: the first reason, and how many more there are."""
@@ -199,7 +224,7 @@ class ChunkResult(NamedTuple):
 
 
 def _compute(seed: int, chunk: Chunk) -> ChunkResult:
-    asked, n = chunk.what
+    asked, n = chunk.what.asked, chunk.what.n
     parts = ((asked, (n,)),)
     found = [compute(seed, Unit(0, block, parts)).successes[0] for block in chunk.blocks]
     return ChunkResult(chunk.place, chunk.first, found)

@@ -44,9 +44,9 @@ FIGURE_WORDS: Mapping[str, FigureWords] = {
     ),
     "power_heatmap": FigureWords(
         "Where power is enough",
-        "Power on the primary outcome in each cell, in percent, with its Monte Carlo standard error. The heavy line "
-        "parts the cells that reach 80 % from those that do not. Hatched cells have nothing to find and show the type "
-        "I error.",
+        "Power on the primary outcome in each cell, in percent, with its Monte Carlo standard error or, where all or "
+        "no trials find it, the end of its 95 % interval (≥, ≤). The heavy line parts the cells that reach 80 % from "
+        "those that do not. Hatched cells have nothing to find and show the type I error.",
     ),
     "power_by_outcome": FigureWords(
         "Power for every estimand",
@@ -90,8 +90,8 @@ OPERATIONS_FIGURE_WORDS: Mapping[str, FigureWords] = {
     ),
     "pipeline": FigureWords(
         "Who is in the trial when",
-        "Patients randomised, under way and followed to the end, by month: medians over simulated trials, and 90 % of "
-        "them. A look at a date finds the outcomes of those followed so far.",
+        "Patients randomised, under way and past the last visit, by month: medians over simulated trials, and 90 % of "
+        "them. A look at a date finds the outcomes of those so far who have not left.",
     ),
     "trial_flow": FigureWords(
         "The flow of patients",
@@ -154,7 +154,7 @@ COMPARISON_WORDS: Mapping[str, FigureWords] = {
         "Power against what it takes",
         "Each design's power against the other measures of the front. Full circles are "
         "designs that no other beats on all the measures of the front; diamonds seem beaten, but within Monte Carlo "
-        "error.",
+        "error. Designs that take the same stand a little beside each other.",
     ),
 }
 """The words of figures that hold designs against each other."""

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trialsim.kernels.montecarlo import Interval, wilson_interval
 from trialsim.report import measures, style
@@ -94,6 +94,7 @@ def draw_accuracy(frame: pd.DataFrame, *, title: str = "", row_heading: str = ""
         unit, shown = _in_shown_unit(frame)
         _draw_intervals(bias, shown, places, marks, measure="bias")
         bias.axvline(0.0, color=style.MUTED, linewidth=1.0)
+        bias.xaxis.set_major_locator(MaxNLocator(5))  # room for the digits of a log odds ratio
         bias.set(title="Bias", xlabel=style.wrapped(f"Mean estimate − truth, {unit}", 44))
         bias.set_ylabel(style.wrapped(row_heading, int(9 * (height - 1.2))))
         _draw_intervals(coverage, frame, places, marks, measure="coverage")
@@ -156,12 +157,13 @@ def _add_key(figure: Figure, marks: dict[int, style.Mark], note: str) -> None:
         axes.plot([], [], color=mark.colour, marker=mark.marker, markersize=4.5, label=str(n))[0]
         for n, mark in marks.items()
     ]
+    shown, columns = style.by_rows(handles, 8)
     figure.legend(
-        handles=handles,
+        handles=shown,
         # The note stands in the key, for both would take the same place at the foot.
         title=style.wrapped(f"{note}\n{words}".strip(), int(figure.get_figwidth() * 13)),
         loc="outside lower left",
-        ncols=min(len(marks), 8),
+        ncols=columns,
         fontsize=8,
         title_fontsize=8,
         alignment="left",

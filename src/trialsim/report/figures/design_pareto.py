@@ -93,7 +93,10 @@ def draw_design_pareto(frame: pd.DataFrame) -> Figure:
         figure.legend(
             handles=_handles(panels[0], set(frame["standing"])), loc="outside upper right", ncols=4, fontsize=8.5
         )
-        style.add_note(figure, "Bars: 95 % Monte Carlo intervals. Best is up and to the left. Dotted: power wanted.")
+        words = "Bars: 95 % Monte Carlo intervals. Best is up and to the left. Dotted: power wanted."
+        if frame.dropna(subset=["value", "power"]).duplicated(["metric", "value"]).any():
+            words += " Designs that take the same stand a little beside each other."
+        style.add_note(figure, words)
     return figure
 
 
@@ -111,20 +114,20 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     bottom, top = max(0.05 * math.floor(20 * (low - 0.01)), -0.02), 1.02
     style.percent_axis(axes, low=bottom, high=top)
     axes.axhline(float(rows["target"].iloc[0]), color=style.MUTED, linewidth=1.0, linestyle=style.DASHES[2], zorder=1)
+    spread = float(rows["value"].max() - rows["value"].min()) or max(float(rows["value"].max()), 1.0) * 0.2
+    same = rows.groupby("value")["value"]
+    rows = rows.assign(x=rows["value"] + 0.014 * spread * (same.cumcount() - (same.transform("size") - 1) / 2.0))
     for row in rows.itertuples(index=False):
         marker, fill, edge = _MARKS[str(row.standing)]
-        axes.vlines(row.value, row.low, row.high, color=edge, linewidth=1.2, zorder=2)
-        axes.plot(
-            row.value, row.power, marker=marker, markerfacecolor=fill, markeredgecolor=edge, linestyle="", zorder=3
-        )
-    spread = float(rows["value"].max() - rows["value"].min()) or max(float(rows["value"].max()), 1.0) * 0.2
+        axes.vlines(row.x, row.low, row.high, color=edge, linewidth=1.2, zorder=2)
+        axes.plot(row.x, row.power, marker=marker, markerfacecolor=fill, markeredgecolor=edge, linestyle="", zorder=3)
     axes.set_xlim(float(rows["value"].min()) - 0.08 * spread, float(rows["value"].max()) + 0.08 * spread)
     heights = style.spread_labels(list(rows["power"]), gap=0.062 * (top - bottom), low=bottom, high=top)
     right = axes.get_xlim()[1]
     for row, height in zip(rows.itertuples(index=False), heights, strict=True):
         axes.annotate(
             style.shortened(str(row.design_label), 30),
-            xy=(float(row.value), float(row.power)),
+            xy=(float(row.x), float(row.power)),
             xytext=(right + 0.03 * spread, height),
             fontsize=8.5,
             va="center",

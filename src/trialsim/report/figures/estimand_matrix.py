@@ -157,7 +157,7 @@ def _name_axes(
 
 
 def _add_key(figure: Figure, axes: Axes, frame: pd.DataFrame, marks: Mapping[str, style.Mark], note: str) -> None:
-    handles = [_draw_mark(axes, [], [], mark, full=True) for mark in marks.values()]
+    handles = [_draw_mark(axes, [], [], mark, full=False) for mark in marks.values()]
     for handle, name in zip(handles, marks, strict=True):
         handle.set_label(name)
     sizes = joined([str(n) for n in sorted(set(frame["n"]))], word="or")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from trialsim.report.figure_files import Draw
@@ -16,7 +18,9 @@ from trialsim.report.figures.waiting import draw_waiting, waiting_data
 from trialsim.report.operations import Operated
 
 
-def operations_drawings(told: Operated, power: pd.DataFrame | None = None) -> dict[str, tuple[pd.DataFrame, Draw]]:
+def operations_drawings(
+    told: Operated, power: pd.DataFrame | None = None, missing: Mapping[str, float] | None = None
+) -> dict[str, tuple[pd.DataFrame, Draw]]:
     """Return the data of each figure and what draws it, in reading order.
 
     Parameters
@@ -24,12 +28,14 @@ def operations_drawings(told: Operated, power: pd.DataFrame | None = None) -> di
     told : Operated
     power : DataFrame, optional
         Power beside what it takes, as `operations.power_by_means` makes it.
+    missing : mapping, optional
+        Who has no score at the primary visit, as of `trial_flow_data`.
     """
     found: dict[str, tuple[pd.DataFrame, Draw]] = {
         "recruitment": (recruitment_data(told), draw_recruitment),
         "site_rampup": (site_rampup_data(told), draw_site_rampup),
         "pipeline": (pipeline_data(told), draw_pipeline),
-        "trial_flow": (trial_flow_data(told), draw_trial_flow),
+        "trial_flow": (trial_flow_data(told, missing), draw_trial_flow),
     }
     if told.resources:
         found["capacity_use"] = (capacity_use_data(told), draw_capacity_use)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trialsim.report import style
 from trialsim.report.words import NO_BREAK_SPACE, fixed
@@ -73,6 +73,7 @@ def draw_pilot_value(frame: pd.DataFrame) -> Figure:
         tallest = frame["share"].max()
         for axes, n in zip(panels, pilots, strict=True):
             _draw_panel(axes, frame[frame["n_pilot"] == n], tallest)
+        figure.supylabel("Simulated pilots, %", fontsize=9)
         panels[-1].set_xlabel("Assurance after the pilot, %")
         panels[-1].xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
         style.add_note(
@@ -93,12 +94,14 @@ def _draw_panel(axes: Axes, part: pd.DataFrame, tallest: float) -> None:
     axes.axvline(float(row["before"]), color=style.OKABE_ITO[1], linewidth=1.6)
     axes.axvline(float(row["go"]), color=style.INK, linewidth=1.0, linestyle=style.DASHES[2])
     axes.set_xlim(0.0, 1.0)
-    axes.set_ylim(0.0, 1.08 * tallest)
-    axes.set_yticks([])
+    axes.set_ylim(0.0, 1.5 * tallest)  # room for words above the bars
+    axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
+    axes.tick_params(axis="y", labelsize=8)
     axes.grid(visible=False)
     axes.set_ylabel(f"pilot of\n{int(row['n_pilot']):,}", rotation=0, ha="right", va="center")
     words = f"trial run: {_percent(row['chance_run'])}\nchanged: {_percent(row['chance_changed'])}"
-    axes.text(0.012, 0.94, words, transform=axes.transAxes, va="top", fontsize=8.0, color=style.INK)
+    axes.text(0.012, 0.97, words, transform=axes.transAxes, va="top", fontsize=8.0, color=style.INK)
 
 
 def _percent(share: float) -> str:

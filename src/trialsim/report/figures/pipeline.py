@@ -1,4 +1,4 @@
-"""Who is in the trial at any date: randomised, under way, and followed to the end."""
+"""Who is in the trial at any date: randomised, under way, and past the last visit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from trialsim.report import style
 from trialsim.report.operations import Operated
 
-SERIES = {"randomised": "randomised", "in_trial": "under way", "finished": "followed to the end"}
+SERIES = {"randomised": "randomised", "in_trial": "under way", "finished": "past the last visit"}
 COLUMNS = ("series", "series_label", "n", "month", "mean", "mcse", "q05", "q25", "q50", "q75", "q95")
 
 
@@ -58,5 +58,9 @@ def draw_pipeline(frame: pd.DataFrame) -> Figure:
         axes.set_xlim(0.0, float(frame["month"].max()))
         axes.set_ylim(0.0, None)
         axes.legend(loc="upper left")
-        style.add_note(figure, "Lines: medians over simulated trials. Bands: 90 % of them.")
+        style.add_note(
+            figure,
+            "Lines: medians over simulated trials. Bands: 90 % of them. Those who leave because of their scores are "
+            "counted on, as if they had stayed.",
+        )
     return figure

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trialsim.report import style
+from trialsim.report.figures.power_heatmap import TARGET
 from trialsim.report.operations import usd
+from trialsim.report.words import percent
 
 PANELS = {"months": "Months until the last visit", "usd": "Cost, USD"}
 
@@ -27,7 +27,6 @@ def draw_power_by_means(frame: pd.DataFrame) -> Figure:
     with style.styled():
         figure = Figure(figsize=(8.6, 4.4 + 0.2 * (len(lines) > 1) * len(lines)), layout="constrained")
         grid = figure.subplots(1, 2, sharey=True)
-        bottom = max(0.1 * math.floor(10.0 * float(frame["power_low"].min())) - 0.02, -0.02)
         for axes, (name, words) in zip(grid, PANELS.items(), strict=True):
             for line, mark in zip(lines, style.categorical_marks(len(lines)), strict=True):
                 part = frame[frame["line"] == line].sort_values("n")
@@ -41,8 +40,13 @@ def draw_power_by_means(frame: pd.DataFrame) -> Figure:
                 if len(lines) == 1:
                     _name_sizes(axes, part, name)
             axes.set_xlabel(words)
-            style.percent_axis(axes, low=bottom, high=1.03)
-            axes.axhline(0.8, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
+            style.percent_axis(axes, low=-0.02, high=1.03)
+            axes.axhline(TARGET, color=style.MUTED, linewidth=0.9, linestyle=style.DASHES[2], zorder=1)
+            axes.text(
+                0.01, TARGET + 0.01, percent(TARGET), transform=axes.get_yaxis_transform(), fontsize=8,
+                color=style.MUTED, va="bottom",
+            )  # fmt: skip
+        style.add_title(figure, "Power against what it takes")
         grid[0].set_ylabel("Power, %")
         grid[1].xaxis.set_major_locator(MaxNLocator(5))
         grid[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))

@@ -32,7 +32,7 @@ from trialsim.report.summary import (
 )
 from trialsim.report.words import number, path_words, percent, value_words
 
-COLUMNS = ("panel", "row", "row_heading", "n", "null", "test", "share", "mcse")
+COLUMNS = ("panel", "row", "row_heading", "n", "null", "test", "share", "mcse", "low", "high")
 TARGET = 0.8
 ROW_LETTERS = 32
 """How many letters of a row's name stand in one line."""
@@ -56,8 +56,8 @@ def power_heatmap_data(
     -------
     DataFrame
         Columns `panel` (values of the other varied paths in words), `row` (value of the leading one, the longest
-        path of numbers), `row_heading`, `n`, `null`, `test`, `share` and `mcse`. Empty when the scenario varies
-        nothing, for then there is no second axis.
+        path of numbers), `row_heading`, `n`, `null`, `test`, `share`, `mcse`, and `low` and `high` of the 95 % Wilson
+        interval. Empty when the scenario varies nothing, for then there is no second axis.
     """
     leading = leading_path(summary)
     if leading is None:
@@ -65,12 +65,13 @@ def power_heatmap_data(
     others = [path for path in varied_paths(summary) if path != leading]
     records: list[dict[str, Any]] = []
     for row in records_of(rows_of(summary, hypothesis or hypotheses(summary)[0])):
-        share, mcse, _ = shown_share(row)
+        share, mcse, interval = shown_share(row)
         records.append({
             "panel": setting_words({path: row[path] for path in others}, labels=labels),
             "row": value_words(leading, row[leading], labels=labels),
             "row_heading": path_words(leading, labels=labels),
             "n": int(row["n"]), "null": bool(row["null"]), "test": str(row["test"]), "share": share, "mcse": mcse,
+            "low": interval.low, "high": interval.high,
         })  # fmt: skip
     return pd.DataFrame(records, columns=list(COLUMNS))
 
@@ -145,7 +146,7 @@ def _draw_panel(axes: Axes, frame: pd.DataFrame, values: list[str], sizes: list[
 
 
 def _draw_cell(axes: Axes, x: int, y: int, row: Mapping[str, Any]) -> None:
-    """Draw one cell with its share and, smaller, its MCSE, both in percent."""
+    """Draw one cell with its share and, smaller, its error, both in percent."""
     share = float(row["share"])
     estimable = not np.isnan(share)
     ground = style.POWER_MAP(share) if estimable and not row["null"] else (1.0, 1.0, 1.0, 1.0)
@@ -162,9 +163,15 @@ def _draw_cell(axes: Axes, x: int, y: int, row: Mapping[str, Any]) -> None:
     axes.text(x, y + 0.1, words, ha="center", va="center", fontsize=9.5, color=colour, bbox=box)
     if estimable:
         axes.text(
-            x, y - 0.25, f"± {100 * float(row['mcse']):.1f}", ha="center", va="center", fontsize=6.8,
-            color=colour, bbox=box,
+            x, y - 0.25, _error(share, row), ha="center", va="center", fontsize=6.8, color=colour, bbox=box,
         )  # fmt: skip
+
+
+def _error(share: float, row: Mapping[str, Any]) -> str:
+    """Return the MCSE; where all or no trials agree, which leaves none, the inner end of the interval."""
+    if share == 1.0:
+        return f"≥ {100 * float(row['low']):.1f}"
+    return f"≤ {100 * float(row['high']):.1f}" if share == 0.0 else f"± {100 * float(row['mcse']):.1f}"
 
 
 def _draw_border(axes: Axes, reached: np.ndarray) -> None:
@@ -191,12 +198,18 @@ def _add_scale(figure: Figure, axes: list[Axes], target: float, name: str) -> No
 
 def _note(frame: pd.DataFrame, target: float) -> str:
     nulls = frame[frame["null"]]
+    ends = " ≥ or ≤: the end of its 95 % interval, where all or no trials find it." if _is_whole(frame) else ""
     if len(nulls) == len(frame):
-        return f"Type I error in %, ± its Monte Carlo standard error. {everywhere_null_note(nulls['test'])}"
+        return f"Type I error in %, ± its Monte Carlo standard error.{ends} {everywhere_null_note(nulls['test'])}"
     name = power_name(frame["test"])
-    parts = [f"{name} in %, ± its Monte Carlo standard error. Heavy line: {percent(target)}."]
+    parts = [f"{name} in %, ± its Monte Carlo standard error.{ends} Heavy line: {percent(target)}."]
     if len(nulls):
         margin = any(is_margin(test) for test in nulls["test"])
         reason = "a true value that reaches the margin" if margin else "no true difference"
         parts.append(f"Hatched: {reason}, so the number is the type I error.")
     return " ".join(parts)
+
+
+def _is_whole(frame: pd.DataFrame) -> bool:
+    """Return whether in some cell all trials agree."""
+    return bool(frame["share"].isin([0.0, 1.0]).any())

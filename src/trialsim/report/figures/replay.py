@@ -18,8 +18,8 @@ from trialsim.report import style
 from trialsim.report.replay import replay_frame
 
 COLUMNS = (
-    "quantity", "label", "mark", "unit", "published", "published_low", "published_high", "arm", "arm_label", "low",
-    "high", "share",
+    "quantity", "label", "mark", "unit", "published", "published_low", "published_high", "arm", "arm_label",
+    "arm_place", "low", "high", "share",
 )  # fmt: skip
 MOST_BINS = 36
 PANELS_IN_A_ROW = 3
@@ -37,8 +37,9 @@ def replay_data(replayed: Replay) -> pd.DataFrame:
     -------
     DataFrame
         Columns `quantity`, `label`, `mark`, `unit`, `published` (NaN where there is no number), `published_low` and
-        `published_high` (95 % interval of a share), `arm`, `arm_label`, `low` and `high` (ends of the bin) and `share`
-        of the simulated studies in it. The bins of a quantity are the same in both arms and hold equally many of the
+        `published_high` (95 % interval of a share), `arm`, `arm_label`, `arm_place` (its place in the scenario, from
+        0), `low` and `high` (ends of the bin) and `share` of the simulated studies in it. The bins of a quantity are
+        the same in both arms and hold equally many of the
         values that a study of this size can give.
     """
     told = replay_frame(replayed).set_index("quantity")
@@ -52,7 +53,7 @@ def replay_data(replayed: Replay) -> pd.DataFrame:
                 records.append({
                     "quantity": found.target.name,
                     **{name: row[name] for name in COLUMNS[1:7]},
-                    "arm": replayed.variant.arms[arm], "arm_label": replayed.variant.arm_labels[arm],
+                    "arm": replayed.variant.arms[arm], "arm_label": replayed.variant.arm_labels[arm], "arm_place": arm,
                     "low": float(low), "high": float(high), "share": count / found.values.shape[1],
                 })  # fmt: skip
     return pd.DataFrame(records, columns=list(COLUMNS))
@@ -72,7 +73,10 @@ def draw_replay(frame: pd.DataFrame, *, title: str = "", note: str = "") -> Figu
     """
     quantities = list(dict.fromkeys(frame["quantity"]))
     arms = dict(zip(frame["arm"], frame["arm_label"], strict=True))
-    marks = dict(zip(arms, style.categorical_marks(len(arms)), strict=True))
+    # An arm looks as in figures that have the arms in the order of the scenario, where the study's need not be first.
+    places = dict(zip(frame["arm"], frame["arm_place"], strict=True))
+    by_place = style.categorical_marks(max(places.values()) + 1)
+    marks = {arm: by_place[places[arm]] for arm in arms}
     columns = min(PANELS_IN_A_ROW, len(quantities))
     rows = -(-len(quantities) // columns)
     with style.styled():

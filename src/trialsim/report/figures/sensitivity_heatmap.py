@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from trialsim.report.claims import power_name
 from trialsim.report.figures.power_heatmap import COLUMNS, draw_power_heatmap
 from trialsim.report.sensitivity import at_words
 from trialsim.report.words import path_words
@@ -38,10 +39,12 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
             "row": at_words(answer["rows"], cell["row"], labels),
             "row_heading": path_words(answer["rows"], labels=labels),
             "n": columns.index(at_words(answer["columns"], cell["column"], labels)),
-            "null": answer["metric"] == "type_i_error",
-            "test": "superiority",
+            "null": cell["null"],
+            "test": answer["test"],
             "share": cell["share"],
             "mcse": cell["mcse"],
+            "low": cell["low"],
+            "high": cell["high"],
             "column": at_words(answer["columns"], cell["column"], labels),
             "column_heading": path_words(answer["columns"], labels=labels),
             "estimand": answer["estimand"],
@@ -52,7 +55,7 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
         for cell in answer["cells"]
     ]
     frame = pd.DataFrame(rows, columns=[*COLUMNS, *EXTRA])
-    return frame.astype({"share": float, "mcse": float})
+    return frame.astype(dict.fromkeys(("share", "mcse", "low", "high"), float))
 
 
 def draw_sensitivity_heatmap(frame: pd.DataFrame) -> Figure:
@@ -64,7 +67,7 @@ def draw_sensitivity_heatmap(frame: pd.DataFrame) -> Figure:
         At least one row.
     """
     first = frame.iloc[0]
-    what = "Type I error" if bool(first["null"]) else "Power"
+    what = "Type I error" if frame["null"].all() else power_name(frame["test"])
     title = f"{what}: {first['estimand']}, {int(first['patients']):,} patients"
     figure = draw_power_heatmap(frame, title=title, target=float(first["target"]), across=str(first["column_heading"]))
     names = frame.drop_duplicates("n").sort_values("n")

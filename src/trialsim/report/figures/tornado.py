@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from trialsim.report import style
-from trialsim.report.sensitivity import METRICS, at_words, measure_words, no_measure
+from trialsim.report.sensitivity import METRICS, at_words, measure_words, no_measure, null_mark, null_mark_words
 from trialsim.report.words import path_words
 
 COLUMNS = (
-    "title", "estimand", "metric", "n", "replicates", "base", "base_mcse", "path", "words", "end", "value", "measure",
-    "mcse", "change", "change_mcse", "beyond_noise", "source", "tag", "citation", "problem",
+    "title", "estimand", "metric", "test", "n", "replicates", "base", "base_mcse", "base_null", "path", "words", "end",
+    "value", "measure", "mcse", "change", "change_mcse", "beyond_noise", "null", "source", "tag", "citation", "problem",
 )  # fmt: skip
 
-_OF_END = ("end", "measure", "mcse", "change", "change_mcse", "beyond_noise", "problem")
+_SHARED = ("title", "estimand", "metric", "test", "n", "replicates", "base", "base_mcse", "base_null")
+_OF_END = ("end", "measure", "mcse", "change", "change_mcse", "beyond_noise", "null", "problem")
 _Z95 = 1.96
 _WORD_LETTERS = 44
 
@@ -38,20 +39,18 @@ def tornado_data(answer: Mapping[str, Any], labels: Mapping[str, str] | None = N
     Returns
     -------
     DataFrame
-        Columns `title`, `estimand`, `metric`, `n`, `replicates`, `base` and `base_mcse` (with the scenario's own
-        values), `path`, `words`, `end` (low or high), `value` in words, `measure`, `mcse`, `change`, `change_mcse`
-        (paired), `beyond_noise`, `source`, `tag` and `citation` of the range, and `problem` where an end cannot be had.
+        Columns `title`, `estimand`, `metric`, `test`, `n`, `replicates`, `base`, `base_mcse` and `base_null` (with the
+        scenario's own values), `path`, `words`, `end` (low or high), `value` in words, `measure`, `mcse`, `change`,
+        `change_mcse` (paired), `beyond_noise`, `null` (a power that is a type I error), `source`, `tag` and `citation`
+        of the range, and `problem` where an end cannot be had.
     """
-    shared = {key: answer[key] for key in ("title", "estimand", "metric", "n", "replicates", "base", "base_mcse")}
+    shared = {key: answer[key] for key in _SHARED}
     rows = [
         {
             **shared,
             **{key: bar[key] for key in ("path", "source", "tag", "citation")},
             "words": path_words(bar["path"], labels=labels),
-            **{
-                key: bar[end][key]
-                for key in ("end", "measure", "mcse", "change", "change_mcse", "beyond_noise", "problem")
-            },
+            **{key: bar[end][key] for key in _OF_END},
             "value": at_words(bar["path"], bar[end]["value"], labels),
         }
         for bar in answer["bars"]
@@ -134,8 +133,9 @@ def _draw_end(axes: Axes, position: int, row: pd.Series, base: float, scale: flo
     if change != 0.0:
         axes.plot([end - reach, end + reach], [position + offset] * 2, color=style.INK, linewidth=0.9, marker="")
     side = 1.0 if change >= 0.0 else -1.0
+    mark = null_mark(str(row["metric"]), null=bool(row["null"]))
     axes.annotate(
-        measure_words(str(row["metric"]), float(row["measure"])).removesuffix(" %"),
+        measure_words(str(row["metric"]), float(row["measure"])).removesuffix(" %") + mark,
         xy=(end + side * reach, position + offset), xytext=(3 * side, 0), textcoords="offset points", fontsize=7.0,
         va="center", ha="left" if side > 0 else "right", color=style.MUTED,
     )  # fmt: skip
@@ -164,4 +164,9 @@ def _note(row: pd.Series, frame: pd.DataFrame) -> str:
     words = f"Line: the scenario's own values. Whiskers: 95 % Monte Carlo interval of the difference, {pairing}."
     if not frame["beyond_noise"].astype(bool).all():
         words += " Pale: not larger than noise (3 standard errors)."
+    metric = str(row["metric"])
+    if null_mark(metric, null=bool(row["base_null"])):
+        words += " With the scenario's own values nothing is to be found: the line is the type I error."
+    if any(null_mark(metric, null=null) for null in frame["null"].astype(bool)):
+        words += f" {null_mark_words(str(row['test']))}"
     return words

@@ -22,6 +22,9 @@ TITLE_LETTERS = 32
 ARM_LETTERS = 18
 """How many letters of an arm's name stand in one line."""
 
+COUNT_LETTERS = 44
+"""How many letters of an arm's name stand before its counts, which have one line."""
+
 ENOUGH = 5
 """Patients from which on an interval has a say in how far the axis reaches."""
 
@@ -63,7 +66,8 @@ def draw_trajectories(frame: pd.DataFrame, *, title: str = "", note: str = "") -
     }
     row_height = 2.35 + 0.16 * (len(arms) + max(title.count("\n") for title in titles.values()))
     longest = min(max(map(len, arms.values())), ARM_LETTERS)
-    beyond = 0.16 * max(0, longest - 12)
+    before = 0.055 * max(0, min(max(map(len, arms.values())), COUNT_LETTERS) - 14)
+    beyond = 0.16 * max(0, longest - 12) + before
     cut = False
     with style.styled():
         figure = Figure(
@@ -118,7 +122,7 @@ def _draw_panel(
                 axes.text(exact, height, str(int(count)), transform=under, ha="center", va="top", fontsize=7.2,
                           color=mark.colour)  # fmt: skip
         if counted_on_left:
-            name = style.shortened(arms[arm], ARM_LETTERS)
+            name = style.shortened(arms[arm], COUNT_LETTERS)
             axes.text(-0.03, height, name, transform=axes.transAxes, ha="right", va="top", fontsize=7.2,
                       color=mark.colour)  # fmt: skip
     axes.set_xticks(shown, [f"{day:g}" for day in shown])

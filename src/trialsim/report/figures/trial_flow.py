@@ -1,6 +1,9 @@
-"""The flow of patients through the trial: from those assessed to those seen at the last visit, with intervals."""
+"""The flow of patients through the trial: from those assessed to the places held at the last visit, with intervals."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,8 +12,11 @@ from matplotlib.patches import FancyBboxPatch
 
 from trialsim.report import style
 from trialsim.report.operations import Operated
+from trialsim.report.words import number
 
-COLUMNS = ("step", "step_label", "arm", "arm_label", "lost", "n", "mean", "mcse", "q05", "q95")
+COLUMNS = (
+    "step", "step_label", "arm", "arm_label", "lost", "n", "mean", "mcse", "q05", "q95", "visit_days", "share_missing",
+)  # fmt: skip
 
 _SCREENED = (("assessed", "Assessed for eligibility"),)
 _EXCLUDED = (
@@ -28,22 +34,26 @@ _IN_ARM = (
     ("left_before_therapy", "Gave up waiting for a group", True),
     ("in_group", "In a therapy group", False),
     ("missed_last_visit", "Last visit not within its window", True),
-    ("last_visit_held", "Seen at the last visit", False),
+    ("last_visit_held", "With a place at the last visit", False),
 )
 
 
-def trial_flow_data(told: Operated) -> pd.DataFrame:
+def trial_flow_data(told: Operated, missing: Mapping[str, float] | None = None) -> pd.DataFrame:
     """Return what the figure draws: one row per box, or line in one, of trials of the largest size.
 
     Parameters
     ----------
     told : Operated
+    missing : mapping, optional
+        `visit_days` of the primary visit and `share_missing` of the randomised without a score there, as a run knows
+        them at that size.
 
     Returns
     -------
     DataFrame
         Columns `step` and `arm` (empty before randomisation) with their words, whether it is a loss, `n` asked for,
-        and of the people in a trial `mean`, `mcse`, `q05` and `q95` over trials.
+        and of the people in a trial `mean`, `mcse`, `q05` and `q95` over trials; `missing` beside every row, NaN where
+        it is not known.
     """
     n = max(told.sizes)
     steps = [(name, words, "", "", False) for name, words in _SCREENED]
@@ -61,6 +71,7 @@ def trial_flow_data(told: Operated) -> pd.DataFrame:
             {
                 "step": name, "step_label": words, "arm": arm, "arm_label": label, "lost": lost, "n": n,
                 "mean": own["value"], "mcse": own["mcse"], "q05": own["q05"], "q95": own["q95"],
+                **(missing or {"visit_days": math.nan, "share_missing": math.nan}),
             }
         )  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -108,12 +119,20 @@ def draw_trial_flow(frame: pd.DataFrame) -> Figure:
                 arrowprops={"arrowstyle": "->", "color": style.MUTED},
             )  # fmt: skip
             _draw_arm(axes, place, str(frame.loc[frame["arm"] == arm, "arm_label"].iloc[0]), own, columns / len(arms))
-        style.add_note(
-            figure,
-            "Mean number of people over simulated trials, in brackets the range of 90 % of trials. Leaving that "
-            "follows from scores is not counted here: it frees no place.",
-        )
+        style.add_note(figure, _note(frame))
     return figure
+
+
+def _note(frame: pd.DataFrame) -> str:
+    words = (
+        "Mean number of people over simulated trials, in brackets the range of 90 % of trials. Leaving that follows "
+        "from scores is not counted here: it frees no place, so those seen at the last visit may be fewer."
+    )
+    first = frame.iloc[0]
+    if pd.isna(first["share_missing"]):
+        return words
+    share = f"{100 * float(first['share_missing']):.1f} %"
+    return f"{words} In this run {share} of the randomised have no score on day {number(float(first['visit_days']))}."
 
 
 def _boxes(frame: pd.DataFrame) -> list[tuple[list[str], bool]]:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from trialsim.report import style
 from trialsim.report.operations import Operated
+from trialsim.report.words import joined
 
 COLUMNS = ("queue", "queue_label", "n", "days", "mean", "mcse", "q05", "q95")
 
@@ -54,11 +55,12 @@ def draw_waiting(frame: pd.DataFrame) -> Figure:
             if len(shown) > 1:
                 axes.legend(loc="lower right")
         grid[0].set_ylabel("Patients who began, %")
-        style.add_note(
-            figure,
+        words = (
             "Of all randomised who are to have it; those who leave while they wait keep the curve below 100 %. Line: "
-            "mean over simulated trials; band: 90 % of them.",
+            "mean over simulated trials; band: 90 % of them."
         )
+        between = joined([f"{n}" for n in sizes if n not in shown])
+        style.add_note(figure, f"{words} Not drawn, but in the data: {between} patients." if between else words)
     return figure
 
 
