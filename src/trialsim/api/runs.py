@@ -127,6 +127,16 @@ class Run:
 
         return "" if self.twins is None else warning_words(self.twins, labels=labels_of(self.manifest["scenario"]))
 
+    @property
+    def harms(self) -> list[str]:
+        """Where the true effect of the primary hypothesis is a harm, and what it is, in words; empty if nowhere."""
+        from trialsim.report.design import labels_of
+        from trialsim.report.harms import harm_notes
+        from trialsim.report.summary import hypotheses
+
+        resolved, primary = self.manifest["scenario"], hypotheses(self.summary)[0]
+        return harm_notes(resolved, self.summary, primary, families=self.families, labels=labels_of(resolved))
+
     @cached_property
     def clinic(self) -> pd.DataFrame | None:
         """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""

@@ -37,7 +37,11 @@ class Answer:
 
 
 def answers(
-    table: PowerTable, *, target: float = TARGET, own_settings: Mapping[str, Any] | None = None
+    table: PowerTable,
+    *,
+    target: float = TARGET,
+    own_settings: Mapping[str, Any] | None = None,
+    harms: Sequence[str] = (),
 ) -> list[Answer]:
     """Return one answer per row of the table.
 
@@ -48,16 +52,23 @@ def answers(
         The power that is enough.
     own_settings : mapping, optional
         Values that the scenario itself holds for the varied paths.
+    harms : sequence of str
+        Of each row, where the true effect is a harm, what it is, as `harms.harm_words` gives it; empty where none is.
     """
     own = own_settings or {}
     found = []
-    for row in table.rows:
+    for row, harm in zip(table.rows, harms or [""] * len(table.rows), strict=True):
         known = [cell for cell in row.cells if cell is not None]
         cells = [cell for cell in known if not math.isnan(cell.share)]
         words = [f"{heading}: {value}" for heading, value in zip(table.headings, row.words, strict=True)]
         is_own = bool(row.settings) and all(path in own and own[path] == value for path, value in row.settings.items())
         if not cells:
             text, cell = "No fit gave an estimate, so nothing can be said.", None
+        elif harm:
+            text, cell = (
+                f"{harm} In {_span(cells)} of trials a benefit is found all the same.{_failure_words(known)}",
+                None,
+            )
         elif row.null:
             text, cell = _null_words(cells) + _failure_words(known), None
         else:
@@ -135,6 +146,13 @@ def _failure_words(cells: Sequence[PowerCell]) -> str:
     return f" With {joined([str(size) for size in sizes], word='or')} patients no fit gave an estimate."
 
 
+def _span(cells: Sequence[PowerCell]) -> str:
+    """Return the lowest and the highest share in percent, one number where they show alike."""
+    shares = sorted(cell.share for cell in cells)
+    low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
 def _null_words(cells: Sequence[PowerCell]) -> str:
     """Return how often a false claim is made, beside the level that the test is built for.
 
@@ -142,9 +160,7 @@ def _null_words(cells: Sequence[PowerCell]) -> str:
     the truth lies beyond the margin.
     """
     first = cells[0]
-    shares = sorted(cell.share for cell in cells)
-    low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
-    span = f"{low} %" if low == high else f"{low} to {high} %"
+    span = _span(cells)
     together = first.claim == CO_PRIMARY
     margin, level = together or is_margin(first.test), percent(first.level)
     text = f"No true difference: {span} of trials find one all the same (type I error, nominal {level})."

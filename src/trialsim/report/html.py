@@ -30,6 +30,7 @@ from trialsim.report.figures import (
     OPERATIONS_FIGURE_WORDS,
     FigureWords,
 )
+from trialsim.report.harms import harm_words
 from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
@@ -95,7 +96,8 @@ def render_report(
     table = power_table(summary, hypothesis=primary, labels=labels, families=families)
     own = _own_settings(provenance, paths)
     levels = sorted({cell.level for row in table.rows for cell in row.cells if cell})
-    found = answers(table, own_settings=own)
+    harms = harm_words(resolved, summary, primary, families=families)
+    found = answers(table, own_settings=own, harms=harms)
     replicates = int(summary["replicates"].max())
     context = {
         "title": str(resolved["title"]),
