@@ -53,12 +53,20 @@ def sample_size_statement(
     ratio = " : ".join(str(part) for part in variant["allocation"]["ratio"])
     words = found[chosen].setting
     setting = f" This holds for {words[:1].lower()}{words[1:]}." if words else ""
+    gives = "this number gives" if found[chosen].recruited is None else "this plan gives"
     return (
-        f"{cell.n} patients are randomised {ratio}. In {int(row['replicates']):,} simulated trials this number gives "
+        f"{cell.n} patients {_randomised(found[chosen], ratio)} In {int(row['replicates']):,} simulated trials {gives} "
         f"a power of {interval_words(cell)} {_whole_goal(variant, asked, cell)}.{_alone(cell)} "
         f"Analysis: {_analyses(variant, asked)}. "
         f"On average {fixed(100 * float(row['share_missing']), 1)} % of scores are missing.{setting}"
     )
+
+
+def _randomised(answer: Answer, ratio: str) -> str:
+    """Return that patients are randomised, or are to be where recruitment may end before, and what it then reaches."""
+    if answer.recruited is None:
+        return f"are randomised {ratio}."
+    return f"are to be randomised {ratio}. {answer.recruited.words}"
 
 
 def _goal(variant: Mapping[str, Any], estimand: Mapping[str, Any], row: pd.Series[Any]) -> str:
