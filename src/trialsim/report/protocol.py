@@ -202,7 +202,7 @@ def limitations(
             "Scores are whole steps within the bounds of their scale, while the analysis takes them as normal; the "
             "small bias that this can bring is part of the bias shown."
         )
-    error = percent(round(float(summary["power_mcse"].max()), 4))
+    error = fixed(100 * float(summary["power_mcse"].max()), 2)
     if left_out:
         points.append(
             f"Not simulated: {joined(list(left_out))}. What these do counts only as far as the assumed means and "
@@ -210,7 +210,7 @@ def limitations(
         )
     points += [
         "Sizes between those simulated are not interpolated. Monte Carlo errors are errors of this simulation, not of "
-        f"the assumptions behind it; the largest error of a power here is {error}.",
+        f"the assumptions behind it; the largest error of a power here is {error} percentage points.",
     ]
     return points
 
