@@ -251,8 +251,8 @@ def _adjustment_words(summary: pd.DataFrame, families: pd.DataFrame | None) -> l
     levels = " or ".join(dict.fromkeys(percent(float(alpha)) for alpha in families["alpha"]))
     text = (
         f"{len(members)} hypotheses are tested together ({names}, two-sided level {levels} of the family). Powers "
-        "outside the answer, the first table and the section on hypotheses tested together, figures included, are "
-        "those of each test alone."
+        "outside the answer, the first table, the figures of power by number of patients and in each cell, and the "
+        "section on hypotheses tested together are those of each test alone."
     )
     outside = [one for one in asked if one not in members]
     if outside:

@@ -39,6 +39,7 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
             "row_heading": path_words(answer["rows"], labels=labels),
             "n": columns.index(at_words(answer["columns"], cell["column"], labels)),
             "null": answer["metric"] == "type_i_error",
+            "quantity": "Type I error" if answer["metric"] == "type_i_error" else "Power",
             "test": "superiority",
             "share": cell["share"],
             "mcse": cell["mcse"],
