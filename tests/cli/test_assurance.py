@@ -200,3 +200,26 @@ def test_all_hypotheses_together(command):
     # A superior treatment is not inferior, so both succeed where the first does.
     for one, other in zip(told["cells"][0]["sizes"], alone["cells"][0]["sizes"], strict=True):
         assert one["measures"]["assurance"]["value"] == other["measures"]["assurance"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("mean", "words"),
+    [
+        (
+            2.5,
+            "If it succeeds, the benefit is real with 0.0 % (of so few draws that no error can be told), and at least",
+        ),
+        (3.5, "No simulated trial succeeded, so nothing can be said of trials that do."),
+    ],
+)
+def test_hardly_any_success_has_no_error_and_none_is_said(command, mean, words):
+    given = {
+        **CHEAP,
+        "sample_size": "60",
+        f"priors.{PATH}": f"{{normal: {{mean: {mean}, sd: 0.3}}}}",
+    }
+    options = [part for path, value in given.items() for part in ("--set", f"{path}={value}")]
+    done = command("assurance", QUICK, "--draws", "40", "--workers", "1", "--relevant", "2", "-q", *options)
+    told = " ".join(done.stdout.replace("\u00a0", " ").split())
+    assert "?" not in told
+    assert words in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import html
 import json
 
 import pytest
@@ -113,3 +115,25 @@ def test_plot_draws_how_trials_are_run(command, folder):
     assert "cannot be drawn; write `trialsim plot cohort FILE` or" in command("plot", "x", "small.yaml", code=2).stderr
     # A cohort of 2,000 patients is more than any clinic has room for: they are treated as planned.
     command("cohort", "small.yaml", "--out", "c.csv")
+
+
+def test_a_number_that_recruitment_does_not_reach_is_not_said_to_be_randomised(command, folder):
+    settings = {
+        "operations": "{sites: {number: 3}, recruitment: {until_month: 16}}",
+        "sample_size": 60,
+        "outcomes": "{qids_sr16: {scale: continuous}}",
+        "effects.ketamine.points.qids_sr16": -6,
+    }
+    given = [part for path, value in settings.items() for part in ("--set", f"{path}={value}")]
+    command("run", "scenarios/quick_start.yaml", "--replicates", "20", "--workers", "1", *given, "--out", "short")
+    page = html.unescape((folder / "short" / "report.html").read_text(encoding="utf-8")).replace("\u00a0", " ")
+    with (folder / "short" / "operations_summary.csv").open(encoding="utf-8", newline="") as file:
+        told = {row["measure"]: row for row in csv.DictReader(file)}
+    assert float(told["recruited"]["value"]) < 1.0
+    share, mean = 100 * float(told["recruited"]["value"]), float(told["randomised"]["value"])
+    reached = f"Recruitment to month 16 reaches 60 in {share:.1f} % of trials (95 % interval "
+    randomised = f"; on average {mean:.1f} ± {float(told['randomised']['mcse']):.1f} patients are randomised."
+    assert page.count(reached) == page.count(randomised) == 2
+    assert "60 patients to be randomised are enough for 80 % power" in page
+    assert "60 patients are to be randomised 1 : 1. Recruitment to month 16" in page
+    assert "patients are randomised 1 : 1" not in page

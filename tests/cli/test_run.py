@@ -294,3 +294,17 @@ def test_precision_is_reached_or_refused_before_long_work(command, folder):
     assert "--yes" in refused.stderr
     assert (folder / "long/parts").is_dir()
     assert "must be at least 0.001" in command(*long[:2], "--precision", "0.0001", code=2).stderr
+
+
+def test_a_contrast_turned_round_is_told_before_and_after(trialsim, folder):
+    turned = ("--set", "estimands.primary.contrast=[midazolam, ketamine]")
+    checked = trialsim("validate", QUICK[1], *turned)
+    assert "write [ketamine, midazolam] if that is meant" in checked.stderr
+    words = "is +3.00 points, in favour of ketamine: no number of patients finds a benefit of midazolam."
+    assert words in " ".join(trialsim(*QUICK, *turned).stdout.split())
+    told = json.loads(trialsim(*QUICK, *turned, "--json").stdout)
+    assert any(words in note for note in told["notes"])
+    page = (folder / "outputs" / "quick_start" / "report.html").read_text(encoding="utf-8")
+    assert words in page
+    assert "is enough for" not in page
+    assert "Sample-size statement" not in page

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from trialsim.api.sizes import loaded_with
 from trialsim.errors import Fault, InputError
 from trialsim.scenario import Scenario, resolve
 
@@ -28,19 +31,20 @@ DRAWN_PATIENTS = 2000
 
 
 def cohort(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     *,
     n: int | None = None,
     replicate: int = 0,
     potential_outcomes: bool = False,
     items: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Return one simulated trial of a scenario's base values, one row per patient and day.
 
     Parameters
     ----------
-    scenario : Scenario
-        What it varies is left aside.
+    scenario : Scenario, str or Path
+        Loaded, or a YAML file. What it varies is left aside.
     n : int, optional
         Patients; the largest sample size by default.
     replicate : int
@@ -52,6 +56,8 @@ def cohort(
         Add the items of QIDS-SR16 and BSL-23, and the domains of QIDS-SR16, where they are rated on their own scales.
         Item 12 of the QIDS-SR16 is the score of suicidal ideation (qids_si) where that is an outcome too, or the
         nearest that the total allows.
+    settings : mapping, optional
+        As for `load`; only with a file.
 
     Returns
     -------
@@ -64,6 +70,11 @@ def cohort(
         where visits may be missed), infusions_given (where an estimand's analysis set needs it), cadss_infusion_1 and
         on, says_active and sessions_attended (where these are simulated), each adverse event (how many since the visit
         before; on day 0 those of that day), present (whether the patient is seen on that day), and items.
+
+    Raises
+    ------
+    InputError
+        If the scenario is not sound, or `n` or `replicate` is no such number.
     """
     import numpy as np
     import pandas as pd
@@ -72,7 +83,7 @@ def cohort(
     from trialsim.engine.block import draw_block, patient_source
     from trialsim.streams import BLOCK_SIZE, Streams
 
-    resolved, size = _asked(scenario, n, all_arms=potential_outcomes)
+    resolved, size = _asked(loaded_with(scenario, settings), n, replicate, all_arms=potential_outcomes)
     variant = resolved.variants[0]
     block, row = divmod(replicate, BLOCK_SIZE)
     streams = Streams(resolved.seed, block)
@@ -90,27 +101,40 @@ def cohort(
     return with_items(frame, resolved, replicate) if items else frame
 
 
-def plot_cohort(scenario: Scenario, *, n: int = DRAWN_PATIENTS, replicate: int = 0) -> CohortFigures:
+def plot_cohort(
+    scenario: Scenario | str | Path,
+    *,
+    n: int = DRAWN_PATIENTS,
+    replicate: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> CohortFigures:
     """Return figures of one simulated trial of a scenario's base values.
 
     Parameters
     ----------
-    scenario : Scenario
-        What it varies is left aside.
+    scenario : Scenario, str or Path
+        Loaded, or a YAML file. What it varies is left aside.
     n : int
         Patients; the first of them are those of a smaller trial.
     replicate : int
         Which simulated trial.
+    settings : mapping, optional
+        As for `load`; only with a file.
 
     Returns
     -------
     CohortFigures
         Mean courses, distributions before and after, correlations, and dissociation where it is simulated. Under each
         stands which of the numbers behind it are assumed, derived, measured or given in the scenario.
+
+    Raises
+    ------
+    InputError
+        If the scenario is not sound, or `n` or `replicate` is no such number.
     """
     from trialsim.report.figures.cohort import cohort_figures
 
-    resolved, size = _asked(scenario, n)
+    resolved, size = _asked(loaded_with(scenario, settings), n, replicate)
     # So many patients no clinic would have room for: all are treated as planned.
     planned = replace(resolved.variants[0], operations=None)
     trial = _trial(replace(resolved, variants=(planned,), hash=f"{resolved.hash}/planned"), size, replicate)
@@ -155,14 +179,23 @@ class CohortFigures(Mapping[str, "Figure"]):
         return figure_files(self._drawings)
 
 
-def _asked(scenario: Scenario, n: int | None, *, all_arms: bool = False) -> tuple[Resolved, int]:
+def _asked(scenario: Scenario, n: int | None, replicate: int, *, all_arms: bool = False) -> tuple[Resolved, int]:
     """Return the scenario at its base values with its numbers, and how many patients are wanted."""
-    if n is not None and n < 1:
-        raise InputError([Fault("n", f"must be 1 or more; got {n}")])
+    faults = [
+        Fault(name, f"must be a whole number, {least} or more; got {value!r}")
+        for name, value, least in (("n", n, 1), ("replicate", replicate, 0))
+        if value is not None and not (_is_whole(value) and value >= least)
+    ]
+    if faults:
+        raise InputError(faults)
     resolved = resolve(scenario.at_base())
-    size = n or max(resolved.variants[0].sample_sizes)
+    size = int(n or max(resolved.variants[0].sample_sizes))
     _refuse_without_memory(resolved.variants[0], size, all_arms=all_arms)
     return resolved, size
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _refuse_without_memory(variant: Variant, size: int, *, all_arms: bool) -> None:

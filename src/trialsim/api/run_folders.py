@@ -33,11 +33,18 @@ def list_runs(place: str | Path = OUTPUTS) -> pd.DataFrame:
         are listed as well), blocks_done and blocks (a block of a variant each; of a shard its own), title,
         scenario_hash, replicates, age_seconds since it was last worked on, bytes, note, shard (such as 3/20; empty for
         a whole run).
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
     """
     import pandas as pd
 
     from trialsim.engine.listing import Listed, listed
 
+    if not Path(place).is_dir():
+        raise InputError([Fault("", f"{place} is not a folder; name one that run folders lie in")])
     return pd.DataFrame(listed(Path(place)), columns=list(Listed._fields))
 
 

@@ -127,6 +127,16 @@ class Run:
 
         return "" if self.twins is None else warning_words(self.twins, labels=labels_of(self.manifest["scenario"]))
 
+    @property
+    def harms(self) -> list[str]:
+        """Where the true effect of the primary hypothesis is a harm, and what it is, in words; empty if nowhere."""
+        from trialsim.report.design import labels_of
+        from trialsim.report.harms import harm_notes
+        from trialsim.report.summary import hypotheses
+
+        resolved, primary = self.manifest["scenario"], hypotheses(self.summary)[0]
+        return harm_notes(resolved, self.summary, primary, families=self.families, labels=labels_of(resolved))
+
     @cached_property
     def clinic(self) -> pd.DataFrame | None:
         """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""
@@ -171,18 +181,20 @@ class Run:
         return power_table(self.summary, labels=labels_of(self.manifest["scenario"]), families=self.families)
 
     def plot_power(self) -> Figure:
-        """Return power against sample size as a matplotlib figure."""
+        """Return power of every hypothesis, each tested alone, against sample size as a matplotlib figure."""
         from trialsim.report.design import labels_of
         from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
 
-        return draw_power_curves(power_curve_data(self.summary, labels=labels_of(self.manifest["scenario"])))
+        labels = labels_of(self.manifest["scenario"])
+        return draw_power_curves(power_curve_data(self.summary, labels=labels, families=self.families, alone=True))
 
     def plot_heatmap(self) -> Figure:
         """Return power over varied value and sample size as a matplotlib figure."""
         from trialsim.report.design import labels_of
         from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
 
-        return draw_power_heatmap(power_heatmap_data(self.summary, labels=labels_of(self.manifest["scenario"])))
+        labels = labels_of(self.manifest["scenario"])
+        return draw_power_heatmap(power_heatmap_data(self.summary, labels=labels, families=self.families))
 
     def plot_families(self) -> Figure:
         """Return power of hypotheses tested together against sample size as a matplotlib figure.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trialsim.cli.options import AsJson
-from trialsim.errors import Fault, InputError, visible
+from trialsim.errors import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +30,6 @@ def runs(
     """
     from trialsim import api
 
-    if not place.is_dir():
-        raise InputError([Fault("", f"{place} is not a folder; name one that run folders lie in")])
     found = api.list_runs(place)
     if as_json:
         import json

@@ -91,17 +91,26 @@ def true_values(variant: Variant, *, again: bool = False) -> dict[Hypothesis, Tr
     RunError
         If an analysis fails on patients who are all seen under both arms.
     """
+    return _truths(variant, hypotheses(variant), again=again)
+
+
+def truth_of(variant: Variant, hypothesis: Hypothesis) -> Truth:
+    """Return the true value of one hypothesis of a variant, as `true_values` gives it."""
+    return _truths(variant, [hypothesis], again=False)[hypothesis]
+
+
+def _truths(variant: Variant, asked: Sequence[Hypothesis], *, again: bool) -> dict[Hypothesis, Truth]:
     found = {}
     content = _content(variant)
     worlds = Worlds(content, content_key(content), PATIENTS_PER_TRIAL)
-    for hypothesis in hypotheses(variant):
+    for hypothesis in asked:
         known = _known(variant, variant.estimands[hypothesis.estimand], hypothesis.analysis)
         if known is not None:
             found[hypothesis] = Truth(known, 0.0)
             continue
         simulated = partial(_simulated, worlds, content.estimands[hypothesis.estimand], hypothesis.analysis)
-        asked = (PATIENTS_PER_TRIAL, _alone(content, hypothesis))
-        found[hypothesis] = simulated() if again else Truth(*remembered(asked, simulated))
+        alone = (PATIENTS_PER_TRIAL, _alone(content, hypothesis))
+        found[hypothesis] = simulated() if again else Truth(*remembered(alone, simulated))
     return found
 
 

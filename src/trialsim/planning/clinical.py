@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from trialsim.analysis.endpoints import response_at_visit, score_at_visit
-from trialsim.engine.truth import Worlds, within, world_of
+from trialsim.engine.hypotheses import Hypothesis
+from trialsim.engine.truth import Worlds, truth_of, within, world_of
 from trialsim.kernels.placements import superiority
 from trialsim.scenario.resolved import Criterion, Estimand, Variant
 
@@ -147,8 +148,9 @@ def clinical_effect(
 
     Notes
     -----
-    Each number is the mean over 250 trials, and its standard error comes from their spread; d divides the mean
-    difference by the root mean square of the arms' standard deviations.
+    Each number is the mean over 250 trials, and its standard error comes from their spread; but the points are the
+    true value of the estimand, wherever an analysis of it estimates points. d divides them by the root mean square of
+    the arms' standard deviations.
     """
     kind = estimand.endpoint.kind
     if kind not in ("score", "binary") or estimand.interaction is not None or estimand.arm_weights:
@@ -165,7 +167,7 @@ def clinical_effect(
     favourable = True
     if score:
         y = score_at_visit(seen, own)
-        points, d = _difference(y, active, control, estimand.true_value)
+        points, d = _difference(y, active, control, _true_points(variant, estimand))
         above = superiority(y, active, control, np.zeros_like(seen.stratum), n_strata=1).estimate
         better = _over_trials(1.0 - above if own.endpoint.lower_is_better else above)
     if not score or own.endpoint.lower_is_better:
@@ -190,11 +192,19 @@ def clinical_effect(
     )
 
 
-def _difference(y: Array, active: Array, control: Array, known: float | None) -> tuple[Counted, Counted]:
-    """Return the difference of means, exact where the model gives it, and in standard deviations."""
+def _true_points(variant: Variant, estimand: Estimand) -> Counted | None:
+    """Return the true value of an estimand in points, which its analyses are held against; None where none has it."""
+    measures = [analysis.measure for analysis in estimand.analyses]
+    if "difference" not in measures:
+        return None if estimand.true_value is None else Counted(estimand.true_value, 0.0)
+    return Counted(*truth_of(variant, Hypothesis(variant.estimands.index(estimand), measures.index("difference"))))
+
+
+def _difference(y: Array, active: Array, control: Array, known: Counted | None) -> tuple[Counted, Counted]:
+    """Return the difference of means, its true value where that is known, and in standard deviations."""
     difference = _mean(y, active) - _mean(y, control)
     variance = 0.5 * (_variance(y, active) + _variance(y, control))
-    points = _over_trials(difference) if known is None else Counted(known, 0.0)
+    points = known or _over_trials(difference)
     sd = _over_trials(variance)
     root = math.sqrt(sd.value)
     # The standard deviation's own error is that of the variance, halved and relative.

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from trialsim.engine.hypotheses import Hypothesis
 from trialsim.engine.successes import Asked, Successes, Unit, run
-from trialsim.engine.truth import Truth, is_null
+from trialsim.engine.truth import Truth, is_null, truth_of
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.patients.dropout import missing_by_visit
 from trialsim.planning.curve import Count, Tried
 from trialsim.planning.search import FIRST_BLOCKS, Z95, Aim, Found, Task
-from trialsim.scenario.methods import power_sign
+from trialsim.scenario.harm import is_harm
+from trialsim.scenario.methods import MEASURES
 from trialsim.streams import BLOCK_SIZE
 
 POWERS = (0.1, 0.99)
@@ -97,19 +98,32 @@ def _power_at_0(asked: Asked) -> float:
 
 
 def nothing_to_find(asked: Asked) -> str:
-    """Return why no number of patients is enough, by the true values that the model gives; empty where some may be."""
+    """Return why no number of patients is enough, by the true values; empty where some may be.
+
+    That there is nothing is told by values that the model gives exactly; that there is a harm by simulated ones too.
+    """
     for member in asked.members:
         estimand = asked.variant.estimands[member.estimand]
         measure = estimand.analyses[member.analysis].measure
-        if estimand.true_value is None or measure != "difference":
-            continue
-        value = estimand.true_value
-        if is_null(Truth(value, 0.0), asked.variant, member):
+        truth = truth_of(asked.variant, member)
+        value = f"the true effect of {estimand.name} ({_value_words(truth, measure)})"
+        if truth.se == 0.0 and is_null(truth, asked.variant, member):
             told = "reaches the margin" if estimand.hypothesis.margin is not None else "is 0"
-            return f"the true effect of {estimand.name} ({value:g} points) {told}, so there is nothing to find"
-        if power_sign(estimand, measure, value) * value < 0.0:
-            return f"the true effect of {estimand.name} ({value:+g} points) is a harm, and no power counts against it"
+            return f"{value} {told}, so there is nothing to find"
+        if is_harm(estimand, measure, truth.value, truth.se):
+            return f"{value} is a harm, and no power counts against it"
     return ""
+
+
+def _value_words(truth: Truth, measure: str) -> str:
+    """Return a true value with its unit, and with its Monte Carlo error where it has one."""
+    words, unit, _ = MEASURES[measure]
+    factor = 100.0 if unit == "risk" else 1.0
+    value = f"{factor * truth.value:+g}" if truth.value else "0"
+    if truth.se > 0.0:
+        value = f"{factor * truth.value:+.3g} ± {factor * truth.se:.1g}"
+    told = {"points": "points", "risk": "percentage points", "days": "days"}
+    return f"{value} {told[unit]}" if unit in told else f"{words} {value}"
 
 
 def nobody_seen(asked: Asked) -> str:

@@ -198,13 +198,27 @@ def required_size(
 
 
 class Searched(NamedTuple):
-    """A search for a size: what was asked, what was found, how it ended in words, and what simulated it."""
+    """A search for a size.
+
+    Attributes
+    ----------
+    asked, aim : Asked, Aim
+        What was asked.
+    found : Found
+    reason : str
+        How it ended, in words.
+    sampler : Sampler
+        What simulated it.
+    possible : bool
+        Whether some number of patients may be enough, so that there was a search.
+    """
 
     asked: Asked
     aim: Aim
     found: Found
     reason: str
     sampler: Sampler
+    possible: bool = True
 
 
 def search_size(
@@ -229,11 +243,11 @@ def search_size(
     aim = aim_of(asked, power, precision, most_trials)
     axis = _axis(variant)
     sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
-    impossible = nothing_to_find(asked) or nobody_seen(asked)
+    impossible = nobody_seen(asked) or nothing_to_find(asked)
     if impossible:
         found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
         reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{_best_words(asked, found)}"
-        return Searched(asked, aim, found, reason, sampler)
+        return Searched(asked, aim, found, reason, sampler, possible=False)
     start = first_guess(asked.variant, asked.members, power)
     if start > axis.most:
         start = 0.1 * axis.most  # a formula may be wrong, and smaller trials soon show whether it is
@@ -308,7 +322,7 @@ def _once(sampler: Sampler, place: float) -> Found:
 
 
 def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> RequiredSize:
-    asked, aim, found, reason, sampler = searched
+    asked, aim, found, reason, sampler, _ = searched
     variant, curve, best = resolved.variants[0], found.curve, found.best
     step = round(axis.step)
     exact = curve.place if curve is not None else axis.least if found.status == "smallest" else None
@@ -324,7 +338,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         there = PowerThere(*(float(part[0]) for part in curve.band(np.array([float(total)]), Z95)))
     needy = asked.members[0 if asked.together else found.hypothesis]
     formula = None
-    if not nothing_to_find(asked) and not (asked.together and len(asked.members) > 1):
+    if searched.possible and not (asked.together and len(asked.members) > 1):
         formula = closed_form(asked.variant, asked.key, needy, aim.power, step=step, most=round(axis.most), curve=curve)
     if formula is not None and asked.variant.multiplicity is not None:
         formula = replace(formula, leaves_out=(ALONE, *formula.leaves_out))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialsim.report.claims import CO_PRIMARY, claim_words, is_margin
+from trialsim.report.recruited import Recruited
 from trialsim.report.table import PowerCell, PowerRow, PowerTable, power_words
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
@@ -28,16 +29,24 @@ class Answer:
         The smallest size that is enough; None for a null or where none is.
     own : bool
         Whether these are the scenario's own values, those in force where nothing is varied.
+    recruited : Recruited or None
+        Where recruitment ends before the number of `cell` is reached, what it reaches.
     """
 
     setting: str
     text: str
     cell: PowerCell | None
     own: bool
+    recruited: Recruited | None = None
 
 
 def answers(
-    table: PowerTable, *, target: float = TARGET, own_settings: Mapping[str, Any] | None = None
+    table: PowerTable,
+    *,
+    target: float = TARGET,
+    own_settings: Mapping[str, Any] | None = None,
+    harms: Sequence[str] = (),
+    recruited: Sequence[Mapping[int, Recruited]] = (),
 ) -> list[Answer]:
     """Return one answer per row of the table.
 
@@ -48,27 +57,39 @@ def answers(
         The power that is enough.
     own_settings : mapping, optional
         Values that the scenario itself holds for the varied paths.
+    harms : sequence of str
+        Of each row, where the true effect is a harm, what it is, as `harms.harm_words` gives it; empty where none is.
+    recruited : sequence of mapping
+        Of each row, by number of patients, what recruitment reaches where that may be less.
     """
     own = own_settings or {}
     found = []
-    for row in table.rows:
-        known = [cell for cell in row.cells if cell is not None]
-        cells = [cell for cell in known if not math.isnan(cell.share)]
+    rows = zip(table.rows, harms or [""] * len(table.rows), recruited or [{}] * len(table.rows), strict=True)
+    for row, harm, reached in rows:
         words = [f"{heading}: {value}" for heading, value in zip(table.headings, row.words, strict=True)]
         is_own = bool(row.settings) and all(path in own and own[path] == value for path, value in row.settings.items())
-        if not cells:
-            text, cell = "No fit gave an estimate, so nothing can be said.", None
-        elif row.null:
-            text, cell = _null_words(cells) + _failure_words(known), None
-        else:
-            cell = smallest_enough(cells, target)
-            text = (
-                _power_words(cells, cell, target)
-                + _alone_words(cell or max(cells, key=lambda one: one.n))
-                + _failure_words(known)
-            )
-        found.append(Answer(", ".join(words), text, cell, own=is_own or not row.settings))
+        text, cell = _told(row, target, harm, reached)
+        of_cell = reached.get(cell.n) if cell else None
+        found.append(Answer(", ".join(words), text, cell, own=is_own or not row.settings, recruited=of_cell))
     return found
+
+
+def _told(row: PowerRow, target: float, harm: str, reached: Mapping[int, Recruited]) -> tuple[str, PowerCell | None]:
+    """Return what a row says, and the smallest size that is enough."""
+    known = [cell for cell in row.cells if cell is not None]
+    cells = [cell for cell in known if not math.isnan(cell.share)]
+    if not cells:
+        return "No fit gave an estimate, so nothing can be said.", None
+    if harm:
+        return f"{harm} In {_span(cells)} of trials a benefit is found all the same.{_failure_words(known)}", None
+    if row.null:
+        return _null_words(cells) + _failure_words(known), None
+    cell = smallest_enough(cells, target)
+    shown = cell or max(cells, key=lambda one: one.n)
+    recruitment = f" {reached[shown.n].words}" if shown.n in reached else ""
+    return _power_words(cells, cell, target, planned=bool(recruitment)) + _alone_words(
+        shown
+    ) + recruitment + _failure_words(known), cell
 
 
 def smallest_enough(cells: Sequence[PowerCell], target: float) -> PowerCell | None:
@@ -93,9 +114,10 @@ def range_words(row: PowerRow) -> str:
     return f"{sizes[0]} patients" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]} patients"
 
 
-def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: float) -> str:
+def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: float, *, planned: bool) -> str:
+    """Return which number is enough; `planned` where it is the number to be randomised, and fewer may be."""
     ordered = sorted(cells, key=lambda cell: cell.n)
-    name = power_words(cells)
+    name, patients = power_words(cells), "patients to be randomised" if planned else "patients"
     wanted = f"{percent(target)} {name[:1].lower()}{name[1:]}"
     if enough is None:
         largest = ordered[-1]
@@ -103,12 +125,12 @@ def _power_words(cells: Sequence[PowerCell], enough: PowerCell | None, target: f
             f" The interval reaches {percent(target)}: more replicates would tell." if largest.high >= target else ""
         )
         if len(ordered) == 1:
-            return f"{largest.n} patients are too few for {wanted}: {interval_words(largest)}.{doubt}"
+            return f"{largest.n} {patients} are too few for {wanted}: {interval_words(largest)}.{doubt}"
         return (
             f"None of the sizes simulated, {ordered[0].n} to {largest.n}, is enough for {wanted}: "
             f"with {largest.n} patients it is {interval_words(largest)}.{doubt}"
         )
-    text = f"{enough.n} patients are enough for {wanted}: {interval_words(enough)}."
+    text = f"{enough.n} {patients} are enough for {wanted}: {interval_words(enough)}."
     smaller = [cell for cell in ordered if cell.n < enough.n]
     if smaller:
         text += f" With {smaller[-1].n} it is {fixed(100 * smaller[-1].share, 1)}{NO_BREAK_SPACE}%."
@@ -135,6 +157,13 @@ def _failure_words(cells: Sequence[PowerCell]) -> str:
     return f" With {joined([str(size) for size in sizes], word='or')} patients no fit gave an estimate."
 
 
+def _span(cells: Sequence[PowerCell]) -> str:
+    """Return the lowest and the highest share in percent, one number where they show alike."""
+    shares = sorted(cell.share for cell in cells)
+    low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
+    return f"{low} %" if low == high else f"{low} to {high} %"
+
+
 def _null_words(cells: Sequence[PowerCell]) -> str:
     """Return how often a false claim is made, beside the level that the test is built for.
 
@@ -142,9 +171,7 @@ def _null_words(cells: Sequence[PowerCell]) -> str:
     the truth lies beyond the margin.
     """
     first = cells[0]
-    shares = sorted(cell.share for cell in cells)
-    low, high = fixed(100 * shares[0], 1), fixed(100 * shares[-1], 1)
-    span = f"{low} %" if low == high else f"{low} to {high} %"
+    span = _span(cells)
     together = first.claim == CO_PRIMARY
     margin, level = together or is_margin(first.test), percent(first.level)
     text = f"No true difference: {span} of trials find one all the same (type I error, nominal {level})."

@@ -109,11 +109,18 @@ def _own(size: Row) -> str:
 
 
 def _told(told: Row | None) -> str:
-    """Return a chance with its error."""
+    """Return a chance with its error; a dash stands for what cannot be told."""
     if told is None:
         return "–"
-    error = "?" if told["mcse"] is None else fixed(100 * told["mcse"], 2 if told["mcse"] < 0.001 else 1)
+    error = "–" if told["mcse"] is None else fixed(100 * told["mcse"], 2 if told["mcse"] < 0.001 else 1)
     return f"{fixed(100 * told['value'], 1)} ± {error}{NO_BREAK_SPACE}%"
+
+
+def _chance(told: Row) -> str:
+    """Return a chance with its error for a sentence; that no error can be told where too few draws have the case."""
+    if told["mcse"] is None:
+        return f"{_percent(told['value'])} (of so few draws that no error can be told)"
+    return _told(told)
 
 
 def _percent(share: float, decimals: int = 1) -> str:
@@ -136,12 +143,14 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
     yield f"{chance}With ever more patients the assurance tends to {limit}."
     if "power_if_benefit" in told:
         more = _if_relevant(answer, told)
-        yield f"If there is a benefit, the trial succeeds with {_told(told['power_if_benefit'])}{more}."
+        yield f"If there is a benefit, the trial succeeds with {_chance(told['power_if_benefit'])}{more}."
+    if told["assurance"]["value"] == 0.0:
+        yield "No simulated trial succeeded, so nothing can be said of trials that do."
     if "benefit_if_success" in told:
         relevant = ""
         if "relevant_if_success" in told:
-            relevant = f", and at least {_amount(answer)} with {_told(told['relevant_if_success'])}"
-        yield f"If it succeeds, the benefit is real with {_told(told['benefit_if_success'])}{relevant}."
+            relevant = f", and at least {_amount(answer)} with {_chance(told['relevant_if_success'])}"
+        yield f"If it succeeds, the benefit is real with {_chance(told['benefit_if_success'])}{relevant}."
     if "estimate_if_success" in told:
         yield (
             f"Its estimate will lie between {shown(told['estimate_q2.5']['value'], measure, signed=True)} and "
@@ -160,7 +169,7 @@ def _amount(answer: Row) -> str:
 def _if_relevant(answer: Row, told: Row) -> str:
     if "power_if_relevant" not in told:
         return ""
-    return f"; if it is at least {_amount(answer)}, with {_told(told['power_if_relevant'])}"
+    return f"; if it is at least {_amount(answer)}, with {_chance(told['power_if_relevant'])}"
 
 
 def _pilot_lines(answer: Row, cell: Row) -> Iterator[str]:

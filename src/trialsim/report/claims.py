@@ -49,11 +49,6 @@ def nominal_level(alpha: float, test: str) -> float:
     return alpha / 2.0 if is_margin(test) else alpha
 
 
-def level_name(test: str) -> str:
-    """Return the sign of the level: `α`, or `α/2` against a margin."""
-    return "α/2" if is_margin(test) else "α"
-
-
 def null_note(tests: Iterable[str]) -> str:
     """Return the sentence about cells in which every claim is false."""
     asked = set(tests)

@@ -24,8 +24,8 @@ CLINIC = Path("figures") / "clinic.csv"
 
 CAPTION = (
     "Not what a trial would estimate, but what is true in the simulated population. Counted in simulated patients who "
-    "take part under either arm; in brackets 95 % Monte Carlo intervals. Points of a score are exact. Cohen's d "
-    "divides by the standard deviation of the scores at the visit."
+    "take part under either arm; in brackets 95 % Monte Carlo intervals. Points of a score are the true value of the "
+    "estimand, exact where no interval stands. Cohen's d divides by the standard deviation of the scores at the visit."
 )
 
 

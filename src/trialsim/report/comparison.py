@@ -104,7 +104,7 @@ def design_table(told: Told) -> Table:
     shown = [name for name in names if any(row["metrics"][name]["value"] is not None for row in designs)]
     words = design_words(told)
     header = ["Design", *(_heading(name, BY_NAME[name].short, designs) for name in shown)]
-    header.insert(2, "Difference, %")
+    header.insert(2, "Difference, percentage points")
     rows = []
     for row in designs:
         cells = [_called(row, words), *(value_words(name, row["metrics"][name]) for name in shown)]

@@ -30,12 +30,14 @@ from trialsim.report.figures import (
     OPERATIONS_FIGURE_WORDS,
     FigureWords,
 )
+from trialsim.report.harms import harm_words
 from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
 from trialsim.report.questions import not_at_risk_words, question_words, variants_of
+from trialsim.report.recruited import Recruited
 from trialsim.report.sections import Section
-from trialsim.report.summary import hypotheses, hypothesis_words, records_of, varied_paths
+from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.svg import inline_svg
 from trialsim.report.table import PowerTable, power_table
 from trialsim.report.words import estimand_label, fixed, joined, method_words, name_words, percent, value_words
@@ -67,6 +69,7 @@ def render_report(
     rungs: pd.DataFrame | None = None,
     families: pd.DataFrame | None = None,
     sections: Sequence[Section] = (),
+    recruited: Mapping[int, Mapping[int, Recruited]] | None = None,
 ) -> str:
     """Return the report of a run as an HTML page.
 
@@ -88,6 +91,8 @@ def render_report(
         The summary of hypotheses tested together.
     sections : sequence of Section
         What else the run has to say.
+    recruited : mapping, optional
+        What recruitment reaches, by variant and number of patients, where that may be less.
     """
     labels = labels_of(resolved)
     paths = varied_paths(summary)
@@ -95,7 +100,9 @@ def render_report(
     table = power_table(summary, hypothesis=primary, labels=labels, families=families)
     own = _own_settings(provenance, paths)
     levels = sorted({cell.level for row in table.rows for cell in row.cells if cell})
-    found = answers(table, own_settings=own)
+    harms = harm_words(resolved, summary, primary, families=families)
+    reached = [(recruited or {}).get(int(v), {}) for v in rows_of(summary, primary)["variant"].unique()]
+    found = answers(table, own_settings=own, harms=harms, recruited=reached)
     replicates = int(summary["replicates"].max())
     context = {
         "title": str(resolved["title"]),

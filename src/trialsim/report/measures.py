@@ -77,9 +77,9 @@ def true_value(value: float, error: float, measure: str, *, decimals: int | None
     return text + _aside(value, measure, short=True)
 
 
-def quantity(value: float, measure: str, *, signed: bool = False) -> str:
-    """Return a value with its unit for a sentence: `−2.02 points`, `−0.51 (hazard ratio 0.60)`."""
-    text = shown(value, measure, signed=signed)
+def quantity(value: float, measure: str, *, error: float = 0.0, signed: bool = False) -> str:
+    """Return a value with its unit, and its error where it has one: `−2.02 points`, `−0.51 (hazard ratio 0.60)`."""
+    text = with_error(value, error, measure, signed=signed) if error > 0 else shown(value, measure, signed=signed)
     unit = MEASURES[measure].unit
     return text + _aside(value, measure, short=False) if unit in ("log", "probability") else f"{text} {_UNITS[unit]}"
 

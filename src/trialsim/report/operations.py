@@ -91,9 +91,7 @@ class Operated:
     @property
     def until_month(self) -> float:
         """Month in which recruitment ends at the latest."""
-        from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
-
-        return float(self.operations["recruitment"]["horizon_days"]) / DAYS_PER_MONTH
+        return last_month(self.operations)
 
     @property
     def resources(self) -> dict[str, str]:
@@ -141,6 +139,13 @@ class Operated:
         ]
         last = math.ceil(max(end for end in ends if not math.isnan(end))) + 1
         return part[part["month"] <= last].reset_index(drop=True)
+
+
+def last_month(operations: Mapping[str, Any]) -> float:
+    """Return the month in which recruitment ends at the latest, from resolved operations."""
+    from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
+
+    return float(operations["recruitment"]["horizon_days"]) / DAYS_PER_MONTH
 
 
 def usd(value: float) -> str:

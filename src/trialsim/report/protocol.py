@@ -53,12 +53,20 @@ def sample_size_statement(
     ratio = " : ".join(str(part) for part in variant["allocation"]["ratio"])
     words = found[chosen].setting
     setting = f" This holds for {words[:1].lower()}{words[1:]}." if words else ""
+    gives = "this number gives" if found[chosen].recruited is None else "this plan gives"
     return (
-        f"{cell.n} patients are randomised {ratio}. In {int(row['replicates']):,} simulated trials this number gives "
+        f"{cell.n} patients {_randomised(found[chosen], ratio)} In {int(row['replicates']):,} simulated trials {gives} "
         f"a power of {interval_words(cell)} {_whole_goal(variant, asked, cell)}.{_alone(cell)} "
         f"Analysis: {_analyses(variant, asked)}. "
         f"On average {fixed(100 * float(row['share_missing']), 1)} % of scores are missing.{setting}"
     )
+
+
+def _randomised(answer: Answer, ratio: str) -> str:
+    """Return that patients are randomised, or are to be where recruitment may end before, and what it then reaches."""
+    if answer.recruited is None:
+        return f"are randomised {ratio}."
+    return f"are to be randomised {ratio}. {answer.recruited.words}"
 
 
 def _goal(variant: Mapping[str, Any], estimand: Mapping[str, Any], row: pd.Series[Any]) -> str:
@@ -194,7 +202,7 @@ def limitations(
             "Scores are whole steps within the bounds of their scale, while the analysis takes them as normal; the "
             "small bias that this can bring is part of the bias shown."
         )
-    error = percent(round(float(summary["power_mcse"].max()), 4))
+    error = fixed(100 * float(summary["power_mcse"].max()), 2)
     if left_out:
         points.append(
             f"Not simulated: {joined(list(left_out))}. What these do counts only as far as the assumed means and "
@@ -202,7 +210,7 @@ def limitations(
         )
     points += [
         "Sizes between those simulated are not interpolated. Monte Carlo errors are errors of this simulation, not of "
-        f"the assumptions behind it; the largest error of a power here is {error}.",
+        f"the assumptions behind it; the largest error of a power here is {error} percentage points.",
     ]
     return points
 
@@ -243,8 +251,8 @@ def _adjustment_words(summary: pd.DataFrame, families: pd.DataFrame | None) -> l
     levels = " or ".join(dict.fromkeys(percent(float(alpha)) for alpha in families["alpha"]))
     text = (
         f"{len(members)} hypotheses are tested together ({names}, two-sided level {levels} of the family). Powers "
-        "outside the answer, the first table and the section on hypotheses tested together, figures included, are "
-        "those of each test alone."
+        "outside the answer, the first table, the figures of power by number of patients and in each cell, and the "
+        "section on hypotheses tested together are those of each test alone."
     )
     outside = [one for one in asked if one not in members]
     if outside:

@@ -20,6 +20,7 @@ from trialsim.report.html import render_report
 from trialsim.report.ledger import count_rungs
 from trialsim.report.matrix import is_matrix_asked
 from trialsim.report.operations_section import operations_drawings_of
+from trialsim.report.recruited import recruited_of
 from trialsim.report.sections import sections_of
 from trialsim.report.style import png_bytes, svg_text
 
@@ -93,6 +94,7 @@ def publish(
         rungs=count_rungs(unusual),
         families=together,
         sections=sections_of(folder, summary, resolved, labels),
+        recruited=recruited_of(folder, resolved),
     )
     write_text(folder / REPORT, page)
     return written

@@ -9,7 +9,8 @@ from trialsim.report.benefit import Sides
 from trialsim.report.measures import margin_words
 from trialsim.report.words import joined, number, percent
 from trialsim.scenario.known_events import RESPONSE
-from trialsim.scenario.resolved import Criterion, Endpoint
+from trialsim.scenario.resolved import Criterion, Endpoint, Estimand
+from trialsim.scenario.resolved import Hypothesis as Tested
 
 _PEOPLE = {"response": "responders", "remission": "remitters", "relapse": "patients with a relapse"}
 
@@ -72,6 +73,26 @@ def endpoint_of(estimand: Mapping[str, Any]) -> Endpoint:
     if values.get("criterion") is not None:
         values["criterion"] = Criterion(**values["criterion"])
     return Endpoint(**values)
+
+
+def asked_in(estimand: Mapping[str, Any]) -> Estimand:
+    """Return what a resolved estimand asks, as the engine has it, without its analyses."""
+    hypothesis = estimand.get("hypothesis") or {}
+    strata = estimand.get("interaction")
+    return Estimand(
+        name=str(estimand["name"]),
+        label=str(estimand["name"]),
+        outcome=int(estimand["outcome"]),
+        visit=int(estimand["visit"]),
+        active=int(estimand["active"]),
+        control=int(estimand["control"]),
+        true_value=None,
+        analyses=(),
+        endpoint=endpoint_of(estimand),
+        hypothesis=Tested(**hypothesis),
+        interaction=None if strata is None else (int(strata[0]), int(strata[1])),
+        arm_weights=tuple(estimand.get("arm_weights") or ()),
+    )
 
 
 def sides_of(variant: Mapping[str, Any], estimand: Mapping[str, Any]) -> tuple[str, str]:

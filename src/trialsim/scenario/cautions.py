@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trialsim.errors import Fault
@@ -26,6 +27,7 @@ def cautions(content: Content, root: Node) -> list[Fault]:
     """
     return [
         *_early_primary_visit(content, root),
+        *_turned_contrasts(content, root),
         *_infusions_without_a_model(content, root),
         *_sites_of_one(content, root),
         *_looks_that_never_happen(content, root),
@@ -44,6 +46,50 @@ def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
         "what the later infusions add is not part of the answer"
     )
     return [fault_at(root, ("estimands", "primary", "visit"), message)]
+
+
+def _turned_contrasts(content: Content, root: Node) -> list[Fault]:
+    """Tell of contrasts whose first arm is surely the control: it has no effect, and all that the second has is one.
+
+    Not of tests against a margin (that going without is not much worse may be asked), nor of interactions.
+    """
+    told = []
+    for name, asked in content.estimands.items():
+        margin = asked.non_inferiority_margin or asked.equivalence_margin
+        if margin or asked.interaction or not isinstance(asked.contrast, tuple) or asked.outcome in content.counts:
+            continue
+        first, second = asked.contrast
+        if isinstance(first, str) and isinstance(second, str) and _is_control_of(content, first, second, asked.outcome):
+            message = (
+                f"warning: {first}, which has no effect of its own, is in the place of the active arm and {second} in "
+                f"that of the control: only findings in favour of {first} count as power. A contrast is [active arm, "
+                f"control arm]; write [{second}, {first}] if that is meant"
+            )
+            told.append(fault_at(root, ("estimands", name, "contrast"), message))
+    return told
+
+
+def _is_control_of(content: Content, control: str, active: str, outcome: str) -> bool:
+    """Return whether one arm has an effect on an outcome and another, with the same therapy, has none."""
+    if control in content.effects or active not in content.effects:
+        return False
+    if content.course is not None and outcome in (content.course.means or {}):
+        return False
+    given = [content.arms.get(arm) for arm in (control, active)]
+    if len({arm and arm.therapy for arm in given}) > 1:
+        return False
+    effect = content.effects[active]
+    differences = {**(effect.points or {}), **(effect.standardised or {})}
+    return _is_something(differences.get(outcome)) or (
+        effect.open_label_change is not None and _is_something(effect.specific_share, usual=True)
+    )
+
+
+def _is_something(given: Any, *, usual: bool = False) -> bool:
+    """Return whether numbers, perhaps by stratum or outcome, hold one other than 0; `usual` where none is given."""
+    if given is None:
+        return usual
+    return any(given.values()) if isinstance(given, Mapping) else bool(given)
 
 
 def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:

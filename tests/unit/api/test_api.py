@@ -109,3 +109,32 @@ def test_the_public_names():
         assert getattr(ts, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'power'"):
         _ = ts.power
+
+
+def test_a_cohort_of_a_file_is_that_of_the_scenario_loaded(tmp_path):
+    path = write(tmp_path, BOUNDED, SMALL)
+    loaded = ts.load(path)
+    pd.testing.assert_frame_equal(ts.cohort(str(path), n=8), ts.cohort(loaded, n=8))
+    pd.testing.assert_frame_equal(
+        ts.cohort(path, n=np.int64(8), settings={"simulation.seed": 5}),
+        ts.cohort(ts.load(path, settings={"simulation.seed": 5}), n=8),
+    )
+    figures = ts.plot_cohort(path, n=40)
+    assert set(figures) == set(ts.plot_cohort(loaded, n=40))
+    with pytest.raises(TypeError, match="settings go with a file"):
+        ts.cohort(loaded, settings={"sample_size": [4]})
+
+
+@pytest.mark.parametrize("wrong", ["many", 2.5, True, 0, -3])
+def test_a_number_of_patients_that_is_none_is_refused(tmp_path, wrong):
+    path = write(tmp_path, BOUNDED, SMALL)
+    for asked in (ts.cohort, ts.plot_cohort):
+        with pytest.raises(InputError, match=f"n: must be a whole number, 1 or more; got {wrong!r}"):
+            asked(path, n=wrong)
+    with pytest.raises(InputError, match="replicate: must be a whole number, 0 or more; got -1"):
+        ts.cohort(path, n=8, replicate=-1)
+
+
+def test_runs_of_a_folder_that_is_not_there_are_refused(tmp_path):
+    with pytest.raises(InputError, match="nowhere is not a folder; name one that run folders lie in"):
+        ts.list_runs(tmp_path / "nowhere")

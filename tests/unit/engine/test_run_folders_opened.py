@@ -252,7 +252,6 @@ def test_runs_are_listed_with_their_state(finished, tmp_path):
     assert "summary.csv" in found.loc["damaged", "note"]
     files = [path for path in (tmp_path / "finished").rglob("*") if path.is_file()]
     assert found.loc["finished", "bytes"] == sum(path.stat().st_size for path in files)
-    assert ts.list_runs(tmp_path / "nowhere").empty
 
 
 # Compared ------------------------------------------------------------------------------------------------------

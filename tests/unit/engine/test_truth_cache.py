@@ -216,11 +216,13 @@ def test_what_no_true_value_depends_on_finds_it_again(change):
     assert keys_of(variant_of(SAME[change])) == keys_of(variant_of())
 
 
+@pytest.mark.filterwarnings("ignore:.*in the place of the active arm:trialsim.errors.ScenarioWarning")
 @pytest.mark.parametrize("change", OTHER)
 def test_what_a_true_value_depends_on_does_not(change):
     assert keys_of(variant_of(OTHER[change])) != keys_of(variant_of())
 
 
+@pytest.mark.filterwarnings("ignore:.*in the place of the active arm:trialsim.errors.ScenarioWarning")
 def test_variants_of_different_truths_never_share_a_key(cached):
     variants = [variant_of(changes) for changes in ({}, *SAME.values(), *OTHER.values())]
     by_key = {}

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from trials import BOUNDED, CONTINUOUS, resolve
+from trialsim.engine.truth import true_values
 from trialsim.patients.cohort import PatientSource
 from trialsim.planning.clinical import ClinicalEffect, Counted, clinical_effect, clinical_effects
 from trialsim.streams import Streams
@@ -110,3 +111,19 @@ def test_only_scores_and_responses_of_two_arms():
     time_to = {"estimands.primary.endpoint": {"time_to": {"reduction": 0.5}}, "analysis.primary": [{"method": "rmst"}]}
     resolved = resolve(CONTINUOUS, {**EFFECT, **time_to})
     assert clinical_effects(resolved.variants[0], resolved.hash) == []
+
+
+def test_points_of_a_simulated_truth_are_the_true_value_of_the_estimand():
+    """One number for one thing: that which the analyses are held against, with its own error."""
+    asked = {"intercurrent_events": {"dropout": "composite"}, "failure_score": "baseline"}
+    estimand = {"outcome": "score", "visit": 14, "contrast": ["active", "control"], **asked}
+    leaving = {"dropout": {"model": "mcar", "missing_by": {14: 0.2}}}
+    changes = {**EFFECT, **leaving, "estimands.primary": estimand, "analysis.primary": {"method": "ancova"}}
+    variant = resolve(CONTINUOUS, changes).variants[0]
+    (truth,) = true_values(variant).values()
+    assert truth.se > 0.0
+    assert of(changes).points == Counted(*truth)
+    # An analysis that estimates no points has none to take: they are counted.
+    counted = of({**changes, "analysis.primary": {"method": "wilcoxon"}}).points
+    assert counted.mcse > truth.se
+    assert counted.value == pytest.approx(truth.value, abs=4.9 * np.hypot(counted.mcse, truth.se))

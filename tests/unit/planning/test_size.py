@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -322,6 +323,30 @@ def test_a_power_out_of_reach_is_said_with_the_best_seen(t_test, points, words):
     assert answer.arms == {}
     assert words in answer.reason
     assert 0.0 <= answer.best_power < 0.2
+
+
+@pytest.mark.parametrize(
+    ("asked", "analysis", "words"),
+    [
+        ({"endpoint": "response"}, "risk_difference", "percentage points"),
+        ({"intercurrent_events": {"dropout": "composite"}}, "ancova", "points"),
+        ({"endpoint": {"time_to": "response"}}, "cox", "log hazard ratio -"),
+    ],
+)
+def test_a_simulated_harm_is_told_without_a_search(t_test, asked, analysis, words):
+    primary = {"outcome": "qids_sr16", "visit": 7, "contrast": ["ketamine", "saline"], **asked}
+    given = scenario_of(
+        t_test,
+        estimands__primary=primary,
+        analysis__primary={"method": analysis},
+        effects__ketamine__points__qids_sr16=2.5,
+        dropout={"model": "mcar", "missing_by": {7: 0.1}},
+    )
+    answer = required_size(resolve(given), power=0.9)
+    assert not answer.reached
+    assert re.search(r"the true effect of primary \(.* ± .*\) is a harm, and no power counts against it", answer.reason)
+    assert words in answer.reason
+    assert answer.blocks == 1
 
 
 def test_eligibility_of_the_scenario_replaces_the_catalogue(t_test):

@@ -1,12 +1,22 @@
 """The words of the clinic: a table, a file, and sentences."""
 
+import re
+
 import pandas as pd
 import pytest
 
 import trialsim as ts
 from trials import CONTINUOUS, resolve, write
 from trialsim.planning.clinical import Counted, clinical_effect
-from trialsim.report.clinic import clinic_of, clinic_table, clinic_words, effect_row, effect_words, write_clinic
+from trialsim.report.clinic import (
+    CAPTION,
+    clinic_of,
+    clinic_table,
+    clinic_words,
+    effect_row,
+    effect_words,
+    write_clinic,
+)
 
 EFFECT = {"course.means.score": {"control": [18.0, 16.0, 15.0], "active": [18.0, 16.0, 12.0]}}
 
@@ -88,3 +98,12 @@ def test_python_gives_the_same_as_a_run(tmp_path):
     pd.testing.assert_frame_equal(run.clinic, ts.clinical_effects(path), check_dtype=False)
     assert Counted(-3.0, 0.0).value == run.clinic["points"].iloc[0]
     assert '<h2 id="clinic-heading">In the words of the clinic</h2>' in run.report.read_text(encoding="utf-8")
+
+
+def test_points_are_called_exact_only_where_no_interval_stands():
+    assert "exact where no interval stands" in CAPTION
+    assert words_of(EFFECT).startswith("3.00 points fewer")
+    leaving = {"dropout": {"model": "mcar", "missing_by": {14: 0.2}}, "analysis.primary": {"method": "ancova"}}
+    composite = {"intercurrent_events.dropout": "composite", "failure_score": "baseline"}
+    found = words_of({**EFFECT, **leaving, **{f"estimands.primary.{key}": value for key, value in composite.items()}})
+    assert re.match(r"\d\.\d\d points \(\d\.\d\d to \d\.\d\d\) fewer with active", found)

@@ -116,6 +116,7 @@ def test_money_and_months_are_told_where_known(told):
         row["metrics"]["months"] = {"value": months, "mcse": 0.1, "reason": ""}
     assert "1.5 months fewer" in findings(told)[0]
     assert "Months" in design_table(told).header
+    assert design_table(told).header[2] == "Difference, percentage points"
 
 
 def test_what_is_missing_is_told_with_its_reason(told):

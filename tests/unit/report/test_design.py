@@ -63,3 +63,8 @@ def test_what_is_simulated_is_not_said_to_be_left_out() -> None:
     (told,) = (p for p in limitations(SUMMARY, [], dropout=[None], bounded=False, left_out=guessing) if "Not sim" in p)
     assert told.startswith("Not simulated: sites and other groups of patients, events")
     assert not any("Not sim" in point for point in limitations(SUMMARY, [], dropout=[None], bounded=False))
+
+
+def test_the_error_of_a_power_is_in_percentage_points() -> None:
+    told = limitations(SUMMARY.assign(power_mcse=0.01584), [], dropout=[None], bounded=False)[-1]
+    assert told.endswith("the largest error of a power here is 1.58 percentage points.")

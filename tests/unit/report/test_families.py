@@ -275,3 +275,45 @@ def test_lines_that_lie_on_each_other_are_drawn_once(three_together: Together) -
     apart = frame.copy()
     apart.loc[(apart["line"] == ANY) & (apart["n"] == 160), "high"] += 0.01
     assert len(draw_families(apart).legends[0].get_texts()) == 2
+
+
+@pytest.mark.parametrize(
+    ("both", "found", "axis"),
+    [
+        (False, 0.70, "Power within the procedure (graph), %"),
+        (True, 0.498, "Power for both co-primary hypotheses, %"),
+    ],
+)
+def test_the_first_figure_draws_what_decides_and_later_ones_say_tested_alone(
+    three_together: Together, both: bool, found: float, axis: str
+) -> None:
+    _, summary, families = three_together
+    changed = with_powers(summary, alone=0.88, within=0.70)
+    drawn = standard_figures(changed, families=co_primary(families, found=found) if both else families)
+    first, every = drawn["power_curves"], drawn["power_by_outcome"]
+    assert first.data["share"].tolist() == [found, found]
+    assert first.figure.axes[0].get_ylabel() == axis
+    alone = every.data[every.data["quantity"] == "Power, tested alone"]
+    assert alone["share"].iloc[0] == 0.88
+    assert every.figure.axes[0].get_ylabel() == "Power, tested alone, %"
+
+
+def test_a_success_that_is_false_is_drawn_against_the_level_of_the_family(three_together: Together) -> None:
+    _, summary, families = three_together
+    changed = with_powers(summary, alone=0.88, within=0.04)
+    shown = standard_figures(changed, families=co_primary(families, found=0.04, effects=1))["power_curves"]
+    assert shown.data["null"].all()
+    assert shown.data["share"].tolist() == [0.04, 0.04]
+    axes = shown.figure.axes[0]
+    assert axes.get_ylabel() == "Type I error, %"
+    assert any(text.get_text() == "α = 5\u00a0%" for text in axes.texts)
+
+
+def test_the_heat_map_is_of_what_decides(three_together: Together) -> None:
+    _, summary, families = three_together
+    changed = with_powers(summary, alone=0.88, within=0.70)
+    changed.insert(2, "dropout.missing_by.14", 0.1)
+    shown = standard_figures(changed, families=families)["power_heatmap"]
+    assert shown.data["share"].tolist() == [0.70, 0.70]
+    assert shown.data["quantity"].unique().tolist() == ["Power within the procedure (graph)"]
+    assert "Power within the procedure" in " ".join(axes.get_ylabel() for axes in shown.figure.axes)

@@ -59,6 +59,7 @@ def asked(**changes: Any) -> bool:
     )
 
 
+@pytest.mark.filterwarnings("ignore:.*in the place of the active arm:trialsim.errors.ScenarioWarning")
 def test_it_is_asked_where_there_is_something_to_compare() -> None:
     one = {"primary": {"method": "mmrm"}}
     assert not asked(analysis=one)

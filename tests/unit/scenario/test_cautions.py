@@ -103,3 +103,33 @@ def test_a_look_after_the_largest_trial_is_over_is_told(sizes, told):
     assert any("a look after 200 patients never happens" in str(one.message) for one in caught) is told
     assert not any("after 50 patients" in str(one.message) for one in caught)
     assert resolved.variants[0].safety.stopping_rule.looks == ((50,) if told else (50, 200))
+
+
+TURNED = {"estimands.primary.contrast": ["midazolam", "ketamine"]}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"estimands.primary.endpoint": "response", "analysis.primary": {"method": "risk_difference"}},
+                {"effects.ketamine": {"points": {"qids_sr16": {"bpd": -2, "no_bpd": 0}}}, "outcomes": {"qids_sr16": {}},
+                 "course.control_change": {"qids_sr16": -4}}]
+)  # fmt: skip
+def test_a_contrast_turned_round_is_told(changes):
+    message = r"estimands\.primary\.contrast: warning: midazolam, which has no .* write \[ketamine, midazolam\]"
+    with pytest.warns(ScenarioWarning, match=message):
+        resolve(BOUNDED, {**TURNED, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {**TURNED, "estimands.primary.non_inferiority_margin": 3},  # that going without is not much worse
+        {**TURNED, "estimands.primary.equivalence_margin": 3},
+        {**TURNED, "estimands.primary.interaction": ["bpd", "no_bpd"]},
+        {**TURNED, "effects.ketamine.specific_share": 0},
+    ],
+)
+def test_a_contrast_that_may_be_meant_is_not_told_of(changes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve(BOUNDED, changes).variants

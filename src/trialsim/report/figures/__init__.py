@@ -210,13 +210,13 @@ def standard_figures(
     title = estimand_label(asked[0].estimand, labels)
     paths = varied_paths(summary)
     drawn: dict[str, DrawnFigure] = {}
-    data = power_curve_data(summary, chosen=asked[:1], labels=labels)
+    data = power_curve_data(summary, chosen=asked[:1], labels=labels, families=families)
     drawn["power_curves"] = DrawnFigure(draw_power_curves(data), data)
     if paths:
-        data = power_heatmap_data(summary, labels=labels)
+        data = power_heatmap_data(summary, labels=labels, families=families)
         drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=title), data)
     if len(asked) > 1:
-        data = power_curve_data(summary, labels=labels)
+        data = power_curve_data(summary, labels=labels, families=families, alone=True)
         drawn["power_by_outcome"] = DrawnFigure(draw_power_curves(data), data)
     if families is not None:
         data = family_data(families, summary, labels=labels)

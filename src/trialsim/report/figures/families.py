@@ -80,7 +80,10 @@ def draw_families(frame: pd.DataFrame) -> Figure:
     frame = frame[kept].assign(line=frame["line"].map(names))
     # The family's error rate is held at its own alpha, whatever its members test.
     return draw_power_curves(
-        frame.assign(test="superiority"), marks=marks, note="Within the procedure.", error_name="Family-wise error"
+        frame.assign(quantity="Power", level=frame["alpha"]),
+        marks=marks,
+        note="Within the procedure.",
+        error_name="Family-wise error",
     )
 
 

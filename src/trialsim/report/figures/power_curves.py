@@ -19,22 +19,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trialsim.report import style
-from trialsim.report.claims import level_name, nominal_level, power_name
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
     hypothesis_words,
     leading_path,
-    records_of,
-    rows_of,
     setting_words,
-    shown_share,
-    varied_paths,
 )
+from trialsim.report.table import PowerCell, power_table
 from trialsim.report.words import path_words, percent, value_words
 
 COLUMNS = (
-    "panel", "line", "line_heading", "n", "null", "test", "alpha", "share", "mcse", "low", "high",
+    "panel", "quantity", "line", "line_heading", "n", "null", "test", "alpha", "level", "share", "mcse", "low", "high",
 )  # fmt: skip
 TARGETS = (0.8, 0.9)
 TITLE_LETTERS = 34
@@ -52,6 +48,8 @@ def power_curve_data(
     *,
     chosen: Sequence[Hypothesis] | None = None,
     labels: Mapping[str, str] | None = None,
+    families: pd.DataFrame | None = None,
+    alone: bool = False,
 ) -> pd.DataFrame:
     """Return what the power curves draw: one row per point.
 
@@ -63,33 +61,45 @@ def power_curve_data(
         The questions that get a panel; all of them by default.
     labels : mapping, optional
         Words for estimands, arms, strata and outcomes.
+    families : DataFrame, optional
+        The summary of hypotheses tested together: power is then that of the power table, within the procedure.
+    alone : bool
+        Whether power is that of each test alone all the same, and is named so.
 
     Returns
     -------
     DataFrame
-        Columns `panel`, `line` (value of the leading varied path in words), `line_heading`, `n`, `null`, `test`,
-        `alpha`, `share` (power, or type I error where `null`), `mcse`, `low`, `high`.
+        Columns `panel`, `quantity` (what the shares of a panel are), `line` (value of the leading varied path in
+        words), `line_heading`, `n`, `null`, `test` (or `co_primary`), `alpha`, `level` (of a false claim), `share`
+        (power, or type I error where `null`), `mcse`, `low`, `high`.
     """
     leading = leading_path(summary)
-    others = [path for path in varied_paths(summary) if path != leading]
     heading = path_words(leading, labels=labels) if leading else ""
     asked = hypotheses(summary)
     records: list[dict[str, Any]] = []
     for hypothesis in chosen if chosen is not None else asked:
         several = sum(item.estimand == hypothesis.estimand for item in asked) > 1
         title = hypothesis_words(summary, hypothesis, labels=labels, method=several)
-        for row in records_of(rows_of(summary, hypothesis)):
-            rest = setting_words({path: row[path] for path in others}, labels=labels)
-            share, mcse, interval = shown_share(row)
-            records.append({
+        table = power_table(summary, hypothesis=hypothesis, labels=labels, families=families)
+        single = table.alone if alone else None
+        shown = single or table
+        for row in shown.rows:
+            rest = setting_words({path: v for path, v in row.settings.items() if path != leading}, labels=labels)
+            about = {
                 "panel": f"{title}\n{rest}" if rest else title,
-                "line": value_words(leading, row[leading], labels=labels) if leading else "",
+                "quantity": f"{shown.quantity}, tested alone" if single else shown.quantity,
+                "line": value_words(leading, row.settings[leading], labels=labels) if leading else "",
                 "line_heading": heading,
-                "n": int(row["n"]), "null": bool(row["null"]), "test": str(row["test"]),
-                "alpha": float(row["alpha"]),
-                "share": share, "mcse": mcse, "low": interval.low, "high": interval.high,
-            })  # fmt: skip
+            }
+            records += [{**about, **_point(cell)} for cell in row.cells if cell]
     return pd.DataFrame(records, columns=list(COLUMNS))
+
+
+def _point(cell: PowerCell) -> dict[str, Any]:
+    return {
+        "n": cell.n, "null": cell.null, "test": cell.claim, "alpha": cell.alpha, "level": cell.level,
+        "share": cell.share, "mcse": cell.mcse, "low": cell.low, "high": cell.high,
+    }  # fmt: skip
 
 
 def draw_power_curves(
@@ -150,7 +160,7 @@ def _name_axes(frame: pd.DataFrame, grid: np.ndarray, panels: Sequence[str], err
     left = ""
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         shown = frame[frame["panel"] == panel]
-        quantity = error_name if shown["null"].all() else power_name(shown["test"])
+        quantity = error_name if shown["null"].all() else str(shown["quantity"].iloc[0])
         measure = f"{quantity}, %"
         if index % columns == 0 or measure != left:
             axes.set_ylabel(measure)
@@ -322,7 +332,7 @@ def _draw_references(axes: Axes, frame: pd.DataFrame, targets: Sequence[float]) 
         axes.text(0.008, target + 0.008, percent(target), transform=place, fontsize=7.5, color=style.MUTED, va="bottom")
     nulls = frame[frame["null"]]
     levels = {
-        nominal_level(alpha, test): level_name(test) for alpha, test in zip(nulls["alpha"], nulls["test"], strict=True)
+        level: "α/2" if level < alpha else "α" for alpha, level in zip(nulls["alpha"], nulls["level"], strict=True)
     }
     scale = axes.get_ylim()[1] / 1.03
     heights = style.spread_labels(

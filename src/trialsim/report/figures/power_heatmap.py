@@ -19,27 +19,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from trialsim.report import style
-from trialsim.report.claims import everywhere_null_note, is_margin, power_name
+from trialsim.report.claims import CO_PRIMARY, everywhere_null_note, is_margin
 from trialsim.report.summary import (
     Hypothesis,
-    hypotheses,
     leading_path,
     records_of,
-    rows_of,
     setting_words,
-    shown_share,
-    varied_paths,
 )
+from trialsim.report.table import power_table
 from trialsim.report.words import number, path_words, percent, value_words
 
-COLUMNS = ("panel", "row", "row_heading", "n", "null", "test", "share", "mcse", "low", "high")
+COLUMNS = ("panel", "quantity", "row", "row_heading", "n", "null", "test", "share", "mcse", "low", "high")
 TARGET = 0.8
 ROW_LETTERS = 32
 """How many letters of a row's name stand in one line."""
 
 
 def power_heatmap_data(
-    summary: pd.DataFrame, *, hypothesis: Hypothesis | None = None, labels: Mapping[str, str] | None = None
+    summary: pd.DataFrame,
+    *,
+    hypothesis: Hypothesis | None = None,
+    labels: Mapping[str, str] | None = None,
+    families: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Return what the heat map draws: one row per cell.
 
@@ -51,28 +52,35 @@ def power_heatmap_data(
         The question shown; the primary estimand by its first method when left out.
     labels : mapping, optional
         Words for arms, strata and outcomes.
+    families : DataFrame, optional
+        The summary of hypotheses tested together: power is then that of the power table, within the procedure.
 
     Returns
     -------
     DataFrame
-        Columns `panel` (values of the other varied paths in words), `row` (value of the leading one, the longest
-        path of numbers), `row_heading`, `n`, `null`, `test`, `share`, `mcse`, and `low` and `high` of the 95 % Wilson
-        interval. Empty when the scenario varies nothing, for then there is no second axis.
+        Columns `panel` (values of the other varied paths in words), `quantity` (what the shares are), `row` (value of
+        the leading one, the longest path of numbers), `row_heading`, `n`, `null`, `test` (or `co_primary`), `share`,
+        `mcse`, and `low` and `high` of the 95 % Wilson interval. Empty when the scenario varies nothing, for then there
+        is no second axis.
     """
     leading = leading_path(summary)
     if leading is None:
         return pd.DataFrame(columns=list(COLUMNS))
-    others = [path for path in varied_paths(summary) if path != leading]
+    table = power_table(summary, hypothesis=hypothesis, labels=labels, families=families)
     records: list[dict[str, Any]] = []
-    for row in records_of(rows_of(summary, hypothesis or hypotheses(summary)[0])):
-        share, mcse, interval = shown_share(row)
-        records.append({
-            "panel": setting_words({path: row[path] for path in others}, labels=labels),
-            "row": value_words(leading, row[leading], labels=labels),
+    for row in table.rows:
+        about = {
+            "panel": setting_words({path: v for path, v in row.settings.items() if path != leading}, labels=labels),
+            "quantity": table.quantity,
+            "row": value_words(leading, row.settings[leading], labels=labels),
             "row_heading": path_words(leading, labels=labels),
-            "n": int(row["n"]), "null": bool(row["null"]), "test": str(row["test"]), "share": share, "mcse": mcse,
-            "low": interval.low, "high": interval.high,
-        })  # fmt: skip
+        }
+        records += [
+            {**about, "n": c.n, "null": c.null, "test": c.claim}
+            | {"share": c.share, "mcse": c.mcse, "low": c.low, "high": c.high}
+            for c in row.cells
+            if c
+        ]
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
@@ -124,7 +132,7 @@ def draw_power_heatmap(
             if index + columns >= len(panels):
                 axes.set_xlabel(across)
         if not frame["null"].all():
-            _add_scale(figure, list(grid.flat[: len(panels)]), target, power_name(frame["test"]))
+            _add_scale(figure, list(grid.flat[: len(panels)]), target, str(frame["quantity"].iloc[0]))
         style.add_note(figure, _note(frame, target))
     return figure
 
@@ -190,7 +198,7 @@ def _add_scale(figure: Figure, axes: list[Axes], target: float, name: str) -> No
         ScalarMappable(Normalize(0.0, 1.0), style.POWER_MAP), ax=axes, fraction=0.04, pad=0.02, aspect=22
     )
     scale.set_ticks([0, 0.2, 0.4, 0.6, 0.8, 1.0], labels=["0", "20", "40", "60", "80", "100"])
-    scale.set_label(f"{name}, %".replace(" to show ", " to show\n"))
+    scale.set_label(style.wrapped(f"{name}, %", 26))
     scale.outline.set_visible(False)
     scale.ax.tick_params(length=0)
     scale.ax.axhline(target, color=style.INK, linewidth=2.0)
@@ -201,11 +209,13 @@ def _note(frame: pd.DataFrame, target: float) -> str:
     ends = " ≥ or ≤: the end of its 95 % interval, where all or no trials find it." if _is_whole(frame) else ""
     if len(nulls) == len(frame):
         return f"Type I error in %, ± its Monte Carlo standard error.{ends} {everywhere_null_note(nulls['test'])}"
-    name = power_name(frame["test"])
+    name = str(frame["quantity"].iloc[0])
     parts = [f"{name} in %, ± its Monte Carlo standard error.{ends} Heavy line: {percent(target)}."]
     if len(nulls):
-        margin = any(is_margin(test) for test in nulls["test"])
-        reason = "a true value that reaches the margin" if margin else "no true difference"
+        tests = set(nulls["test"])
+        reason = "a true value that reaches the margin" if any(map(is_margin, tests)) else "no true difference"
+        if CO_PRIMARY in tests:
+            reason = "not all co-primary hypotheses have something to find"
         parts.append(f"Hatched: {reason}, so the number is the type I error.")
     return " ".join(parts)
 

@@ -33,6 +33,7 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
         of the assumption across, in words), `column_heading`, `estimand`, `patients`, `target` and `problem`.
     """
     columns = list(dict.fromkeys(at_words(answer["columns"], cell["column"], labels) for cell in answer["cells"]))
+    what = "Type I error" if answer["metric"] == "type_i_error" else power_name([answer["test"]])
     rows = [
         {
             "panel": "",
@@ -40,6 +41,7 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
             "row_heading": path_words(answer["rows"], labels=labels),
             "n": columns.index(at_words(answer["columns"], cell["column"], labels)),
             "null": cell["null"],
+            "quantity": what,
             "test": answer["test"],
             "share": cell["share"],
             "mcse": cell["mcse"],
@@ -67,7 +69,7 @@ def draw_sensitivity_heatmap(frame: pd.DataFrame) -> Figure:
         At least one row.
     """
     first = frame.iloc[0]
-    what = "Type I error" if frame["null"].all() else power_name(frame["test"])
+    what = "Type I error" if frame["null"].all() else str(first["quantity"])
     title = f"{what}: {first['estimand']}, {int(first['patients']):,} patients"
     figure = draw_power_heatmap(frame, title=title, target=float(first["target"]), across=str(first["column_heading"]))
     names = frame.drop_duplicates("n").sort_values("n")

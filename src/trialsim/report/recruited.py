@@ -1,0 +1,82 @@
+"""Where recruitment ends before its number is reached: how often, and how many are randomised instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from trialsim.report.operations import last_month
+from trialsim.report.questions import variants_of
+from trialsim.report.summary import records_of
+from trialsim.report.words import NO_BREAK_SPACE, fixed
+
+
+@dataclass(frozen=True, slots=True)
+class Recruited:
+    """What recruitment reaches of a number to be randomised.
+
+    Parameters
+    ----------
+    n : int
+        To be randomised.
+    until_month : float
+        Month in which recruitment ends.
+    share, low, high : float
+        Trials that reach the number, with the 95 % interval.
+    mean, mcse : float
+        Patients randomised, over all trials.
+    """
+
+    n: int
+    until_month: float
+    share: float
+    low: float
+    high: float
+    mean: float
+    mcse: float
+
+    @property
+    def words(self) -> str:
+        """What is reached, in a sentence."""
+        low, high = fixed(100 * self.low, 1), fixed(100 * self.high, 1)
+        return (
+            f"Recruitment to month {self.until_month:.4g} reaches {self.n} in {fixed(100 * self.share, 1)}"
+            f"{NO_BREAK_SPACE}% of trials (95{NO_BREAK_SPACE}% interval {low} to {high}); on average "
+            f"{fixed(self.mean, 1)} ± {fixed(self.mcse, 1)} patients are randomised."
+        )
+
+
+def recruited_of(folder: Path, resolved: Mapping[str, Any]) -> dict[int, dict[int, Recruited]]:
+    """Return what recruitment reaches by variant and number to be randomised, where some trials do not reach it.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run.
+    resolved : mapping
+        The resolved scenario.
+    """
+    path = folder / "operations_summary.parquet"
+    if not path.exists():
+        return {}
+    operated = pd.read_parquet(path)
+    found: dict[int, dict[int, Recruited]] = {}
+    for _, cell in operated[operated["measure"].isin(["recruited", "randomised"])].groupby("cell"):
+        of = {str(row["measure"]): row for row in records_of(cell)}
+        reached, patients = of["recruited"], of["randomised"]
+        if reached["value"] < 1.0:
+            variant, n = int(reached["variant"]), int(reached["n"])
+            found.setdefault(variant, {})[n] = Recruited(
+                n=n,
+                until_month=last_month(variants_of(resolved)[variant]["operations"]),
+                share=float(reached["value"]),
+                low=float(reached["low"]),
+                high=float(reached["high"]),
+                mean=float(patients["value"]),
+                mcse=float(patients["mcse"]),
+            )
+    return found
