@@ -353,4 +353,4 @@ def _set_sizes(axes: Axes, sizes: Sequence[int], *, small: bool) -> None:
     kept = style.spaced(ordered, (digit * len(str(ordered[-1])) + gap) * span * 1.1)
     axes.set_xticks(kept, [f"{size:g}" for size in kept])
     # Room on the left for the words of the reference lines.
-    axes.set_xlim(ordered[0] - (0.2 if small else 0.13) * span, ordered[-1] + 0.03 * span)
+    axes.set_xlim(ordered[0] - (0.38 if small else 0.13) * span, ordered[-1] + 0.03 * span)
