@@ -93,7 +93,16 @@ def comparisons() -> tuple[Compared, ...]:
         If a test fails: a page of numbers that do not agree is not made.
     """
     with tempfile.TemporaryDirectory() as folder:
-        options = ["-n", "0", "-p", "oracle.comparison", "-p", "no:cacheprovider", "-k", "not fev and not antidepressant"]
+        options = [
+            "-n",
+            "0",
+            "-p",
+            "oracle.comparison",
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            "not fev and not antidepressant",
+        ]
         run = subprocess.run(  # noqa: S603 - this interpreter runs this project's tests
             [sys.executable, "-m", "pytest", *options, str(TESTS)],
             cwd=ROOT,

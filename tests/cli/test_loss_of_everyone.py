@@ -101,7 +101,7 @@ def test_a_difference_from_no_power_is_due_to_nothing(command, lost):
 
 def test_assurance_and_cohorts_go_through(command, folder):
     prior = ("--set", f"priors={{{EFFECT}: {{normal: {{mean: -3, sd: 1}}}}}}")
-    told = command("assurance", FILE, *LOST, *PLAIN, *prior, "--draws", "20", "--workers", "1", "-q").stdout
+    told = command("assurance", FILE, *LOST, *PLAIN, *prior, "--draws", "100", "--workers", "1", "-q").stdout
     assert "nan" not in told
     command("cohort", FILE, *LOST, "--out", "cohort")
     command("plot", "cohort", FILE, *LOST, "--n", "100", "--out", "drawn")
