@@ -7,6 +7,7 @@ number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,12 +168,18 @@ def merge_parts(
     target = folder / "estimates.parquet"
     temporary = temporary_for(target)
     try:
-        with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer:
+        # A cell is written while its rows are looked at.
+        with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer, ThreadPoolExecutor(1) as disk:
+            written: Future[None] | None = None
             for variant, parts in zip(variants, paths, strict=True):
                 rows = len(hypotheses(variant)) * BLOCK_SIZE
                 for table in _cells_in_order(parts, len(variant.sample_sizes), rows, replicates):
-                    writer.write_table(table)
+                    if written is not None:
+                        written.result()
+                    written = disk.submit(writer.write_table, table)
                     yield table
+            if written is not None:
+                written.result()
         sync_rename(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

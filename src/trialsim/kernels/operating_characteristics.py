@@ -183,7 +183,7 @@ def _checked(**arrays: ArrayLike) -> dict[str, NDArray[np.float64]]:
     if len(set(shapes.values())) != 1 or columns["status"].ndim != 1:
         raise ValueError(f"all arrays must have one shape (R,); got {shapes}")
     status = columns["status"]
-    if not np.isin(status, (CONVERGED, FELL_BACK, FAILED)).all():
+    if not ((status == CONVERGED) | (status == FELL_BACK) | (status == FAILED)).all():
         raise ValueError("status must be 0 (converged), 1 (fell back) or 2 (failed)")
     usable = status != FAILED
     for name in ("estimate", "p", "n_analysed"):
