@@ -166,12 +166,10 @@ def _groups(statistics: PatternStatistics, n_constant: int) -> Iterator[_Group]:
         if len(sound):
             part = _part(stats, sound)
             yield _Group(rows[sound], part, closed if part is stats else fit_monotone(part), False)
-        left = np.flatnonzero(~closed.estimable)
-        left = left[_identifiable(stats.take(left), n_constant)]
+        left = _identifiable(stats, np.flatnonzero(~closed.estimable), n_constant)
         if len(left):
             yield _Group(rows[left], stats.take(left), None, n_constant == 0)
-    rows = np.flatnonzero(~monotone)
-    rows = rows[_identifiable(statistics.take(rows), n_constant)]
+    rows = _identifiable(statistics, np.flatnonzero(~monotone), n_constant)
     if len(rows):
         yield _Group(rows, _part(statistics, rows), None, False)
 
@@ -207,8 +205,11 @@ def _climb_down(fit: MmrmFit, group: _Group, model: _Model, ladder: tuple[str, .
         waiting = waiting[~done]
 
 
-def _identifiable(statistics: PatternStatistics, n_constant: int) -> Flags:
-    """Whether there is anything to estimate: at each visit full-rank covariates, and scores they do not explain."""
+def _identifiable(statistics: PatternStatistics, rows: Index, n_constant: int) -> Index:
+    """Return the rows with anything to estimate: at each visit full-rank covariates, and scores they do not explain."""
+    if not len(rows):
+        return rows
+    statistics = statistics.take(rows)
     crossed = statistics.xx.shape[-1] - n_constant
     sound = np.ones(len(statistics.counts), dtype=bool)
     for v in range(statistics.observed.shape[1]):
@@ -218,7 +219,7 @@ def _identifiable(statistics: PatternStatistics, n_constant: int) -> Flags:
         z[:, crossed, :crossed] = z[:, :crossed, crossed] = statistics.xy[..., v][:, there, :crossed].sum(axis=1)
         z[:, crossed, crossed] = statistics.yy[:, there, v, v].sum(axis=1)
         sound &= cholesky(z)[1]
-    return sound
+    return rows[sound]
 
 
 def _closed_form(closed: MonotoneFit, stats: PatternStatistics, model: _Model) -> MmrmFit:

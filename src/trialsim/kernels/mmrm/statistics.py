@@ -7,6 +7,8 @@ take time linear in N, a fit costs the same at N = 100 and N = 100,000.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -16,8 +18,8 @@ Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 
-_AT_ONCE = 16
-"""Replicates worked on together, so that they stay in the processor's cache."""
+_NUMBERS_AT_ONCE = 1 << 17
+"""Products of replicates worked on together: a megabyte, so that they stay in the processor's cache."""
 
 
 class PatternStatistics(NamedTuple):
@@ -96,17 +98,13 @@ def pattern_statistics(
     place[present] = np.arange(len(present))
     moments = np.empty((len(sizes), n_replicates, len(present), q + n_visits, q + n_visits))
     counts = np.empty((len(sizes), n_replicates, len(present)))
-    z = np.empty((min(_AT_ONCE, n_replicates), n_participants, q + n_visits))
-    for first in range(0, n_replicates, _AT_ONCE):
-        rows = slice(first, first + _AT_ONCE)
-        part = z[: len(codes[rows])]
-        part[:, :, :q] = x[rows]
-        part[:, :, q:] = np.where(observed[rows], y[rows], 0.0)
-        if included is not None:
-            part[~included[rows]] = 0.0
-        which = place[codes[rows]]
-        for s, (start, stop) in enumerate(zip((0, *sizes), sizes, strict=False)):
-            moments[s, rows], counts[s, rows] = pattern_moments(part[:, start:stop], which[:, start:stop], len(present))
+    for s, (start, stop) in enumerate(zip((0, *sizes), sizes, strict=False)):
+        for rows in _in_cache(n_replicates, stop - start, q + n_visits):
+            part = (rows, slice(start, stop))
+            z = np.concatenate([x[part], np.where(observed[part], y[part], 0.0)], axis=2)
+            if included is not None:
+                z[~included[part]] = 0.0
+            moments[s, rows], counts[s, rows] = pattern_moments(z, place[codes[part]], len(present))
     np.cumsum(moments, axis=0, out=moments)
     np.cumsum(counts, axis=0, out=counts)
     patterns = np.array([[bool(code >> v & 1) for v in range(n_visits)] for code in present], dtype=bool)
@@ -120,6 +118,18 @@ def pattern_statistics(
         )
         for s in range(len(sizes))
     ]
+
+
+def _in_cache(n_replicates: int, n_participants: int, d: int) -> Iterator[slice]:
+    """Yield the replicates in parts of which the products of d variables fit into the processor's cache."""
+    at_once = max(_NUMBERS_AT_ONCE // max(n_participants * d * (d + 1) // 2, 1), 1)
+    for first in range(0, n_replicates, at_once):
+        yield slice(first, first + at_once)
+
+
+@cache
+def _lower_triangle(d: int) -> tuple[NDArray[np.intp], ...]:
+    return np.tril_indices(d)
 
 
 def pattern_moments(z: Array, pattern: NDArray[np.intp], n_patterns: int) -> tuple[Array, Array]:
@@ -143,6 +153,6 @@ def pattern_moments(z: Array, pattern: NDArray[np.intp], n_patterns: int) -> tup
         np.multiply(by_variable[:, i, None], by_variable[:, : i + 1], out=products[:, row])
     sums = member @ products.transpose(0, 2, 1)
     moments = np.empty((n_replicates, n_patterns, d, d))
-    rows, columns = np.tril_indices(d)
+    rows, columns = _lower_triangle(d)
     moments[..., rows, columns] = moments[..., columns, rows] = sums
     return moments, member.sum(axis=2)
