@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trialsim.engine.backends.fingerprint import differences, fingerprint
 from trialsim.engine.backends.local import killed_words, silent
+from trialsim.engine.backends.memory import keep_freed_memory
 from trialsim.errors import Fault, InputError, RefusedError, RunError
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ CONNECT_SECONDS = 20.0
 WORKERS_SECONDS = 60.0
 _PULSE_SECONDS = 2.0
 _IN_FLIGHT = 4  # units handed out per thread of a worker, so that none waits for this process
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss)://[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 
 
@@ -220,7 +220,7 @@ def on_worker(function: Callable[[T], R], unit: T, expected: Mapping[str, str]) 
     if found:
         raise RefusedError(f"A worker that joined would not compute the same bits: {found}.")
     _hold_to_one_thread()
-    _keep_freed_memory()
+    keep_freed_memory()
     return function(unit)
 
 
@@ -230,20 +230,3 @@ def _hold_to_one_thread() -> None:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=1)
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Let this process keep freed memory for the next block (glibc).
-
-    Dask's nanny starts workers with MALLOC_TRIM_THRESHOLD_=65536, so that every large array is handed back to the
-    system and faulted in anew: 70 % more processor time for a block.
-    """
-    import ctypes
-
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return  # another C library
-    for option, value in ((_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, 512 << 20)):
-        mallopt(option, value)

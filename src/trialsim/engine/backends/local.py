@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import cache, partial
 from typing import TypeVar
 
+from trialsim.engine.backends.memory import keep_freed_memory, spare_collector
 from trialsim.errors import RunError
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ def run_units(
     if workers == 1 or len(units) <= 1:
         from threadpoolctl import threadpool_limits
 
+        keep_freed_memory()
         with threadpool_limits(limits=1):
             for unit in units:
                 yield function(unit)
@@ -105,6 +107,8 @@ def _together(function: Callable[[T], R], units: Mapping[int, T], workers: int) 
 
 def _numbered(parent: int, function: Callable[[T], R], position: int, unit: T) -> tuple[int, R]:
     _end_with(parent)
+    keep_freed_memory()
+    spare_collector()
     return position, function(unit)
 
 
