@@ -1,9 +1,9 @@
 """What running, storing and checking cost beside the computation itself, as ratios measured in one go.
 
-- overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop, in turns,
-  in elapsed and in processor time (the second is less disturbed by what else the machine does);
-- two workers: the computation on one worker against that on two, the start of the worker processes apart; beside it
-  what two processes reach that share nothing and compute the same blocks each, in turns: the ceiling of this machine;
+- overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop right before,
+  in elapsed and in processor time of all threads; the median of these pairs, and its quartiles;
+- two workers: the computation on one worker against that on two right after, the start of the worker processes apart;
+  beside it what two processes reach that share nothing and compute the same blocks each: the ceiling of this machine;
 - asked again: seconds until a finished run is shown, and with --verify;
 - merging: seconds and memory, by number of replicates.
 """
@@ -64,14 +64,24 @@ def overhead(resolved: Resolved, replicates: int, repeats: int) -> None:
         with tempfile.TemporaryDirectory() as place:
             execute(resolved, Path(place) / "run", replicates=replicates, workers=1)
 
-    taken = [(measured(bare), measured(whole)) for _ in range(repeats + 1)]
-    # The first builds the patient models and imports what it needs.
+    bare()  # builds the patient models and imports what it needs
+    whole()
+    taken = [(measured(bare), measured(whole)) for _ in range(repeats)]
     for clock, name in enumerate(("elapsed", "processor")):
-        compute, run = (statistics.median(pair[what][clock] for pair in taken[1:]) for what in (0, 1))
+        compute, run = (statistics.median(pair[what][clock] for pair in taken) for what in (0, 1))
+        shares = [100 * (pair[1][clock] / pair[0][clock] - 1) for pair in taken]
         print(f"{f'bare computation, {name}':<44}{compute:10.2f} s")
         print(f"{f'run up to its summary, {name}':<44}{run:10.2f} s")
-        print(f"{'overhead of engine, storage and checksums':<44}{100 * (run / compute - 1):10.1f} %")
+        print(f"{'overhead of engine, storage and checksums':<44}{spread(shares, '.1f')} %")
     print()
+
+
+def spread(values: list[float], form: str) -> str:
+    """Return the median of some values and, of several, their quartiles."""
+    if len(values) == 1:
+        return f"{values[0]:10{form}}"
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return f"{middle:10{form}} ({low:{form}} to {high:{form}})"
 
 
 def measured(work: Callable[[], None]) -> tuple[float, float]:
@@ -93,11 +103,13 @@ def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:
             seconds[name].append(time.perf_counter() - started)
         seconds["alone"].append(apart(replicates, 1))
         seconds["apart"].append(apart(replicates, 2))
-    one, two, two_apart, alone = (statistics.median(times[1:]) for times in seconds.values())
-    print(f"{'computation, one worker':<44}{one:10.2f} s")
-    print(f"{'computation, two workers':<44}{two:10.2f} s")
-    print(f"{'ratio':<44}{one / two:10.2f}")
-    print(f"{'ratio of two processes that share nothing':<44}{2 * alone / two_apart:10.2f}\n")
+    one, two, two_apart, alone = (times[1:] for times in seconds.values())  # the first starts the workers
+    ratios = [a / b for a, b in zip(one, two, strict=True)]
+    ceiling = [2 * a / b for a, b in zip(alone, two_apart, strict=True)]
+    print(f"{'computation, one worker':<44}{statistics.median(one):10.2f} s")
+    print(f"{'computation, two workers':<44}{statistics.median(two):10.2f} s")
+    print(f"{'ratio':<44}{spread(ratios, '.2f')}")
+    print(f"{'ratio of two processes that share nothing':<44}{spread(ceiling, '.2f')}\n")
 
 
 ALONE = """
@@ -170,14 +182,12 @@ RUN = [sys.executable, "-m", "trialsim", "run", str(SCENARIO), "--quiet", "--wor
 def fill(resolved: Resolved, folder: Path, replicates: int) -> None:
     """Store as many units as a run of that length has, each with estimates of its own blocks or copies of these."""
     from trialsim.engine.estimates import estimates_content
-    from trialsim.engine.plan import cells
 
     for variant in resolved.variants:
         blocks = compute_block(variant, resolved.hash, resolved.seed, 0)
-        index = {cell.n: cell.index for cell in cells(resolved.variants) if cell.variant == variant.index}
         for block in range(n_blocks(replicates)):
             unit = Unit(variant.index, block)
-            store_unit(folder, unit, {"estimates": estimates_content(variant, resolved.hash, unit, index, blocks)})
+            store_unit(folder, unit, {"estimates": estimates_content(variant, resolved.hash, unit, blocks)})
     from trialsim.engine.manifest import build_manifest
     from trialsim.engine.store import write_json
 

@@ -117,7 +117,8 @@ PARTS = """\
 One block of 250 replicates of one variant each, its number and that of the variant in the name, with the first 16
 digits of the SHA-256 of the content. Nothing else needs to read them.
 
-- `estimates_variant0000_block000000_CHECKSUM.parquet`: columns as in [estimates](#estimates), all 250 replicates.
+- `estimates_variant0000_block000000_CHECKSUM.parquet`: the columns of [estimates](#estimates) from `estimate` on. One
+  row per sample size (rising), hypothesis (estimands in order, their analyses within) and each of the 250 replicates.
 - `guesses_variant0000_block000000_CHECKSUM.npy`, with `unblinding`: how many of each arm guess what. A NumPy array of
   whole numbers with axes sample size (rising), replicate, arm, and guess (active, control).
 - `operations_variant0000_block000000_CHECKSUM.npz`, with `operations`: arrays by name, `N/numbers/MEASURE`

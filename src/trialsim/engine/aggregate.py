@@ -41,10 +41,11 @@ def summarise_cell(
     """
     listed = hypotheses(variant)
     size = table.num_rows // len(listed)
+    columns = {name: np.asarray(table[name]) for name in COLUMNS}
     for h, hypothesis in enumerate(listed):
         estimand = variant.estimands[hypothesis.estimand]
         analysis = estimand.analyses[hypothesis.analysis]
-        rows = table.slice(h * size, size)
+        rows = slice(h * size, (h + 1) * size)
         truth = truths[hypothesis]
         null = is_null(truth, variant, hypothesis)
         tested = estimand.hypothesis.kind
@@ -68,14 +69,14 @@ def summarise_cell(
             "true_value": truth.value,
             "true_value_se": truth.se,
             **operating_characteristics(
-                **{name: np.asarray(rows[name]) for name in COLUMNS},
+                **{name: values[rows] for name, values in columns.items()},
                 true_value=truth.value,
                 true_value_se=truth.se,
                 alpha=analysis.alpha,
                 benefit_sign=power_sign(estimand, analysis.measure, truth.value),
                 null=null,
             ),
-            **adjusted_power(rows, variant, hypothesis, truth),
+            **adjusted_power(table.slice(h * size, size), variant, hypothesis, truth),
         }
 
 

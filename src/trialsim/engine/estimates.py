@@ -1,13 +1,15 @@
 """Estimates on disk: those of a block as one part, those of a run in replicate order.
 
-Row groups of a part are a few cells each, so that a merge reads some cells at a time: memory does not grow with their
-number.
+A part holds what its analyses gave and nothing that follows from its place in the plan. Its row groups are a few cells
+each, so that a merge reads some cells at a time: memory does not grow with their number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +21,8 @@ from trialsim.analysis.contract import Estimates
 from trialsim.engine.block import CellBlock
 from trialsim.engine.environment import environment_text
 from trialsim.engine.hypotheses import hypotheses
-from trialsim.engine.plan import Unit
-from trialsim.engine.reading import open_parquet, read_rows, strange
+from trialsim.engine.plan import Cell, Unit, cells
+from trialsim.engine.reading import read_content, read_rows, strange
 from trialsim.engine.store import SCHEMA_VERSION, sync_rename, temporary_for
 from trialsim.scenario.resolved import Variant
 from trialsim.streams import BLOCK_SIZE
@@ -32,24 +34,41 @@ Column = NDArray[Any] | tuple[NDArray[Any], list[str]]
 """Values, or words as indices into the different ones."""
 
 NUMBERS = ("estimate", "se", "df", "p", "ci_low", "ci_high")
-WORDS = ["estimand", "method", "rung"]
 
 ROWS_AT_ONCE = 500_000
 """Rows that a merge holds at once, or those of one cell if these are more: about 100 bytes each."""
 
-ROWS_IN_GROUP = 2_500
+ROWS_IN_GROUP = 10_000
 """Rows of a row group of a part, or those of one cell if these are more: each group costs time to write and to read."""
 
 _METADATA = {"trialsim_schema": str(SCHEMA_VERSION)}
-_AS_PART: dict[str, Any] = {"compression": "lz4", "use_dictionary": WORDS, "write_statistics": False}
-"""Parts are written fast: they are read once or twice, and by nothing but a merge."""
+_FAST: dict[str, Any] = {"compression": "lz4", "use_dictionary": ["estimand", "method", "rung"]}
+"""Digits of estimates hardly get shorter, however long one tries."""
 
-_AS_RESULT = {**_AS_PART, "write_statistics": ["cell", "replicate", "status"]}
-"""Digits of estimates hardly get shorter, however long one tries; statistics let a reader pass over row groups."""
+_AS_PART = {**_FAST, "use_dictionary": ["rung"], "write_statistics": False}
+_AS_RESULT = {**_FAST, "write_statistics": ["cell", "replicate", "status"]}
+"""Statistics let a reader pass over row groups; nothing but a merge reads a part."""
 
 
+@cache
+def part_schema() -> pa.Schema:
+    """Return the columns of parts: rows by cell, then hypothesis, then replicate, as in the plan."""
+    import pyarrow as pa
+
+    fields = [
+        *((name, pa.float64()) for name in NUMBERS),
+        ("p_adjusted", pa.float64()),
+        ("status", pa.int8()),
+        ("rung", pa.dictionary(pa.int8(), pa.string())),
+        ("n_analysed", pa.int32()),
+        ("share_missing", pa.float64()),
+    ]
+    return pa.schema(fields, metadata=_METADATA)
+
+
+@cache
 def estimates_schema() -> pa.Schema:
-    """Return the columns of parts and of estimates.parquet."""
+    """Return the columns of estimates.parquet: what a row is about, then those of the parts."""
     import pyarrow as pa
 
     words = pa.dictionary(pa.int8(), pa.string())
@@ -60,19 +79,11 @@ def estimates_schema() -> pa.Schema:
         ("estimand", words),
         ("method", words),
         ("replicate", pa.int32()),
-        *((name, pa.float64()) for name in NUMBERS),
-        ("p_adjusted", pa.float64()),
-        ("status", pa.int8()),
-        ("rung", words),
-        ("n_analysed", pa.int32()),
-        ("share_missing", pa.float64()),
     ]
-    return pa.schema(fields, metadata=_METADATA)
+    return pa.schema([*map(pa.field, *zip(*fields, strict=True)), *part_schema()], metadata=_METADATA)
 
 
-def estimates_content(
-    variant: Variant, key: str, unit: Unit, cells: Mapping[int, int], blocks: Sequence[CellBlock]
-) -> bytes:
+def estimates_content(variant: Variant, key: str, unit: Unit, blocks: Sequence[CellBlock]) -> bytes:
     """Return the estimates of a unit as a Parquet file, in row groups of whole cells.
 
     Parameters
@@ -81,25 +92,14 @@ def estimates_content(
     key : str
         Hash of the scenario.
     unit : Unit
-    cells : mapping of int to int
-        Cell by sample size.
     blocks : sequence of CellBlock
         Ordered by sample size, then hypothesis.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    replicate = np.arange(unit.block * BLOCK_SIZE, (unit.block + 1) * BLOCK_SIZE)
-    estimands = [variant.estimands[block.hypothesis.estimand] for block in blocks]
-    methods = [e.analyses[b.hypothesis.analysis].name for e, b in zip(estimands, blocks, strict=True)]
     results = [block.estimates for block in blocks]
     columns: dict[str, Column] = {
-        "cell": np.repeat([cells[block.n] for block in blocks], BLOCK_SIZE),
-        "variant": np.full(len(blocks) * BLOCK_SIZE, unit.variant),
-        "n": np.repeat([block.n for block in blocks], BLOCK_SIZE),
-        "estimand": _repeated([estimand.name for estimand in estimands]),
-        "method": _repeated(methods),
-        "replicate": np.tile(replicate, len(blocks)),
         **{name: np.concatenate([getattr(r, name.removeprefix("ci_")) for r in results]) for name in NUMBERS},
         "p_adjusted": np.concatenate([block.p_adjusted for block in blocks]),
         "status": np.concatenate([r.status for r in results]),
@@ -107,14 +107,18 @@ def estimates_content(
         "n_analysed": np.concatenate([r.n_analysed for r in results]),
         "share_missing": np.concatenate([block.share_missing for block in blocks]),
     }
-    schema = estimates_schema().with_metadata(
-        {**_METADATA, "environment": environment_text(), "scenario_hash": key, "unit": unit.name}
-    )
+    about = {"environment": environment_text(), "scenario_hash": key, "unit": unit.name}
+    schema = part_schema().with_metadata({**_METADATA, **about})
     table = pa.Table.from_arrays([_array(columns[field.name], field.type) for field in schema], schema=schema)
     content = BytesIO()
-    rows = len(blocks) // len(cells) * BLOCK_SIZE
+    rows = _rows_of_cell(variant)
     pq.write_table(table, content, row_group_size=_cells_in_group(rows) * rows, **_AS_PART)
     return content.getvalue()
+
+
+def _rows_of_cell(variant: Variant) -> int:
+    """Return how many rows of a part are of one cell."""
+    return len(hypotheses(variant)) * BLOCK_SIZE
 
 
 def _cells_in_group(rows: int) -> int:
@@ -123,17 +127,23 @@ def _cells_in_group(rows: int) -> int:
 
 
 def _array(values: Column, kind: pa.DataType) -> pa.Array:
+    """Return a column from memory as it is: `pyarrow.array` would bring pandas into every worker, .3 s of its start."""
     import pyarrow as pa
 
     if isinstance(values, tuple):
-        return pa.DictionaryArray.from_arrays(values[0].astype(np.int8), values[1])
-    return pa.array(values, kind)
+        indices, words = values
+        return pa.DictionaryArray.from_arrays(_array(indices, pa.int8()), _words(tuple(words)), safe=False)
+    whole = np.ascontiguousarray(values, dtype=kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(whole), [None, pa.py_buffer(whole)])
 
 
-def _repeated(names: Sequence[str]) -> Column:
-    """Return a word for each block of rows, as an index into the different ones."""
-    words = list(dict.fromkeys(names))
-    return np.repeat([words.index(name) for name in names], BLOCK_SIZE), words
+@cache
+def _words(words: tuple[str, ...]) -> pa.Array:
+    import pyarrow as pa
+
+    encoded = [word.encode() for word in words]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(words), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
 
 
 def _rungs(results: Sequence[Estimates]) -> Column:
@@ -143,115 +153,170 @@ def _rungs(results: Sequence[Estimates]) -> Column:
     return np.concatenate(indices), words
 
 
-def merge_parts(
-    folder: Path, variants: Sequence[Variant], paths: Sequence[Sequence[Path]], replicates: int
-) -> Iterator[pa.Table]:
-    """Write estimates.parquet in replicate order and yield the rows of each cell on the way.
+def trial_rows(content: bytes, variant: Variant, cell: Cell, replicate: int) -> list[dict[str, Any]]:
+    """Return what a part says of one simulated trial, a row for each hypothesis.
 
     Parameters
     ----------
-    folder : Path
-        The run folder.
+    content : bytes
+        Of the part that holds the replicate.
+    variant : Variant
+    cell : Cell
+        Of the variant.
+    replicate : int
+        Counted from the beginning of the run.
+    """
+    place, rows = sorted(variant.sample_sizes).index(cell.n), _rows_of_cell(variant)
+    of_trial = place * rows + np.arange(replicate % BLOCK_SIZE, rows, BLOCK_SIZE)
+    table = read_content(content).take(of_trial)
+    columns = [column.combine_chunks() for column in table.columns]
+    found: list[dict[str, Any]] = _named(columns, variant, cell, np.array([replicate])).to_pylist()
+    return found
+
+
+def _named(columns: Sequence[pa.Array], variant: Variant, cell: Cell, replicates: NDArray[np.int64]) -> pa.Table:
+    """Return the rows of a cell, hypotheses in order and replicates within, with what each row is about."""
+    import pyarrow as pa
+
+    listed = hypotheses(variant)
+    estimands = [variant.estimands[hypothesis.estimand] for hypothesis in listed]
+    methods = [e.analyses[h.analysis].name for e, h in zip(estimands, listed, strict=True)]
+    count = len(listed) * len(replicates)
+    about: list[Column] = [
+        np.full(count, cell.index),
+        np.full(count, cell.variant),
+        np.full(count, cell.n),
+        _repeated([estimand.name for estimand in estimands], len(replicates)),
+        _repeated(methods, len(replicates)),
+        np.tile(replicates, len(listed)),
+    ]
+    schema = estimates_schema()
+    named = [_array(values, kind) for values, kind in zip(about, schema.types, strict=False)]
+    return pa.Table.from_arrays([*named, *columns], schema=schema)
+
+
+def _repeated(names: Sequence[str], times: int) -> Column:
+    """Return each word so many times, as an index into the different ones."""
+    words = list(dict.fromkeys(names))
+    return np.repeat([words.index(name) for name in names], times), words
+
+
+class EstimatesMerge:
+    """The estimates of a run, put together from its parts.
+
+    Parameters
+    ----------
     variants : sequence of Variant
     paths : sequence of sequence of Path
         The parts of each variant, block by block.
+    key : str
+        Hash of the scenario.
     replicates : int
         Surplus replicates of the last block are left out.
-
-    Raises
-    ------
-    RefusedError
-        If a part does not hold what the scenario says.
     """
-    import pyarrow.parquet as pq
 
-    target = folder / "estimates.parquet"
-    temporary = temporary_for(target)
-    try:
-        # A cell is written while its rows are looked at.
-        with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer, ThreadPoolExecutor(1) as disk:
-            written: Future[None] | None = None
-            for variant, parts in zip(variants, paths, strict=True):
-                rows = len(hypotheses(variant)) * BLOCK_SIZE
-                for table in _cells_in_order(parts, len(variant.sample_sizes), rows, replicates):
+    def __init__(self, variants: Sequence[Variant], paths: Sequence[Sequence[Path]], key: str, replicates: int) -> None:
+        self._variants, self._paths, self._key, self._replicates = variants, paths, key, replicates
+        self._environment: dict[Path, str] = {}
+
+    @property
+    def environments(self) -> dict[str, int]:
+        """With which versions and processors the parts read so far were computed, and how many with each."""
+        return dict(sorted(Counter(self._environment.values()).items()))
+
+    def write(self, folder: Path) -> Iterator[pa.Table]:
+        """Write estimates.parquet in replicate order and yield the rows of each cell on the way.
+
+        Parameters
+        ----------
+        folder : Path
+            The run folder.
+
+        Raises
+        ------
+        RefusedError
+            If a part does not hold what the scenario says.
+        """
+        import pyarrow.parquet as pq
+
+        target = folder / "estimates.parquet"
+        temporary = temporary_for(target)
+        try:
+            # A cell is written while its rows are looked at.
+            with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer, ThreadPoolExecutor(1) as disk:
+                written: Future[None] | None = None
+                for table in self._cells():
                     if written is not None:
                         written.result()
                     written = disk.submit(writer.write_table, table)
                     yield table
-            if written is not None:
-                written.result()
-        sync_rename(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+                if written is not None:
+                    written.result()
+            sync_rename(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _cells(self) -> Iterator[pa.Table]:
+        """Yield the rows of each cell: hypotheses in order, replicates in order within."""
+        import pyarrow as pa
+
+        replicates = np.arange(self._replicates)
+        listed = cells(tuple(self._variants))
+        for variant, paths in zip(self._variants, self._paths, strict=True):
+            own = [cell for cell in listed if cell.variant == variant.index]
+            rows = _rows_of_cell(variant)
+            at_once = max(1, ROWS_AT_ONCE // (rows * len(paths)))
+            for first in range(0, len(own), at_once):
+                wanted = range(first, min(first + at_once, len(own)))
+                tables = [self._read(variant, block, wanted) for block in range(len(paths))]
+                whole = pa.concat_tables(tables).unify_dictionaries()
+                del tables
+                shape = (len(paths), len(wanted), rows // BLOCK_SIZE, BLOCK_SIZE)
+                columns = [_in_replicate_order(column, shape, self._replicates) for column in whole.columns]
+                del whole
+                for place, of_cell in zip(wanted, zip(*columns, strict=True), strict=True):
+                    yield _named(of_cell, variant, own[place], replicates)
+
+    def _read(self, variant: Variant, block: int, wanted: range) -> pa.Table:
+        """Return the rows of some of the cells of a part, and hold no more than these."""
+        path, rows, count = self._paths[variant.index][block], _rows_of_cell(variant), len(variant.sample_sizes)
+        in_group = _cells_in_group(rows)
+        groups = list(range(wanted.start // in_group, (wanted.stop - 1) // in_group + 1))
+        start, stop = groups[0] * in_group, min((groups[-1] + 1) * in_group, count)
+        table = read_rows(path, groups, (stop - start) * rows, part_schema())
+        told = table.schema.metadata
+        # A checksum covers a part's content, and not its name and place.
+        unit = Unit(variant.index, block).name
+        if (told.get(b"scenario_hash"), told.get(b"unit")) != (self._key.encode(), unit.encode()):
+            raise strange(path, "of another scenario or block")
+        if any(column.null_count for column in table.columns):
+            raise strange(path, "numbers are missing")
+        self._environment[path] = told.get(b"environment", b"{}").decode()
+        if len(wanted) == stop - start:
+            return table.replace_schema_metadata(_METADATA)
+        chosen = np.arange((wanted.start - start) * rows, (wanted.stop - start) * rows)
+        return table.take(chosen).replace_schema_metadata(_METADATA)
 
 
-def _cells_in_order(paths: Sequence[Path], count: int, rows: int, replicates: int) -> Iterator[pa.Table]:
-    """Yield the rows of each cell of a variant: hypotheses in order, replicates in order within."""
+def _in_replicate_order(column: pa.ChunkedArray, shape: tuple[int, ...], replicates: int) -> list[pa.Array]:
+    """Return a column of each cell from parts laid end to end: by hypothesis, then replicate; no surplus replicates.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray
+    shape : tuple of int
+        Numbers of parts, of cells, of hypotheses, and of replicates in a part.
+    replicates : int
+    """
     import pyarrow as pa
 
-    at_once = max(1, ROWS_AT_ONCE // (rows * len(paths)))
-    first = 0
-    while first < count:
-        wanted = range(first, min(first + at_once, count))
-        tables = []
-        for path in paths:
-            tables.append(_rows_of_cells(path, wanted, count, rows))
-        whole = pa.concat_tables(tables).replace_schema_metadata(_METADATA).unify_dictionaries().combine_chunks()
-        del tables
-        for place in range(len(wanted)):
-            yield whole.take(_replicate_order(place, rows, len(wanted), len(paths), replicates))
-        first += len(wanted)
-
-
-def _rows_of_cells(path: Path, wanted: range, count: int, rows: int) -> pa.Table:
-    """Return the rows of some of the cells of a part, and hold no more than these."""
-    in_group = _cells_in_group(rows)
-    groups = list(range(wanted.start // in_group, (wanted.stop - 1) // in_group + 1))
-    start, stop = groups[0] * in_group, min((groups[-1] + 1) * in_group, count)
-    table = read_rows(path, groups, (stop - start) * rows, estimates_schema())
-    if len(wanted) == stop - start:
-        return table
-    return table.take(np.arange((wanted.start - start) * rows, (wanted.stop - start) * rows))
-
-
-def environments_of(variants: Sequence[Variant], paths: Sequence[Sequence[Path]], key: str) -> dict[str, int]:
-    """Return with which versions and processors the parts of a run were computed, and how many with each.
-
-    Parameters
-    ----------
-    variants, paths
-        As of `merge_parts`.
-    key : str
-        Hash of the scenario.
-
-    Raises
-    ------
-    RefusedError
-        If a part is of another scenario or unit: its checksum covers its content, and not its name and place.
-    """
-    found: dict[str, int] = {}
-    for variant, parts in zip(variants, paths, strict=True):
-        for block, path in enumerate(parts):
-            with open_parquet(path, estimates_schema()) as part:
-                told = part.schema_arrow.metadata
-            unit = Unit(variant.index, block).name
-            if (told.get(b"scenario_hash"), told.get(b"unit")) != (key.encode(), unit.encode()):
-                raise strange(path, "of another scenario or block")
-            environment = told.get(b"environment", b"{}").decode()
-            found[environment] = found.get(environment, 0) + 1
-    return dict(sorted(found.items()))
-
-
-def _replicate_order(place: int, rows: int, cells: int, parts: int, replicates: int) -> NDArray[np.intp]:
-    """Return the rows of one cell in parts laid end to end: by hypothesis, then replicate, without surplus replicates.
-
-    Parameters
-    ----------
-    place : int
-        The cell's place among `cells` in each part.
-    rows : int
-        Rows of a cell in a part.
-    """
-    by_part = np.arange(parts * cells * rows).reshape(parts, cells, -1, BLOCK_SIZE)[:, place]
-    by_hypothesis = by_part.transpose(1, 0, 2).reshape(by_part.shape[1], -1)
-    return by_hypothesis[:, :replicates].reshape(-1)
+    words = pa.types.is_dictionary(column.type)
+    whole = column.combine_chunks() if words else column
+    values = (whole.indices if words else whole).to_numpy()
+    n_parts, n_cells, n_hypotheses, size = shape
+    by_cell = values.reshape(shape).transpose(1, 2, 0, 3).reshape(n_cells, n_hypotheses, n_parts * size)
+    by_cell = by_cell[:, :, :replicates].reshape(n_cells, -1)
+    if not words:
+        return [_array(one, column.type) for one in by_cell]
+    of_cells = [_array(one, column.type.index_type) for one in by_cell]
+    return [pa.DictionaryArray.from_arrays(one, whole.dictionary) for one in of_cells]

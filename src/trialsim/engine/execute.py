@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -74,7 +74,7 @@ class Execution:
     merged: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Task:
     """A run that is wanted, and who is told of it."""
 
@@ -87,7 +87,7 @@ class _Task:
     verify: bool
     bring: Bring | None
 
-    @property
+    @cached_property
     def manifest(self) -> dict[str, Any]:
         return build_manifest(self.resolved, self.replicates)
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from trialsim.engine.block import CellBlock, analyse_block, draw_blocks
-from trialsim.engine.estimates import estimates_content
+from trialsim.engine.estimates import estimates_content, trial_rows
 from trialsim.engine.opening import RunFolder
 from trialsim.engine.parts import find_parts, is_whole
 from trialsim.engine.plan import Cell, Unit, cells
-from trialsim.engine.reading import read_content
 from trialsim.errors import Fault, InputError
 from trialsim.patients.cohort import Cohort
 from trialsim.scenario.resolved import Variant
@@ -91,20 +90,12 @@ def inspect(run: RunFolder, *, replicate: int, cell: int) -> Inspected:
         if chosen.n in drawn.variant.sample_sizes:
             trials.append(drawn.cohort.trial(row, chosen.n))
     [trial] = trials
-    index = {one.n: one.index for one in listed if one.variant == variant.index}
-    analyses = _rows(estimates_content(variant, run.resolved.hash, unit, index, blocks), cell, replicate)
+    content = estimates_content(variant, run.resolved.hash, unit, blocks)
     path = find_parts(run.path).get(unit, {}).get("estimates")
-    stored = _rows(path.read_bytes(), cell, replicate) if path is not None and is_whole(path) else None
+    kept = path.read_bytes() if path is not None and is_whole(path) else None
+    analyses = trial_rows(content, variant, chosen, replicate)
+    stored = trial_rows(kept, variant, chosen, replicate) if kept is not None else None
     return Inspected(chosen, variant, replicate, trial, analyses, stored)
-
-
-def _rows(content: bytes, cell: int, replicate: int) -> list[dict[str, Any]]:
-    import pyarrow.compute as pc
-
-    table = read_content(content)
-    wanted = pc.and_(pc.equal(table["cell"], cell), pc.equal(table["replicate"], replicate))
-    found: list[dict[str, Any]] = table.filter(wanted).to_pylist()
-    return found
 
 
 def _bits(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

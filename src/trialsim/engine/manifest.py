@@ -13,7 +13,7 @@ from trialsim._version import __version__
 from trialsim.engine.environment import cpu_family
 from trialsim.engine.lock import LOCK
 from trialsim.engine.reading import read_json, strange
-from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of
+from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of, side_by_side
 from trialsim.errors import RefusedError
 from trialsim.scenario.resolved import Resolved
 from trialsim.streams import BLOCK_SIZE, SCHEME
@@ -91,9 +91,10 @@ def with_checksums(manifest: dict[str, Any], folder: Path, paths: Iterable[Path]
     paths : iterable of Path
         Below the folder; they are read.
     """
+    listed = sorted(paths)
     checksums = {
-        path.relative_to(folder).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
-        for path in sorted(paths)
+        path.relative_to(folder).as_posix(): {"sha256": digest, "bytes": path.stat().st_size}
+        for path, digest in zip(listed, side_by_side(sha256_of, listed), strict=True)
     }
     return {**without_checksums(manifest), CHECKSUMS: checksums}
 
@@ -113,8 +114,9 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
     read : bool
         Read every file and compare its checksum; otherwise only names and sizes are looked at.
     """
-    found = {}
-    for name, known in manifest.get(CHECKSUMS, {}).items():
+    known_of: dict[str, dict[str, Any]] = manifest.get(CHECKSUMS, {})
+    found, to_read = {}, []
+    for name, known in known_of.items():
         path = folder / name
         try:
             size = path.stat().st_size
@@ -126,7 +128,10 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
             continue
         if size != known["bytes"]:
             found[name] = f"has {size:,} bytes and not {known['bytes']:,}"
-        elif read and sha256_of(path) != known["sha256"]:
+        elif read:
+            to_read.append(name)
+    for name, digest in zip(to_read, side_by_side(sha256_of, [folder / name for name in to_read]), strict=True):
+        if digest != known_of[name]["sha256"]:
             found[name] = "is not what was written there"
     return found
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.blinding import summarise_blinding
-from trialsim.engine.estimates import environments_of, merge_parts
+from trialsim.engine.estimates import EstimatesMerge
 from trialsim.engine.failures import FailureFiles
 from trialsim.engine.families import summarise_family
 from trialsim.engine.operations_files import merge_operations
@@ -64,11 +64,10 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int, *, a
     varied = tuple(resolved.variants[0].settings)
     tables: dict[str, list[dict[str, Any]]] = {}
     truths = {variant.index: truths_of(folder, variant, resolved.hash, again=again) for variant in resolved.variants}
-    estimates = [paths(variant, "estimates") for variant in resolved.variants]
-    environments = environments_of(resolved.variants, estimates, resolved.hash)
-    merged = merge_parts(folder, resolved.variants, estimates, replicates)
+    own = [paths(variant, "estimates") for variant in resolved.variants]
+    estimates = EstimatesMerge(resolved.variants, own, resolved.hash, replicates)
     with FailureFiles(folder) as failures:
-        for cell, table in zip(listed, merged, strict=True):
+        for cell, table in zip(listed, estimates.write(folder), strict=True):
             variant = resolved.variants[cell.variant]
             about = (table, variant, cell, varied, truths[cell.variant])
             tables.setdefault("summary", []).extend(summarise_cell(*about))
@@ -81,10 +80,10 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int, *, a
             failures.add(cell, table)
     for variant in resolved.variants:
         if variant.unblinding is not None:
-            own = [cell for cell in listed if cell.variant == variant.index]
-            guesses = summarise_blinding(paths(variant, "guesses"), variant, own, varied, replicates)
+            of_variant = [cell for cell in listed if cell.variant == variant.index]
+            guesses = summarise_blinding(paths(variant, "guesses"), variant, of_variant, varied, replicates)
             tables.setdefault("blinding", []).extend(guesses)
     ran = merge_operations(folder, partial(paths, kind="operations"), resolved.variants, listed, varied, replicates)
     tables |= ran.tables
     written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
-    return Merged([folder / "estimates.parquet", *ran.files, *written, *failures.paths], environments)
+    return Merged([folder / "estimates.parquet", *ran.files, *written, *failures.paths], estimates.environments)

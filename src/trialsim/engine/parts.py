@@ -18,7 +18,7 @@ from pathlib import Path
 
 from trialsim.engine.notes import Note, Tell
 from trialsim.engine.plan import Unit
-from trialsim.engine.store import sha256_of, write_bytes
+from trialsim.engine.store import sha256_of, side_by_side, write_bytes
 from trialsim.scenario.resolved import Variant
 
 PARTS = "parts"
@@ -89,13 +89,13 @@ def check_parts(folder: Path, tell: Tell) -> Parts:
     tell : callable
     """
     sound: Parts = {}
-    for unit, files in find_parts(folder).items():
-        for kind, path in files.items():
-            if is_whole(path):
-                sound.setdefault(unit, {})[kind] = path
-            else:
-                tell(Note("damaged", f"{path} is damaged: it is not what was written there. Its block is run again."))
-                path.unlink()
+    found = [(unit, kind, path) for unit, files in find_parts(folder).items() for kind, path in files.items()]
+    for (unit, kind, path), whole in zip(found, side_by_side(is_whole, [path for *_, path in found]), strict=True):
+        if whole:
+            sound.setdefault(unit, {})[kind] = path
+        else:
+            tell(Note("damaged", f"{path} is damaged: it is not what was written there. Its block is run again."))
+            path.unlink()
     return sound
 
 

@@ -20,16 +20,19 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trialsim.engine.csv_cells import neutral
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 3
+T = TypeVar("T")
+
+SCHEMA_VERSION = 4
 """Of the files in a run folder."""
 
 TEMPORARY = ".tmp"
@@ -100,6 +103,12 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def side_by_side(read: Callable[[Path], T], paths: Sequence[Path]) -> Iterator[T]:
+    """Yield what a function that reads a file returns for each, in their order; some are read at once."""
+    with ThreadPoolExecutor() as readers:
+        yield from readers.map(read, paths)
 
 
 def write_bytes(path: Path, content: bytes, *, sync_folder: bool = True) -> None:

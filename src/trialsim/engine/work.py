@@ -11,7 +11,7 @@ from trialsim.engine.block import CellBlock, analyse_block, draw_blocks
 from trialsim.engine.estimates import estimates_content
 from trialsim.engine.operations_block import OperationsBlock, operations_block
 from trialsim.engine.operations_files import operations_content
-from trialsim.engine.plan import Unit, cells
+from trialsim.engine.plan import Unit
 from trialsim.engine.safety import SafetyBlock, safety_block
 from trialsim.engine.safety_files import safety_content
 from trialsim.scenario.resolved import Variant
@@ -27,14 +27,11 @@ class Job(NamedTuple):
     key : str
         Hash of the scenario.
     seed : int
-    first_cell : int
-        Number of the first cell of these variants.
     """
 
     variants: tuple[Variant, ...]
     key: str
     seed: int
-    first_cell: int = 0
 
     def only(self, variant: int) -> Job:
         """Return what a worker must know of one variant alone: the others of a wide grid are not sent along.
@@ -43,8 +40,7 @@ class Job(NamedTuple):
         ----------
         variant : int
         """
-        before = sum(len(one.sample_sizes) for one in self.variants[:variant])
-        return self._replace(variants=self.variants[variant : variant + 1], first_cell=before)
+        return self._replace(variants=self.variants[variant : variant + 1])
 
 
 class Done(NamedTuple):
@@ -88,8 +84,7 @@ def compute_unit(job: Job, unit: Unit) -> Done:
         if variant.safety is not None:
             watched += safety_block(drawn.variant, drawn.cohort)
         ran += [operations_block(variant, outcome) for outcome in drawn.outcomes]
-    index = {cell.n: job.first_cell + cell.index for cell in cells(job.variants) if cell.variant == unit.variant}
-    files = {"estimates": estimates_content(variant, job.key, unit, index, blocks)}
+    files = {"estimates": estimates_content(variant, job.key, unit, blocks)}
     if variant.safety is not None:
         files["safety"] = safety_content(watched)
     if variant.unblinding is not None:

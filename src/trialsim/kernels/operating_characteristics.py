@@ -20,7 +20,7 @@ from trialsim.kernels.montecarlo import (
     mean_squared_error,
     model_se,
     proportion,
-    relative_error_model_se,
+    relative_error,
     wilson_interval,
 )
 
@@ -139,6 +139,7 @@ def operating_characteristics(
     rate = proportion(int(np.sum(rejected)), count)
     type_i = rate if null else Measure(math.nan, math.nan)
     average = mean(fits["estimate"])
+    empirical, model = empirical_se(fits["estimate"]), model_se(fits["se"])
     return {
         "replicates": replicates,
         **_pair("power", proportion(found, count)),
@@ -150,9 +151,9 @@ def operating_characteristics(
         "power_failures_as_1": proportion(found + failed, replicates).value,
         **_pair("mean_estimate", average),
         **_pair("bias", Measure(average.value - true_value, math.hypot(average.mcse, true_value_se))),
-        **_pair("empirical_se", empirical_se(fits["estimate"])),
-        **_pair("model_se", model_se(fits["se"])),
-        **_pair("relative_error_model_se", relative_error_model_se(fits["estimate"], fits["se"])),
+        **_pair("empirical_se", empirical),
+        **_pair("model_se", model),
+        **_pair("relative_error_model_se", relative_error(model, empirical)),
         **_pair("mse", mean_squared_error(fits["estimate"], true_value)),
         **_pair("coverage", _coverage(fits, true_value)),
         **_pair("bias_eliminated_coverage", _coverage(fits, average.value)),

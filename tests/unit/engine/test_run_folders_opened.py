@@ -55,15 +55,16 @@ def test_reading_a_part_leaves_no_thread_that_could_abort_the_end_of_the_program
     part = min((finished / "parts").glob("estimates*"))
     program = (
         "import os, sys, pathlib, numpy, pyarrow.compute, pyarrow.parquet\n"
-        "from trialsim.engine import inspection, reproduce\n"
-        "content = pathlib.Path(sys.argv[1]).read_bytes()\n"
+        "from trialsim.engine import estimates, opening, plan, reading\n"
+        "part, folder = map(pathlib.Path, sys.argv[1:])\n"
+        "content, variants = part.read_bytes(), opening.open_folder(folder).resolved.variants\n"
         "count = lambda: len(os.listdir('/proc/self/task'))\n"
         "before = count()\n"
-        "columns = reproduce._columns('estimates', content)\n"
-        "rows = inspection._rows(content, 0, 3)\n"
-        "print(len(columns['p']), len(rows), count() - before)\n"
+        "columns = numpy.asarray(reading.read_content(content)['p'])\n"
+        "rows = estimates.trial_rows(content, variants[0], plan.cells(variants)[0], 3)\n"
+        "print(len(columns), len(rows), count() - before)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, part], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program, part, finished], capture_output=True, text=True, check=True)
     assert [int(word) for word in done.stdout.split()] == [len(pd.read_parquet(part)), 2, 0]
 
 
