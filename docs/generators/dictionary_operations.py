@@ -178,7 +178,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
     "power_by_means": {
         "line": "Varied values; empty where nothing is varied.",
         **_ASKED,
-        "power": "As in `summary`, of the primary hypothesis.",
+        "quantity": "What the power is: of the test alone, within a procedure, for all co-primary hypotheses.",
+        "power": "As in `summary`, of what decides the trial: of hypotheses tested together as in `families`.",
         "power_mcse": "Its Monte Carlo standard error.",
         "power_low": "Lower end of its 95 % Wilson interval.",
         "power_high": "Upper end of it.",

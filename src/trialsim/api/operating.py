@@ -290,5 +290,6 @@ def _power(runs: Sequence[Run | str | Path]) -> pd.DataFrame | None:
         if not path.exists():
             raise InputError([Fault(str(run.folder), "this run says nothing of operations: run it with operations")])
         title = str(run.manifest["title"]) if len(opened) > 1 else ""
-        parts.append(power_of_run(run.summary, pd.read_parquet(path), run.manifest["scenario"], title=title))
+        resolved, operated = run.manifest["scenario"], pd.read_parquet(path)
+        parts.append(power_of_run(run.summary, operated, resolved, families=run.families, title=title))
     return pd.concat(parts, ignore_index=True)

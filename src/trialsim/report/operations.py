@@ -12,6 +12,7 @@ import pandas as pd
 
 from trialsim.report.design import labels_of
 from trialsim.report.summary import hypotheses, records_of, rows_of, setting_words, varied_paths
+from trialsim.report.table import power_cells, power_words
 
 MOST_PANELS = 3
 """Numbers of patients that have a panel of their own in one figure."""
@@ -165,23 +166,24 @@ def power_by_means(power: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     power : DataFrame
-        Columns `cell`, `line` (words), `n`, `power`, `power_mcse`, `power_low`, `power_high`, of one hypothesis.
+        Columns `cell`, `line` (words), `n`, `quantity` (what the power is called), `power`, `power_mcse`, `power_low`,
+        `power_high`, of one hypothesis.
     summary : DataFrame
         Rows of operations_summary of the same cells.
 
     Returns
     -------
     DataFrame
-        Columns `line`, `n`, `power` with its interval, `months` to the last visit and `usd` with Monte Carlo standard
-        errors and the range of 90 % of trials, and `usd_per_percent`: cost per percent of power, its Monte Carlo
-        standard error by the delta method.
+        Columns `line`, `n`, `quantity`, `power` with its interval, `months` to the last visit and `usd` with Monte
+        Carlo standard errors and the range of 90 % of trials, and `usd_per_percent`: cost per percent of power, its
+        Monte Carlo standard error by the delta method.
     """
     means = {(int(row["cell"]), str(row["measure"])): row for row in records_of(summary)}
     rows = []
     for row in records_of(power):
         percent = 100.0 * float(row["power"])
         told: dict[str, Any] = {
-            key: row[key] for key in ("line", "n", "power", "power_mcse", "power_low", "power_high")
+            key: row[key] for key in ("line", "n", "quantity", "power", "power_mcse", "power_low", "power_high")
         }
         for name, measure in (("months", "months_to_last_visit"), ("usd", "cost_total_usd")):
             own = means[int(row["cell"]), measure]
@@ -225,7 +227,12 @@ def operated_of(
 
 
 def power_of_run(
-    summary: pd.DataFrame, operated: pd.DataFrame, resolved: Mapping[str, Any], *, title: str = ""
+    summary: pd.DataFrame,
+    operated: pd.DataFrame,
+    resolved: Mapping[str, Any],
+    *,
+    families: pd.DataFrame | None = None,
+    title: str = "",
 ) -> pd.DataFrame:
     """Return the power of a run's primary hypothesis beside what it takes.
 
@@ -237,6 +244,8 @@ def power_of_run(
         Its operations_summary.
     resolved : mapping
         The resolved scenario.
+    families : DataFrame, optional
+        Its summary of hypotheses tested together: power is what decides the trial, as in the first table of a report.
     title : str
         Begins the name of each line, where there are several runs.
 
@@ -246,13 +255,26 @@ def power_of_run(
         As of `power_by_means`; cells with nothing to find, or where every analysis failed, are left out.
     """
     labels = labels_of(resolved)
-    primary = rows_of(summary, hypotheses(summary)[0])
+    hypothesis = hypotheses(summary)[0]
+    primary = rows_of(summary, hypothesis)
     paths = varied_paths(primary)
-    names = ["line", "cell", "n", "power", "power_mcse", "power_low", "power_high"]
+    decided = power_cells(summary, hypothesis, families=families)
     rows = []
-    for row in records_of(primary[~primary["null"] & primary["power"].notna()]):
+    for row in records_of(primary):
+        cell = decided[int(row["cell"])]
+        if cell.null or math.isnan(cell.share):
+            continue
         setting = setting_words({path: row[path] for path in paths}, labels=labels)
-        line = ": ".join(part for part in (title, setting) if part)
-        told = {name: row[name] for name in names if name != "line"}
-        rows.append({"line": line, **told})
+        told = {
+            "line": ": ".join(part for part in (title, setting) if part),
+            "cell": row["cell"],
+            "n": cell.n,
+            "quantity": power_words([cell]),
+            "power": cell.share,
+            "power_mcse": cell.mcse,
+            "power_low": cell.low,
+            "power_high": cell.high,
+        }
+        rows.append(told)
+    names = ["line", "cell", "n", "quantity", "power", "power_mcse", "power_low", "power_high"]
     return power_by_means(pd.DataFrame(rows, columns=names), operated)

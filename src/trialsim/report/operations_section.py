@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from trialsim.report.design import labels_of
+from trialsim.report.families import families_of
 from trialsim.report.figure_files import Draw
 from trialsim.report.operations import CAVEAT, MIX, Operated, operated_of, power_of_run
 from trialsim.report.operations_tables import Table, power_table, tables
@@ -109,7 +110,8 @@ def _missing(told: Operated, summary: pd.DataFrame) -> dict[str, float]:
 def _power(folder: Path, summary: pd.DataFrame, resolved: Mapping[str, Any]) -> pd.DataFrame:
     """Return power beside what it takes, of the cells that say how trials are run."""
     operated = pd.read_parquet(folder / f"{FILES[0]}.parquet")
-    return power_of_run(summary[summary["cell"].isin(operated["cell"])], operated, resolved)
+    own = summary[summary["cell"].isin(operated["cell"])]
+    return power_of_run(own, operated, resolved, families=families_of(folder))
 
 
 def _operated(folder: Path, resolved: Mapping[str, Any], labels: Mapping[str, str]) -> list[tuple[str, Operated]]:

@@ -201,9 +201,10 @@ def power_table(frame: pd.DataFrame) -> Table:
             )
         )
     header = ("Design", "Randomised", "Power, % (95 %)", "Months to the last visit", "Cost, USD", "USD per % of power")
+    quantities = {str(quantity) for quantity in frame["quantity"]}
     caption = (
-        "Power and what it takes, ± Monte Carlo standard error. Where recruitment ends before its number is reached, "
-        "power is that of the number reached."
+        f"{quantities.pop() if len(quantities) == 1 else 'Power'} and what it takes, ± Monte Carlo standard error. "
+        "Where recruitment ends before its number is reached, power is that of the number reached."
     )
     return caption, header, tuple(rows)
 

@@ -231,14 +231,11 @@ def power_table(
     paths = varied_paths(summary)
     part = rows_of(summary, chosen)
     sizes = tuple(sorted(int(size) for size in part["n"].unique()))
-    together = {} if families is None else {record["cell"]: record for record in records_of(families)}
+    decided = power_cells(summary, chosen, families=families)
     rows = []
     for _, group in part.groupby("variant", sort=False):
         records = records_of(group)
-        cells = {
-            int(record["n"]): _within(_cell(record), together.get(record["cell"]), chosen, summary)
-            for record in records
-        }
+        cells = {int(record["n"]): decided[record["cell"]] for record in records}
         settings = {path: records[0][path] for path in paths}
         rows.append(
             PowerRow(
@@ -249,6 +246,17 @@ def power_table(
         )
     headings = tuple(path_words(path, labels=labels) for path in paths)
     return PowerTable(hypothesis=chosen, headings=headings, sizes=sizes, rows=tuple(rows))
+
+
+def power_cells(
+    summary: pd.DataFrame, hypothesis: Hypothesis, *, families: pd.DataFrame | None = None
+) -> dict[int, PowerCell]:
+    """Return what `power_table` tells of each cell, by its number; parameters as there."""
+    together = {} if families is None else {record["cell"]: record for record in records_of(families)}
+    return {
+        int(record["cell"]): _within(_cell(record), together.get(record["cell"]), hypothesis, summary)
+        for record in records_of(rows_of(summary, hypothesis))
+    }
 
 
 def _cell(record: Mapping[str, Any]) -> PowerCell:

@@ -35,8 +35,9 @@ def test_money_is_short(value, words):
 
 def test_power_by_means_by_hand():
     power = pd.DataFrame(
-        [{"cell": 3, "line": "a", "n": 50, "power": 0.8, "power_mcse": 0.02, "power_low": 0.7, "power_high": 0.9}]
-    )
+        [{"cell": 3, "line": "a", "n": 50, "quantity": "Power", "power": 0.8, "power_mcse": 0.02, "power_low": 0.7,
+          "power_high": 0.9}]
+    )  # fmt: skip
     row = {"cell": 3, "low": 0.0, "high": 9.0, "q05": 20.0, "q95": 40.0}
     summary = pd.DataFrame(
         [
@@ -59,6 +60,27 @@ def test_power_by_means_by_hand():
     assert all(axes.get_ylim()[0] <= 0.0 for axes in figure.axes)
     assert _words(figure).replace("\u00a0", " ").count("80 %") == 2
     assert figure.get_suptitle() == "Power against what it takes"
+
+
+def test_power_beside_what_it_takes_is_that_of_the_whole_trial(request, tmp_path):
+    """Of co-primary hypotheses a trial needs all: the power of the first alone is no success for the money."""
+    changes = {
+        "sample_size": [120],
+        "multiplicity": {"method": "co_primary", "hypotheses": ["primary", "early"]},
+    }
+    path = request.config.rootpath / SCENARIO
+    run = ts.run(path, out=tmp_path / "run", replicates=250, workers=1, settings=changes, progress=False)
+    drawn = pd.read_csv(run.folder / "figures" / "power_by_means.csv").iloc[0]
+    family = run.families.iloc[0]
+    assert drawn["power"] == family["conjunctive_power"] < run.summary["power"].iloc[0]
+    assert (drawn["power_low"], drawn["power_high"]) == tuple(
+        family[["conjunctive_power_low", "conjunctive_power_high"]]
+    )
+    assert drawn["quantity"] == "Power for both co-primary hypotheses"
+    figure = draw_power_by_means(pd.DataFrame([drawn]))
+    assert figure.axes[0].get_ylabel() == "Power for both co-primary hypotheses, %"
+    caption = power_table(pd.DataFrame([drawn]))[0]
+    assert caption.startswith("Power for both co-primary hypotheses and what it takes")
 
 
 @pytest.fixture(scope="module")

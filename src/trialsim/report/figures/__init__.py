@@ -113,8 +113,9 @@ OPERATIONS_FIGURE_WORDS: Mapping[str, FigureWords] = {
     ),
     "power_by_means": FigureWords(
         "Power against months and money",
-        "Power of the primary analysis, with its 95 % Monte Carlo (Wilson) interval, against the months to the last "
-        "visit and against cost; bars across are 90 % of simulated trials.",
+        "Power of the primary hypothesis within its procedure, of co-primary hypotheses together, with its 95 % Monte "
+        "Carlo (Wilson) interval, against the months to the last visit and against cost; bars across are 90 % of "
+        "simulated trials.",
     ),
 }
 """The words of figures on how trials are run."""

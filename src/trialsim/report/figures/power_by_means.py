@@ -47,7 +47,8 @@ def draw_power_by_means(frame: pd.DataFrame) -> Figure:
                 color=style.MUTED, va="bottom",
             )  # fmt: skip
         style.add_title(figure, "Power against what it takes")
-        grid[0].set_ylabel("Power, %")
+        quantities = list(dict.fromkeys(frame["quantity"]))
+        grid[0].set_ylabel(f"{quantities[0] if len(quantities) == 1 else 'Power'}, %")
         grid[1].xaxis.set_major_locator(MaxNLocator(5))
         grid[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))
         if len(lines) > 1:
