@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from trialsim.api.clinic import clinical_effects
     from trialsim.api.cohorts import cohort, plot_cohort
     from trialsim.api.comparisons import Compared, compare
+    from trialsim.api.finished import Run, open_run
     from trialsim.api.operating import OperationsResult, simulate_operations
     from trialsim.api.real_data import analyse
     from trialsim.api.repeated_measures import MmrmResult, mmrm
     from trialsim.api.replays import ReplayResult, replay, replayable
     from trialsim.api.run_folders import RunDifference, Trial, diff, list_runs, reproduce, trial
-    from trialsim.api.runs import Run, load, open_run, run
+    from trialsim.api.runs import load, run
     from trialsim.api.sensitivities import (
         Sensitivity,
         attribute,
@@ -94,9 +95,9 @@ _HOME = {
     "reproduce": "run_folders",
     "list_runs": "run_folders",
     "trial": "run_folders",
-    "Run": "runs",
+    "Run": "finished",
     "load": "runs",
-    "open_run": "runs",
+    "open_run": "finished",
     "run": "runs",
     "merge": "shards",
     "SizeTable": "sizes",

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trialsim.api.runs import Run, load, open_run
+from trialsim.api.finished import Run, open_run
+from trialsim.api.runs import load
 from trialsim.errors import Fault, InputError
 from trialsim.scenario import Scenario, resolve
 

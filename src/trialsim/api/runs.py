@@ -1,34 +1,26 @@
-"""Load, run, and what a run gives back."""
+"""Load scenarios and run them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trialsim.api.finished import Run
 from trialsim.errors import Fault, InputError, RefusedError
 from trialsim.scenario import Option, Scenario, resolve
 from trialsim.scenario import load as load_scenario
 from trialsim.scenario.at_value import with_simulation
 
 if TYPE_CHECKING:
-    import pandas as pd
-    from matplotlib.figure import Figure
-
     from trialsim.engine.backends import Backend
     from trialsim.engine.notes import Tell
     from trialsim.engine.shards import Shard
     from trialsim.planning.precision import Estimate
-    from trialsim.report.families import FamilyTable
-    from trialsim.report.table import PowerTable
     from trialsim.scenario import Resolved
 
 OUTPUTS = Path("outputs")
-
-_SUMMARY = ("cell", "variant", "n", "estimand", "method", "contrast", "alpha", "null", "replicates", "power")
-"""Columns without which nothing can be made of a summary."""
 
 
 def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scenario:
@@ -46,190 +38,6 @@ def load(path: str | Path, *, settings: Mapping[str, Any] | None = None) -> Scen
         With every fault found and its place.
     """
     return load_scenario(path, settings=settings)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run.
-
-    Parameters
-    ----------
-    folder : Path
-        The run folder.
-    manifest : dict
-        What was run.
-    computed : bool
-        False where the folder already held the results and nothing was computed.
-    whole : bool
-        False where only a shard was computed, and there are no results yet.
-    """
-
-    folder: Path
-    manifest: dict[str, Any] = field(repr=False)  # pages long
-    computed: bool = False
-    whole: bool = True
-
-    @cached_property
-    def summary(self) -> pd.DataFrame:
-        """Operating characteristics, one row per cell and hypothesis; columns in docs/data_dictionary.md."""
-        from trialsim.engine.reading import strange
-
-        found = self._table("summary.parquet")
-        missing = [name for name in _SUMMARY if name not in found]
-        if missing or not len(found):
-            raise strange(self.folder / "summary.parquet", "it has no rows" if not missing else f"no {missing[0]}")
-        return found
-
-    @cached_property
-    def families(self) -> pd.DataFrame | None:
-        """Hypotheses tested together, one row per cell; None where the scenario has no `multiplicity`."""
-        from trialsim.report.families import families_of
-
-        return families_of(self.folder)
-
-    @cached_property
-    def operations(self) -> pd.DataFrame | None:
-        """How the trials were run, one row per cell and measure; None where the scenario has no `operations`."""
-        import pandas as pd
-
-        path = self.folder / "operations_summary.parquet"
-        return pd.read_parquet(path) if path.exists() else None
-
-    @cached_property
-    def twins(self) -> pd.DataFrame | None:
-        """Closed forms beside simulated power, one row per cell and hypothesis; None where none applies."""
-        from trialsim.report.twins import twins_of
-
-        return twins_of(self.folder)
-
-    @cached_property
-    def failures(self) -> pd.DataFrame | None:
-        """Fits that failed or fell back, one row each with the command that shows its trial; None without any."""
-        import pandas as pd
-
-        from trialsim.engine.failures import FAILURES
-
-        path = self.folder / FAILURES
-        return pd.read_csv(path, keep_default_na=False) if path.exists() else None
-
-    def failure_words(self) -> str:
-        """Return how many fits failed or fell back, and how to look at one; empty where all went well."""
-        from trialsim.engine.failures import failure_words
-
-        counts = self.summary[["fell_back", "failed"]].sum()
-        return failure_words(self.folder, int(counts["fell_back"]), int(counts["failed"]))
-
-    @property
-    def twin_warning(self) -> str:
-        """Where simulated power and closed form differ by more than their errors allow, and why; empty if nowhere."""
-        from trialsim.report.design import labels_of
-        from trialsim.report.twins import warning_words
-
-        return "" if self.twins is None else warning_words(self.twins, labels=labels_of(self.manifest["scenario"]))
-
-    @property
-    def harms(self) -> list[str]:
-        """Where the true effect of the primary hypothesis is a harm, and what it is, in words; empty if nowhere."""
-        from trialsim.report.design import labels_of
-        from trialsim.report.harms import harm_notes
-        from trialsim.report.summary import hypotheses
-
-        resolved, primary = self.manifest["scenario"], hypotheses(self.summary)[0]
-        return harm_notes(resolved, self.summary, primary, families=self.families, labels=labels_of(resolved))
-
-    @cached_property
-    def clinic(self) -> pd.DataFrame | None:
-        """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""
-        from trialsim.report.clinic import clinic_of
-
-        return clinic_of(self.folder)
-
-    def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
-        """Return the per-replicate estimates.
-
-        Parameters
-        ----------
-        columns : list of str, optional
-            Only these; a long run has many rows.
-        """
-        return self._table("estimates.parquet", columns)
-
-    def _table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-        import pandas as pd
-
-        from trialsim.engine.manifest import refuse_damaged
-        from trialsim.engine.reading import refusing, require_file
-
-        require_file(self.folder / name)
-        with refusing(self.folder, checked=refuse_damaged):
-            return pd.read_parquet(self.folder / name, columns=columns)
-
-    @property
-    def report(self) -> Path:
-        """The HTML report."""
-        return self.folder / "report.html"
-
-    def power_table(self) -> PowerTable:
-        """Return power of the primary hypothesis by varied value and sample size.
-
-        Where it is tested together with others, this is its power within the procedure, of co-primary hypotheses that
-        all of them are found.
-        """
-        from trialsim.report.design import labels_of
-        from trialsim.report.table import power_table
-
-        return power_table(self.summary, labels=labels_of(self.manifest["scenario"]), families=self.families)
-
-    def plot_power(self) -> Figure:
-        """Return power of every hypothesis, each tested alone, against sample size as a matplotlib figure."""
-        from trialsim.report.design import labels_of
-        from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
-
-        labels = labels_of(self.manifest["scenario"])
-        return draw_power_curves(power_curve_data(self.summary, labels=labels, families=self.families, alone=True))
-
-    def plot_heatmap(self) -> Figure:
-        """Return power over varied value and sample size as a matplotlib figure."""
-        from trialsim.report.design import labels_of
-        from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
-
-        labels = labels_of(self.manifest["scenario"])
-        return draw_power_heatmap(power_heatmap_data(self.summary, labels=labels, families=self.families))
-
-    def plot_families(self) -> Figure:
-        """Return power of hypotheses tested together against sample size as a matplotlib figure.
-
-        Raises
-        ------
-        RefusedError
-            If the scenario has no `multiplicity`.
-        """
-        from trialsim.report.design import labels_of
-        from trialsim.report.figures.families import draw_families, family_data
-
-        return draw_families(family_data(self._families(), self.summary, labels=labels_of(self.manifest["scenario"])))
-
-    def family_tables(self) -> list[FamilyTable]:
-        """Return power alone and within the procedure, one table per varied value.
-
-        Raises
-        ------
-        RefusedError
-            If the scenario has no `multiplicity`.
-        """
-        from trialsim.report.design import labels_of
-        from trialsim.report.families import family_tables
-
-        labels = labels_of(self.manifest["scenario"])
-        return family_tables(self._families(), self.summary, labels=labels, names=True)
-
-    def _families(self) -> pd.DataFrame:
-        if self.families is None:
-            raise RefusedError(
-                f"In {self.folder} each hypothesis was tested alone. Write how they are tested together under "
-                "multiplicity, such as {method: holm}, and run the scenario again."
-            )
-        return self.families
 
 
 def run(
@@ -431,28 +239,3 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list
     note = f"{note}.\n{origin_words(own.provenance, SCORES)}".strip()
     drawn = [*write_twins(folder, resolved), *write_clinic(folder, resolved.variants, resolved.hash)]
     return [*drawn, *publish(folder, manifest, trajectories(variant, trial), note)]
-
-
-def open_run(folder: str | Path) -> Run:
-    """Return a finished run from its folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-
-    Raises
-    ------
-    RefusedError
-        If the folder does not hold a finished run.
-    """
-    from trialsim.engine.execute import finished
-    from trialsim.engine.manifest import read_manifest
-    from trialsim.engine.shards import unfinished
-
-    place = Path(folder)
-    manifest = read_manifest(place)
-    if manifest is None:
-        raise RefusedError(f"{place} does not hold a trialsim run.")
-    if not finished(place, int(manifest["replicates"])):
-        raise unfinished(place)
-    return Run(place, manifest)

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trialsim.api.runs import Run, carry_out
+from trialsim.api.finished import Run
+from trialsim.api.runs import carry_out
 from trialsim.errors import Fault, InputError, RefusedError
 
 if TYPE_CHECKING:
