@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import hashlib
+import io
 import json
 import os
 import pickle
@@ -181,6 +183,21 @@ def test_a_part_of_another_run_is_not_taken(made, run_folder, tmp_path):
     shutil.copy(theirs, mine.with_name(theirs.name))
     (run_folder / "run.json").unlink()
     assert "of another scenario or block" in refusal(lambda: ts.run(SCENARIO, out=run_folder, workers=1))
+
+
+def test_a_part_with_holes_is_not_taken(run_folder):
+    """Its name holds the checksum of what it holds, and its rows and columns are as many as they should be."""
+    mine = next((run_folder / "parts").glob("estimates*"))
+    table = pq.read_table(mine)
+    place = table.column_names.index("p")
+    holed = pa.array([None, *table["p"].to_pylist()[1:]], table.schema.field(place).type)
+    content = io.BytesIO()
+    pq.write_table(table.set_column(place, table.schema.field(place), holed), content, use_dictionary=["rung"])
+    digest = hashlib.sha256(content.getvalue()).hexdigest()[:16]
+    mine.with_name(f"{mine.stem.rpartition('_')[0]}_{digest}.parquet").write_bytes(content.getvalue())
+    mine.unlink()
+    (run_folder / "run.json").unlink()
+    assert "numbers are missing" in refusal(lambda: ts.run(SCENARIO, out=run_folder, workers=1))
 
 
 class Payload:

@@ -80,10 +80,10 @@ def open_folder(folder: Path) -> RunFolder:
     manifest = manifest_of(folder)
     other = other_version(manifest)
     if other:
-        raise RefusedError(
-            f"{folder} was made by another {other}. Install trialsim {manifest['trialsim']} to open it, or run its "
-            "scenario again into another folder."
-        )
+        # An unreleased version may have changed its files under the same number.
+        same = manifest["trialsim"] == __version__
+        remedy = "Run" if same else f"Install trialsim {manifest['trialsim']} to open it, or run"
+        raise RefusedError(f"{folder} was made by another {other}. {remedy} its scenario again into another folder.")
     try:
         resolved = resolve(load_content(manifest["scenario"]["scenario"], str(folder / MANIFEST)))
     except InputError as error:

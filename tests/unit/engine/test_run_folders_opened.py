@@ -230,6 +230,14 @@ def test_a_run_of_another_version_says_which_to_install(copied):
     assert ts.list_runs(copied)["state"].tolist() == ["other version"]
 
 
+def test_files_of_another_schema_of_this_version_are_not_to_be_had_by_installing_it(copied):
+    manifest = json.loads((copied / "manifest.json").read_text())
+    manifest["schema"] = 3
+    (copied / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(RefusedError, match=r"another file schema \(3; .*\)\. Run its scenario again"):
+        open_folder(copied)
+
+
 # Listed --------------------------------------------------------------------------------------------------------
 
 
