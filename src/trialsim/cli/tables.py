@@ -140,15 +140,14 @@ def _print_families(console: Console, tables: list[FamilyTable]) -> None:
     """Print hypotheses tested together: a table for each varied value, a line for each size, alone and together."""
     from rich.markup import escape
 
-    from trialsim.report.families import CAPTION, NULL_CAPTION
+    from trialsim.report.families import caption_of
 
     console.print("\n[bold]Hypotheses tested together[/bold]", highlight=False)
     for table in tables:
         if table.setting:
             console.print(f"\n{escape(table.setting)}", highlight=False)
         _print_uncut(console, _family_grid(table))
-    words = [CAPTION, *([NULL_CAPTION] if any(table.null for table in tables) else [])]
-    console.print(escape(" ".join(words)), highlight=False)
+    console.print(escape(caption_of(tables)), highlight=False)
 
 
 def _family_grid(table: FamilyTable) -> Table:

@@ -76,7 +76,7 @@ def summarise_cell(
                 benefit_sign=power_sign(estimand, analysis.measure, truth.value),
                 null=null,
             ),
-            **adjusted_power(table.slice(h * size, size), variant, hypothesis, truth),
+            **adjusted_power(table, variant, hypothesis, truths),
         }
 
 

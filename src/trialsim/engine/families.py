@@ -16,7 +16,7 @@ from trialsim.kernels.montecarlo import Interval, Measure, proportion, wilson_in
 from trialsim.kernels.multiplicity import is_rejected, power_summary
 from trialsim.kernels.operating_characteristics import FAILED
 from trialsim.scenario.methods import power_sign
-from trialsim.scenario.resolved import Variant
+from trialsim.scenario.resolved import Multiplicity, Variant
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,20 +37,15 @@ def summarise_family(
     Notes
     -----
     Power counts rejections in the direction of benefit of hypotheses that are not null; the family-wise error rate is
-    the share of replicates in which any null is rejected. Replicates in which an analysis of the family failed are in
-    no denominator.
+    the share of replicates in which any null is rejected. Co-primary hypotheses are one claim, which is made where all
+    are rejected, each on the side of benefit: a harm in one leaves nothing to claim. Replicates in which an analysis
+    of the family failed are in no denominator.
     """
     plan = variant.multiplicity
     if plan is None:
         return None
-    listed, members = hypotheses(variant), family(plan)
-    size = table.num_rows // len(listed)
-    rows = [table.slice(listed.index(member) * size, size) for member in members]
-    usable = np.stack([np.asarray(part["status"]) != FAILED for part in rows], axis=1)
-    rejected = np.stack([is_rejected(np.asarray(part["p_adjusted"]), plan.alpha) for part in rows], axis=1)
-    found = rejected & np.stack(
-        [_counts(part, variant, m, truths[m]) for part, m in zip(rows, members, strict=True)], axis=1
-    )
+    members = family(plan)
+    usable, rejected, found = _decided(table, variant, plan, truths)
     nulls = [h for h, member in enumerate(members) if is_null(truths[member], variant, member)]
     effects = tuple(h for h in range(len(members)) if h not in nulls)
     complete: Flags = np.asarray(usable.all(axis=1))
@@ -65,7 +60,7 @@ def summarise_family(
         "procedure": plan.method,
         "hypotheses": ", ".join(_called(variant, member) for member in members),
         "alpha": plan.alpha,
-        "replicates": size,
+        "replicates": len(complete),
         "usable": int(complete.sum()),
         "true_effects": len(effects),
         **_share("disjunctive_power", power.disjunctive if power else nothing, int(complete.sum())),
@@ -87,24 +82,39 @@ def _share(name: str, measure: Measure, count: int) -> dict[str, float]:
     }
 
 
-def adjusted_power(rows: pa.Table, variant: Variant, hypothesis: Hypothesis, truth: Truth) -> dict[str, float]:
+def adjusted_power(table: pa.Table, variant: Variant, hypothesis: Hypothesis, truths: Truths) -> dict[str, float]:
     """Return the power of one hypothesis within its procedure; NaN for one that is outside.
 
     Parameters
     ----------
-    rows : pyarrow.Table
-        The estimates of one cell and hypothesis.
-    variant : Variant
+    table, variant, truths
+        As of `summarise_cell`.
     hypothesis : Hypothesis
-    truth : Truth
     """
     plan = variant.multiplicity
     if plan is None or hypothesis not in family(plan):
         return _share("adjusted_power", Measure(math.nan, math.nan), 0)
-    usable = np.asarray(rows["status"]) != FAILED
-    found = is_rejected(np.asarray(rows["p_adjusted"]), plan.alpha) & _counts(rows, variant, hypothesis, truth)
+    usable, _, found = (
+        columns[:, family(plan).index(hypothesis)] for columns in _decided(table, variant, plan, truths)
+    )
     count = int(usable.sum())
     return _share("adjusted_power", proportion(int((found & usable).sum()), count), count)
+
+
+def _decided(table: pa.Table, variant: Variant, plan: Multiplicity, truths: Truths) -> tuple[Flags, Flags, Flags]:
+    """Return for replicates and members: whether there is an estimate, a rejection, and one that counts as power."""
+    listed, members = hypotheses(variant), family(plan)
+    size = table.num_rows // len(listed)
+    rows = [table.slice(listed.index(member) * size, size) for member in members]
+    usable = np.stack([np.asarray(part["status"]) != FAILED for part in rows], axis=1)
+    rejected = np.stack([is_rejected(np.asarray(part["p_adjusted"]), plan.alpha) for part in rows], axis=1)
+    found = rejected & np.stack(
+        [_counts(part, variant, m, truths[m]) for part, m in zip(rows, members, strict=True)], axis=1
+    )
+    if plan.method == "co_primary":
+        found = np.broadcast_to(found.all(axis=1, keepdims=True), found.shape)
+        rejected = found
+    return usable, rejected, found
 
 
 def _counts(rows: pa.Table, variant: Variant, hypothesis: Hypothesis, truth: Truth) -> Flags:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +41,12 @@ _RULES = {
     "fallback": "one after the other in this order, each at its share, to which a rejected one adds its own",
     "dunnett": "step-down after Dunnett: several arms against one control, with the correlation of the comparisons",
     "graph": "graphical procedure (Bretz et al. 2009): the share of a rejected hypothesis goes where the arrows point",
-    "co_primary": "all must be rejected, each at the whole level; one alone is no success",
+    "co_primary": "all must be rejected for the active arm, each at the whole level; one alone is no success",
 }
+
+
+NOTHING = "–"
+"""Where no fit gave an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +88,20 @@ class FamilyTable:
         return any(row.null and row.how for row in self.rows)
 
 
-CAPTION = (
-    "Share of trials in %, ± its Monte Carlo standard error. Alone: the test at its own level. Together: within the "
-    "procedure. Any and all: of the true effects; any null: the family-wise error rate."
-)
-NULL_CAPTION = (
-    "Of hypotheses without anything to find, the findings in favour are shown; the family-wise error rate counts "
-    "rejections either way."
-)
+def caption_of(tables: Sequence[FamilyTable]) -> str:
+    """Return what the numbers of some tables are, in sentences."""
+    words = (
+        "Share of trials in %, ± its Monte Carlo standard error. Alone: the test at its own level. Together: within "
+        "the procedure. Any and all: of the true effects; any null: the family-wise error rate."
+    )
+    if any(table.null for table in tables):
+        words += (
+            " Of hypotheses without anything to find, the findings in favour are shown; the family-wise error rate "
+            "counts rejections either way, of co-primary hypotheses the trials that find all in favour."
+        )
+    if any("±" not in cell and cell != NOTHING for table in tables for row in table.rows for cell in row.cells):
+        words += " Where all trials or none find it the error is not 0: the files have the 95 % interval."
+    return words
 
 
 def members_of(record: Mapping[str, Any], summary: pd.DataFrame) -> list[Hypothesis]:
@@ -189,9 +199,11 @@ def _rows(
 
 
 def _share(row: Mapping[str, Any], name: str) -> str:
-    if math.isnan(float(row[name])):
-        return "–"
-    return f"{fixed(100 * float(row[name]), 1)} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
+    share = float(row[name])
+    if math.isnan(share):
+        return NOTHING
+    words = fixed(100 * share, 1)
+    return words if share in (0.0, 1.0) else f"{words} ± {fixed(100 * float(row[f'{name}_mcse']), 1)}"
 
 
 def procedure_name(method: str) -> str:

@@ -22,7 +22,7 @@ from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.claims import CO_PRIMARY, is_margin
 from trialsim.report.design import design_facts, dropout_models, labels_of, left_out
 from trialsim.report.estimands import estimand_words
-from trialsim.report.families import CAPTION, NULL_CAPTION, family_tables, members_of, procedure_words
+from trialsim.report.families import caption_of, family_tables, members_of, procedure_words
 from trialsim.report.figures import (
     COMPARISON_WORDS,
     FIGURE_WORDS,
@@ -189,7 +189,7 @@ def _together(
     tables = family_tables(families, summary, labels=labels)
     return {
         "procedures": procedure_words(resolved, labels),
-        "caption": f"{CAPTION} {NULL_CAPTION}" if any(table.null for table in tables) else CAPTION,
+        "caption": caption_of(tables),
         "tables": tables,
         "answer": _answer_within(table, families, summary),
     }

@@ -109,3 +109,32 @@ def test_without_a_procedure_there_is_no_family(tmp_path):
     )
     assert not (made.folder / "families.csv").exists()
     assert made.summary["adjusted_power"].isna().all()
+
+
+@pytest.mark.parametrize(("low", "told"), [(18.0, "family_wise_error"), (21.0, "conjunctive_power")])
+def test_co_primary_hypotheses_are_claimed_on_the_side_of_benefit_or_not_at_all(tmp_path, low, told):
+    """Of one that has nothing to find, and of one that is a harm: a rejection for the control is no success."""
+    made = ts.run(
+        write(
+            tmp_path,
+            CONTINUOUS,
+            {
+                **THREE_ARMS,
+                "course.means.score": {**MEANS, "control": [18.0, 18.0, 18.0], "low": [18.0, 18.0, low]},
+                "multiplicity": {"method": "co_primary", "hypotheses": ["primary", "low"]},
+                "simulation.replicates": 250,
+            },
+        ),
+        out=tmp_path / "out",
+        workers=1,
+    )
+    rows = made.estimates()
+    both = [rows[rows["estimand"] == name].reset_index(drop=True) for name in ("primary", "low")]
+    rejected = np.all([part["p"] <= 0.05 for part in both], axis=0)
+    success = rejected & np.all([part["estimate"] < 0 for part in both], axis=0)
+    assert rejected.sum() > success.sum()  # some are rejected for the control
+    family = made.families.iloc[0]
+    assert family[told] == success.mean()
+    adjusted = made.summary.set_index("estimand")["adjusted_power"]
+    assert (adjusted["primary"], adjusted["low"]) == (success.mean(), success.mean())
+    assert family["disjunctive_power"] == success.mean()

@@ -51,6 +51,22 @@ def test_sizes_are_the_trials_of_the_first_participants(trials):
                 assert not stats.counts[:, p].any()
 
 
+@pytest.mark.parametrize("n_participants", [1500, 6000])
+def test_trials_too_large_to_be_worked_on_together_are_all_summed_up(n_participants):
+    """Of these, a few or one at a time fit into the processor's cache."""
+    rng = np.random.default_rng(5)
+    y = rng.normal(size=(11, n_participants, 4))
+    y[rng.random(y.shape[:2]) < 0.2, 3] = np.nan
+    x = np.concatenate([np.ones((11, n_participants, 1)), rng.normal(size=(11, n_participants, 2))], axis=2)
+    [stats] = pattern_statistics(y, x)
+    whole = np.flatnonzero(stats.observed.all(axis=1))[0]
+    for r in range(11):
+        inside = ~np.isnan(y[r, :, 3])
+        assert stats.counts[r, whole] == inside.sum()
+        np.testing.assert_allclose(stats.xy[r, whole], x[r, inside].T @ y[r, inside], atol=1e-9)
+        np.testing.assert_allclose(stats.xx[r].sum(axis=0), x[r].T @ x[r], atol=1e-9)
+
+
 def test_those_not_included_are_left_out(trials):
     y, x = trials
     included = np.broadcast_to(np.arange(30) < 12, (40, 30))
