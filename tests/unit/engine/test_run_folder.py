@@ -236,6 +236,14 @@ def test_global_generators_are_left_alone(tmp_path):
     assert random.getstate() == before[1]
 
 
+def test_a_trial_of_a_shorter_run_is_the_same_trial_of_a_longer_one(finished, tmp_path):
+    """Surplus replicates of the last block are left out, and none is put in another's place."""
+    compute(tmp_path / "run", 300)
+    short, long = (pd.read_parquet(folder / "estimates.parquet") for folder in (tmp_path / "run", finished))
+    assert short["replicate"].tolist() == list(range(300)) * 8  # two variants, two sizes, two analyses
+    pd.testing.assert_frame_equal(short, long[long["replicate"] < 300].reset_index(drop=True))
+
+
 def test_progress_is_told_from_nothing_to_all(tmp_path):
     told = []
     execute(
