@@ -109,6 +109,16 @@ class Run:
         resolved, primary = self.manifest["scenario"], hypotheses(self.summary)[0]
         return harm_notes(resolved, self.summary, primary, families=self.families, labels=labels_of(resolved))
 
+    @property
+    def short_coverage(self) -> list[str]:
+        """Where intervals of the primary analysis hold the true value too seldom, in words; empty if nowhere."""
+        from trialsim.report.coverage import coverage_notes
+        from trialsim.report.design import labels_of
+        from trialsim.report.summary import hypotheses
+
+        labels = labels_of(self.manifest["scenario"])
+        return coverage_notes(self.summary, hypotheses(self.summary)[0], labels=labels)
+
     @cached_property
     def clinic(self) -> pd.DataFrame | None:
         """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""

@@ -35,8 +35,8 @@ def show_run(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str] = 
 
 def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> None:
     if as_json:
-        harms = result.harms if result.whole else []
-        typer.echo(json.dumps({**_as_json(result), "notes": [*harms, *notes]}, indent=2))
+        own = [*result.harms, *result.short_coverage] if result.whole else []
+        typer.echo(json.dumps({**_as_json(result), "notes": [*own, *notes]}, indent=2))
     elif quiet:
         return
     elif not result.whole:
@@ -45,7 +45,7 @@ def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> N
         from trialsim.cli.tables import print_run
 
         print_run(result)
-        for note in (*result.harms, *notes):
+        for note in (*result.harms, *result.short_coverage, *notes):
             typer.echo(note)
 
 

@@ -20,6 +20,7 @@ from trialsim.kernels.montecarlo import mcse_proportion
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.claims import CO_PRIMARY, is_margin
+from trialsim.report.coverage import coverage_notes
 from trialsim.report.design import design_facts, dropout_models, labels_of, left_out
 from trialsim.report.estimands import estimand_words
 from trialsim.report.families import caption_of, family_tables, members_of, procedure_words
@@ -109,6 +110,7 @@ def render_report(
         "description": str(resolved.get("description") or ""),
         "question": question_words(resolved, primary.estimand, null=table.null),
         "headline": _headline(found),
+        "short_coverage": coverage_notes(summary, primary, labels=labels),
         "not_at_risk": not_at_risk_words(resolved, primary.estimand),
         "answers": found,
         "target": percent(TARGET),
