@@ -6,6 +6,7 @@ they hold nothing active. The same input gives the same bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,11 @@ _CHOICES = (
     "designs",
 )
 """Scenario keys that say what is done; all others say what is true."""
+
+_WITH_RANGE = re.compile(r"([^()]+) (\([^()]+\))")
+
+_MANY = 12
+"""Columns of numbers that a printed page has room for; tables with more are set smaller."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -159,7 +165,17 @@ def rendered(template: str, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["ranged"] = _ranged
+    environment.globals["many"] = _MANY
     return environment.get_template(template).render(context)
+
+
+def _ranged(text: str) -> str:
+    """Return the text of a cell; a number and its range in brackets are apart, so that a line may end between them."""
+    found = _WITH_RANGE.fullmatch(text)
+    if found is None:
+        return text
+    return Markup('<span class="ranged"><span>{}</span> <span>{}</span></span>').format(*found.groups())
 
 
 def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> dict[str, Any]:
