@@ -119,6 +119,7 @@ def render_report(
         "answers": found,
         "target": percent(TARGET),
         "table": table,
+        "members": joined(list(table.members)),
         "others": _other_tables(summary, table, labels, families),
         "figures": [
             shown_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()

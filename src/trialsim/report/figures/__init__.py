@@ -205,7 +205,8 @@ def standard_figures(
     from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
     from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
     from trialsim.report.summary import hypotheses, varied_paths
-    from trialsim.report.words import estimand_label, path_words
+    from trialsim.report.table import power_table
+    from trialsim.report.words import estimand_label, joined, path_words
 
     asked = hypotheses(summary)
     title = estimand_label(asked[0].estimand, labels)
@@ -215,7 +216,8 @@ def standard_figures(
     drawn["power_curves"] = DrawnFigure(draw_power_curves(data), data)
     if paths:
         data = power_heatmap_data(summary, labels=labels, families=families)
-        drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=title), data)
+        members = power_table(summary, labels=labels, families=families).members
+        drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=joined(list(members)) or title), data)
     if len(asked) > 1:
         data = power_curve_data(summary, labels=labels, families=families, alone=True)
         drawn["power_by_outcome"] = DrawnFigure(draw_power_curves(data), data)
