@@ -116,6 +116,28 @@ def test_power_beside_what_it_takes_is_that_of_the_whole_trial(request, tmp_path
     assert caption.startswith("Power for both co-primary hypotheses and what it takes")
 
 
+def test_where_recruitment_ends_early_numbers_of_patients_are_those_asked_for(request, tmp_path):
+    path = request.config.rootpath / "scenarios" / "quick_start.yaml"
+    changes = {
+        "sample_size": [20, 300],
+        "operations": {"sites": {"number": 4}, "recruitment": {"until_month": 30, "target_months": 24}},
+    }
+    run = ts.run(path, out=tmp_path / "run", replicates=20, workers=1, settings=changes, progress=False)
+    note = "The number of patients is the number asked for: in some cells recruitment ends before it is reached (in as"
+    figure = run.plot_power()
+    assert figure.axes[0].get_xlabel() == "Patients to be randomised"
+    assert note in " ".join(figure.get_supxlabel().split())
+    drawn = (run.folder / "figures" / "power_curves.svg").read_text(encoding="utf-8")
+    assert "Patients to be randomised" in drawn
+    page = run.report.read_text(encoding="utf-8")
+    power = page[page.index('<section id="power"') :].partition("</section>")[0]
+    assert note in power
+    assert ">Patients to be randomised</th>" in power
+    recruitment = page[page.index('<section id="operations"') :].partition("</section>")[0]
+    assert "Patients randomised in all" in recruitment
+    assert "<dt>Patients to be randomised</dt><dd>20, 300</dd>" in page
+
+
 @pytest.fixture(scope="module")
 def operated(request):
     path = request.config.rootpath / SCENARIO

@@ -170,6 +170,7 @@ def standard_figures(
     note: str = "",
     families: pd.DataFrame | None = None,
     matrix: bool = False,
+    asked: str = "",
 ) -> dict[str, DrawnFigure]:
     """Return all figures that a run allows, by name, in the order of a report.
 
@@ -189,6 +190,9 @@ def standard_figures(
         The summary of hypotheses tested together.
     matrix : bool
         Whether estimands and analyses are held against each other, as `matrix.is_matrix_asked` says.
+    asked : str
+        That numbers of patients are those asked for, as `recruited.asked_words` gives it: said under each figure that
+        has them.
 
     Returns
     -------
@@ -199,6 +203,7 @@ def standard_figures(
     """
     from trialsim.report import style
     from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
+    from trialsim.report.figures.asked import say_asked
     from trialsim.report.figures.estimand_matrix import draw_estimand_matrix, estimand_matrix_data
     from trialsim.report.figures.families import draw_families, family_data
     from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
@@ -208,17 +213,17 @@ def standard_figures(
     from trialsim.report.table import power_table
     from trialsim.report.words import estimand_label, joined, path_words
 
-    asked = hypotheses(summary)
-    title = estimand_label(asked[0].estimand, labels)
+    questions = hypotheses(summary)
+    title = estimand_label(questions[0].estimand, labels)
     paths = varied_paths(summary)
     drawn: dict[str, DrawnFigure] = {}
-    data = power_curve_data(summary, chosen=asked[:1], labels=labels, families=families)
+    data = power_curve_data(summary, chosen=questions[:1], labels=labels, families=families)
     drawn["power_curves"] = DrawnFigure(draw_power_curves(data), data)
     if paths:
         data = power_heatmap_data(summary, labels=labels, families=families)
         members = power_table(summary, labels=labels, families=families).members
         drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=joined(list(members)) or title), data)
-    if len(asked) > 1:
+    if len(questions) > 1:
         data = power_curve_data(summary, labels=labels, families=families, alone=True)
         drawn["power_by_outcome"] = DrawnFigure(draw_power_curves(data), data)
     if families is not None:
@@ -235,4 +240,7 @@ def standard_figures(
     if matrix:
         data = estimand_matrix_data(summary, labels=labels)
         drawn["estimand_matrix"] = DrawnFigure(draw_estimand_matrix(data, note=note), data)
+    for name, item in drawn.items():
+        if name != "trajectories":
+            say_asked(item.figure, asked)
     return drawn
