@@ -127,8 +127,10 @@ def test_where_recruitment_ends_early_numbers_of_patients_are_those_asked_for(re
     figure = run.plot_power()
     assert figure.axes[0].get_xlabel() == "Patients to be randomised"
     assert note in " ".join(figure.get_supxlabel().split())
-    drawn = (run.folder / "figures" / "power_curves.svg").read_text(encoding="utf-8")
-    assert "Patients to be randomised" in drawn
+    for name in ("power_curves", "accuracy"):
+        drawn = (run.folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "Patients to be randomised" in drawn
+        assert drawn.count("is the number asked for") == 1
     page = run.report.read_text(encoding="utf-8")
     power = page[page.index('<section id="power"') :].partition("</section>")[0]
     assert note in power

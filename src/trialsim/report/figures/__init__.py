@@ -203,7 +203,7 @@ def standard_figures(
     """
     from trialsim.report import style
     from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
-    from trialsim.report.figures.asked import say_asked
+    from trialsim.report.figures.asked import say_asked, speak_of_asked
     from trialsim.report.figures.estimand_matrix import draw_estimand_matrix, estimand_matrix_data
     from trialsim.report.figures.families import draw_families, family_data
     from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
@@ -234,13 +234,18 @@ def standard_figures(
         drawn["trajectories"] = DrawnFigure(draw_trajectories(data, note=trajectories_note), data)
     for item in drawn.values() if note else ():
         style.add_note(item.figure, note)
+    for name, item in drawn.items():
+        if name != "trajectories":
+            say_asked(item.figure, asked)
+    # The next figures take the note as they are drawn, for it stands beside their keys.
+    note = f"{note} {asked}".strip()
     data = accuracy_data(summary, labels=labels)
     heading = path_words(paths[0], labels=labels) if len(paths) == 1 else ""
     drawn["accuracy"] = DrawnFigure(draw_accuracy(data, title=title, row_heading=heading, note=note), data)
     if matrix:
         data = estimand_matrix_data(summary, labels=labels)
         drawn["estimand_matrix"] = DrawnFigure(draw_estimand_matrix(data, note=note), data)
-    for name, item in drawn.items():
-        if name != "trajectories":
-            say_asked(item.figure, asked)
+    for name in ("accuracy", "estimand_matrix") if asked else ():
+        if name in drawn:
+            speak_of_asked(drawn[name].figure)
     return drawn

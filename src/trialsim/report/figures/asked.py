@@ -11,9 +11,13 @@ from trialsim.report.recruited import as_asked
 
 def say_asked(figure: Figure, note: str) -> None:
     """Let a figure say that its numbers of patients are those asked for, with a note; nothing where there is none."""
-    if not note:
-        return
+    if note:
+        speak_of_asked(figure)
+        style.add_note(figure, note)
+
+
+def speak_of_asked(figure: Figure) -> None:
+    """Let the words of a figure say `patients to be randomised` where they say `patients randomised`."""
     for text in figure.findobj(Text):
         if isinstance(text, Text) and as_asked(text.get_text()) != text.get_text():
             text.set_text(as_asked(text.get_text()))
-    style.add_note(figure, note)
