@@ -280,9 +280,10 @@ COHORT: Mapping[str, str] = {
     "(count)": "With `counts`, and `suicide_attempts` of `safety`: events since the visit before; empty on day 0 and "
     "where the visit is not seen.",
     "(event)_day": "With `events`: day of the event, to three decimals, in all rows of the patient; empty where none "
-    "was seen.",
+    "was seen. What happens on the way to the first visit that a patient misses on leaving is seen too: its day then "
+    "lies between `followed_until_day`, or the last visit attended, and the next one.",
     "followed_until_day": "With `missing` or `operations`: day of the last visit, seen or missed, before the patient "
-    "left or died.",
+    "left or died; an event on the way to the next visit is seen all the same, so that its day may be later.",
     "infusions_given": "Where an estimand's `analysis_set` is not `itt`: infusions given to the patient.",
     "cadss_infusion_N": "With `dissociation` or `unblinding`: CADSS at infusion N, 0 to 92, in all rows of the "
     "patient; empty where the infusion was not given.",

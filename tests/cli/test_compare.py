@@ -116,6 +116,16 @@ def test_other_commands_leave_designs_aside_and_say_so(command, file):
     assert "designs.more" in command("explain", file).stdout
 
 
+def test_what_is_left_aside_is_an_event_where_events_are_asked_for(trialsim, file):
+    early = ("--set", "estimands.primary.visit=3", "--workers", "1")
+    done = trialsim("run", file, *early, "--json")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    notes = {event["kind"]: event["text"] for event in events if event["event"] == "note"}
+    assert "designs is left aside (plain, more, ancova)" in notes["aside"]
+    assert "last infusion" in notes["warning"]
+    assert events[-1]["event"] == "finished"
+
+
 def test_an_impossible_budget_is_an_answer(command, file):
     done = command("compare", file, "--max-patients", "20", "--workers", "1")
     assert "No design keeps to the budget of at most 20 patients" in " ".join(done.stdout.split())

@@ -168,7 +168,9 @@ class Run:
         from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
 
         labels = labels_of(self.manifest["scenario"])
-        return draw_power_curves(power_curve_data(self.summary, labels=labels, families=self.families, alone=True))
+        figure = draw_power_curves(power_curve_data(self.summary, labels=labels, families=self.families, alone=True))
+        self._say_asked(figure)
+        return figure
 
     def plot_heatmap(self) -> Figure:
         """Return power over varied value and sample size as a matplotlib figure."""
@@ -176,7 +178,16 @@ class Run:
         from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
 
         labels = labels_of(self.manifest["scenario"])
-        return draw_power_heatmap(power_heatmap_data(self.summary, labels=labels, families=self.families))
+        figure = draw_power_heatmap(power_heatmap_data(self.summary, labels=labels, families=self.families))
+        self._say_asked(figure)
+        return figure
+
+    def _say_asked(self, figure: Figure) -> None:
+        """Let a figure say that its numbers of patients are those asked for, where some trials do not reach them."""
+        from trialsim.report.figures.asked import say_asked
+        from trialsim.report.recruited import asked_words, recruited_of
+
+        say_asked(figure, asked_words(recruited_of(self.folder, self.manifest["scenario"])))
 
     def plot_families(self) -> Figure:
         """Return power of hypotheses tested together against sample size as a matplotlib figure.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -106,7 +107,8 @@ def run(
     """
     from trialsim import api
     from trialsim.cli.results import show_run
-    from trialsim.cli.telling import telling
+    from trialsim.cli.telling import telling, warnings_as_events
+    from trialsim.engine.notes import Note
     from trialsim.scenario import Option
 
     _check_backend(backend, scheduler)
@@ -119,10 +121,11 @@ def run(
         options["simulation.seed"] = Option(seed, f"--seed {seed}")
     if precision is not None:
         options["simulation.precision"] = Option(precision, f"--precision {precision:g}")
-    scenario = api.load(file, settings=options)
-    if scenario.designs:
-        typer.echo(scenario.designs_aside, err=True)
+    with warnings_as_events() if as_json and not quiet else nullcontext():
+        scenario = api.load(file, settings=options)
     with telling("Simulating", quiet=quiet, as_json=as_json) as told:
+        if scenario.designs:
+            told.tell(Note("aside", scenario.designs_aside))
         result = api.run(
             scenario,
             out=out,

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import typer
 
-from trialsim.errors import visible
+from trialsim.engine.notes import Note
+from trialsim.errors import ScenarioWarning, visible
 
 if TYPE_CHECKING:
     from trialsim.api import Run
-    from trialsim.engine.notes import Note
 
 SECONDS_BETWEEN_EVENTS = 0.5
 
@@ -54,12 +55,31 @@ def telling(what: str, *, quiet: bool, as_json: bool) -> Iterator[Told]:
     if quiet:
         yield Told(lambda done, total: None, print_note, lambda run: None)
     elif as_json:
-        yield _events()
+        with warnings_as_events():
+            yield _events()
     else:
         from trialsim.cli.progress import progress_bar
 
         with progress_bar(what) as progress:
             yield Told(progress, print_note, lambda run: None)
+
+
+@contextmanager
+def warnings_as_events() -> Iterator[None]:
+    """Let warnings about a scenario be events, as notes are."""
+    shown = warnings.showwarning
+
+    def tell(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if issubclass(category, ScenarioWarning):
+            _tell_event(Note("warning", str(message)))
+        else:
+            shown(message, category, *place, **options)
+
+    warnings.showwarning = tell
+    try:
+        yield
+    finally:
+        warnings.showwarning = shown
 
 
 def print_note(note: Note) -> None:
@@ -83,14 +103,15 @@ def _events() -> Told:
             left = (now - started) / (done - before) * (total - done) if done > before else None
             _emit("progress", done=done, total=total, seconds=round(now - started, 3), seconds_left=left)
 
-    def tell(note: Note) -> None:
-        _emit("note", kind=note.kind, text=note.text)
-
     def finished(run: Run) -> None:
         seconds = round(time.monotonic() - started, 3)
         _emit("finished", folder=str(run.folder), computed=run.computed, whole=run.whole, seconds=seconds)
 
-    return Told(progress, tell, finished)
+    return Told(progress, _tell_event, finished)
+
+
+def _tell_event(note: Note) -> None:
+    _emit("note", kind=note.kind, text=note.text)
 
 
 def _emit(event: str, **about: Any) -> None:

@@ -11,14 +11,28 @@ class Note(NamedTuple):
 
     Attributes
     ----------
-    kind : {'needs', 'waiting', 'damaged', 'removed', 'environment', 'worker', 'overlap', 'longer', 'empty'}
+    kind : {'needs', 'waiting', 'damaged', 'removed', 'environment', 'worker', 'overlap', 'longer', 'empty', 'aside',
+           'warning'}
         The run is large, and this is what it needs; another process has the folder; a file was not what its checksum
         says; leftovers were removed; blocks were computed elsewhere; a worker was lost; shards have blocks in common;
-        the folder is for more replicates than were asked for; the shard has no blocks.
+        the folder is for more replicates than were asked for; the shard has no blocks; a part of the scenario is not
+        used; something in the scenario is seldom meant.
     text : str
     """
 
-    kind: Literal["needs", "waiting", "damaged", "removed", "environment", "worker", "overlap", "longer", "empty"]
+    kind: Literal[
+        "needs",
+        "waiting",
+        "damaged",
+        "removed",
+        "environment",
+        "worker",
+        "overlap",
+        "longer",
+        "empty",
+        "aside",
+        "warning",
+    ]
     text: str
 
 

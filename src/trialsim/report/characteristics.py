@@ -25,11 +25,12 @@ _OF_TRIALS = ("power", "rejection_rate", "coverage", "bias_eliminated_coverage")
 
 @dataclass(frozen=True, slots=True)
 class CharacteristicsTable:
-    """One hypothesis: column headings and rows of text as long as the header."""
+    """One hypothesis: column headings and rows of text as long as the header; the first `words` are varied values."""
 
     hypothesis: Hypothesis
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: int
 
 
 def characteristics_tables(
@@ -59,7 +60,8 @@ def _table(summary: pd.DataFrame, hypothesis: Hypothesis, labels: Mapping[str, s
         )
         for record in records
     )
-    return CharacteristicsTable(hypothesis, (*(path_words(path, labels=labels) for path in paths), *columns), rows)
+    header = (*(path_words(path, labels=labels) for path in paths), *columns)
+    return CharacteristicsTable(hypothesis, header, rows, len(paths))
 
 
 def _columns(records: list[dict[str, Any]]) -> dict[str, Callable[[Record], str]]:

@@ -79,10 +79,10 @@ def dropout_models(resolved: Mapping[str, Any]) -> list[str | None]:
 
 
 _MECHANISMS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "guesses of the arm and what they make patients expect": lambda variant: variant.get("unblinding"),
+    "guesses of the arm (with what they make patients expect)": lambda variant: variant.get("unblinding"),
     "raters who differ": lambda variant: variant.get("raters"),
-    "sites and other groups of patients": lambda variant: variant.get("clusters"),
-    "events after randomisation, such as rescue treatment": lambda variant: variant.get("events"),
+    "groups of patients (such as sites)": lambda variant: variant.get("clusters"),
+    "events after randomisation (such as rescue treatment)": lambda variant: variant.get("events"),
     "effects that differ from patient to patient": lambda variant: variant.get("heterogeneity"),
 }
 

@@ -6,6 +6,7 @@ they hold nothing active. The same input gives the same bytes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
 from trialsim.report.questions import not_at_risk_words, question_words, variants_of
-from trialsim.report.recruited import Recruited
+from trialsim.report.recruited import Recruited, as_asked, asked_words
 from trialsim.report.sections import Section
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.svg import inline_svg
@@ -56,6 +57,11 @@ _CHOICES = (
     "designs",
 )
 """Scenario keys that say what is done; all others say what is true."""
+
+_WITH_RANGE = re.compile(r"([^()]+) (\([^()]+\))")
+
+_MANY = 12
+"""Columns of numbers that a printed page has room for; tables with more are set smaller."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -105,6 +111,7 @@ def render_report(
     reached = [(recruited or {}).get(int(v), {}) for v in rows_of(summary, primary)["variant"].unique()]
     found = answers(table, own_settings=own, harms=harms, recruited=reached)
     replicates = int(summary["replicates"].max())
+    asked = asked_words(recruited or {})
     context = {
         "title": str(resolved["title"]),
         "description": str(resolved.get("description") or ""),
@@ -115,9 +122,13 @@ def render_report(
         "answers": found,
         "target": percent(TARGET),
         "table": table,
+        "asked": asked,
+        "said": as_asked if asked else str,
+        "members": joined(list(table.members)),
         "others": _other_tables(summary, table, labels, families),
         "figures": [
-            shown_figure(name, svg, null=_nothing_to_find(name, summary, table)) for name, svg in figures.items()
+            shown_figure(name, svg, null=_nothing_to_find(name, summary, table), asked=bool(asked))
+            for name, svg in figures.items()
         ],
         "facts": design_facts(resolved, summary),
         "estimands": estimand_words(resolved, summary),
@@ -161,7 +172,17 @@ def rendered(template: str, context: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["ranged"] = _ranged
+    environment.globals["many"] = _MANY
     return environment.get_template(template).render(context)
+
+
+def _ranged(text: str) -> str:
+    """Return the text of a cell; a number and its range in brackets are apart, so that a line may end between them."""
+    found = _WITH_RANGE.fullmatch(text)
+    if found is None:
+        return text
+    return Markup('<span class="ranged"><span>{}</span> <span>{}</span></span>').format(*found.groups())
 
 
 def _own_settings(provenance: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> dict[str, Any]:
@@ -236,11 +257,23 @@ def _nothing_to_find(name: str, summary: pd.DataFrame, table: PowerTable) -> boo
     return bool(summary["null"].all()) if name == "power_by_outcome" else table.null
 
 
-def shown_figure(name: str, svg: str, *, null: bool = False) -> tuple[str, FigureWords, Markup]:
-    """Return a figure as the templates take it: name, words and the SVG, checked for active content."""
+def shown_figure(name: str, svg: str, *, null: bool = False, asked: bool = False) -> tuple[str, FigureWords, Markup]:
+    """Return a figure as the templates take it: name, words and the SVG, checked for active content.
+
+    Parameters
+    ----------
+    name : str
+    svg : str
+    null : bool
+        Whether it shows type I errors only.
+    asked : bool
+        Whether its numbers of patients are those asked for, not always reached.
+    """
     own = NULL_FIGURE_WORDS if null else {}
     known = {**FIGURE_WORDS, **OPERATIONS_FIGURE_WORDS, **COMPARISON_WORDS, **own}
     words = known.get(name, FigureWords(name_words(name).capitalize(), ""))
+    if asked and name not in OPERATIONS_FIGURE_WORDS:
+        words = FigureWords(*map(as_asked, words))
     # Safe: the document was checked for active content, and title and caption are escaped where they are put in.
     inlined = inline_svg(svg, name=f"figure-{name}", title=words.title, description=words.caption or words.title)
     return name, words, Markup(inlined)  # noqa: S704

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -151,13 +152,30 @@ def last_month(operations: Mapping[str, Any]) -> float:
 
 def usd(value: float) -> str:
     """Return an amount of money in words short enough for an axis: `950`, `12.5 k`, `1.25 M`."""
-    for unit, words in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= unit:
-            scaled = value / unit
-            digits = 2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0
-            text = f"{scaled:.{digits}f}"
-            return f"{text.rstrip('0').rstrip('.') if '.' in text else text} {words}"
-    return f"{value:.0f}"
+    return _amount(value, 0)[0]
+
+
+def _amount(value: float, more: int) -> tuple[str, float]:
+    """Return an amount in words, with so many digits more than a short one has, and the amount that they say."""
+    unit, words = next(((unit, words) for unit, words in ((1e6, " M"), (1e3, " k")) if abs(value) >= unit), (1.0, ""))
+    scaled = value / unit
+    digits = more if unit == 1.0 else more + (2 if abs(scaled) < 10 else 1 if abs(scaled) < 100 else 0)
+    text = f"{scaled:.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text}{words}", unit * float(text)
+
+
+def usd_ticks(values: Sequence[float]) -> list[str]:
+    """Return the words of rising amounts on an axis, with as many digits as tell them apart."""
+    steps = [later - value for value, later in itertools.pairwise(values)]
+    most = 0.01 * min(steps, default=math.inf)
+    return [next((text for text, off in _amounts(value) if off <= most), usd(value)) for value in values]
+
+
+def _amounts(value: float) -> Iterator[tuple[str, float]]:
+    """Yield an amount in words with ever more digits, from those of `usd` on, and how far each is off."""
+    for more in range(7):
+        text, shown = _amount(value, more)
+        yield text, abs(shown - value)
 
 
 def power_by_means(power: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:

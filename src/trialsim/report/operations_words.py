@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from trialsim.report.operations import BUSY, MIX, Operated, usd
+from trialsim.report.recruited import asked_note
 from trialsim.report.words import fixed, joined
 
 SHOWN = 0.0005
@@ -30,11 +31,7 @@ def run_words(operated: pd.DataFrame) -> str:
     turned_away = operated.loc[operated["measure"] == "turned_away", "value"].max()
     mix = f" {MIX}" if turned_away > 0.0 else ""
     if full < 1.0:
-        return (
-            "N is the number asked for: in some cells recruitment ends before it is reached (in as many as "
-            f"{_shown(1.0 - float(full))} of trials), and power is that of the number reached. See Running the trial "
-            f"in the report.{mix}"
-        )
+        return f"{asked_note('N', float(full))} See Running the trial in the report.{mix}"
     return f"Every trial reached its number; how it was run stands under Running the trial in the report.{mix}"
 
 

@@ -20,7 +20,7 @@ from trialsim.report.html import render_report
 from trialsim.report.ledger import count_rungs
 from trialsim.report.matrix import is_matrix_asked
 from trialsim.report.operations_section import operations_drawings_of
-from trialsim.report.recruited import recruited_of
+from trialsim.report.recruited import asked_words, recruited_of
 from trialsim.report.sections import sections_of
 from trialsim.report.style import png_bytes, svg_text
 
@@ -50,8 +50,16 @@ def publish(
     together = families_of(folder)
     means = trajectory_data(pd.DataFrame(example))
     labels, matrix = labels_of(resolved), is_matrix_asked(resolved)
+    recruited = recruited_of(folder, resolved)
+    asked = asked_words(recruited)
     drawn = standard_figures(
-        summary, labels=labels, trajectories=means, trajectories_note=example_note, families=together, matrix=matrix
+        summary,
+        labels=labels,
+        trajectories=means,
+        trajectories_note=example_note,
+        families=together,
+        matrix=matrix,
+        asked=asked,
     )
     without_font = names_note(labels)
     pictures = drawn
@@ -64,6 +72,7 @@ def publish(
             note=without_font,
             families=together,
             matrix=matrix,
+            asked=asked,
         )
     ran = operations_drawings_of(folder, summary, resolved, labels)
     drawn |= {name: DrawnFigure(draw(data), data) for name, (data, draw) in ran.items()}
@@ -94,7 +103,7 @@ def publish(
         rungs=count_rungs(unusual),
         families=together,
         sections=sections_of(folder, summary, resolved, labels),
-        recruited=recruited_of(folder, resolved),
+        recruited=recruited,
     )
     write_text(folder / REPORT, page)
     return written

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,3 +81,30 @@ def recruited_of(folder: Path, resolved: Mapping[str, Any]) -> dict[int, dict[in
                 mcse=float(patients["mcse"]),
             )
     return found
+
+
+def asked_words(recruited: Mapping[int, Mapping[int, Recruited]]) -> str:
+    """Return that numbers of patients are those asked for; empty where all that `recruited_of` gives are reached."""
+    shares = [one.share for cells in recruited.values() for one in cells.values()]
+    return asked_note("The number of patients", min(shares)) if shares else ""
+
+
+def asked_note(number: str, share: float) -> str:
+    """Return that a number is the one asked for.
+
+    Parameters
+    ----------
+    number : str
+        What it is called.
+    share : float
+        Trials that reach it, in the cell with the fewest of them.
+    """
+    return (
+        f"{number} is the number asked for: in some cells recruitment ends before it is reached (in as many as "
+        f"{fixed(100 * (1.0 - share), 1)} % of trials), and power is that of the number reached."
+    )
+
+
+def as_asked(text: str) -> str:
+    """Return words with `patients to be randomised` where they say `patients randomised`."""
+    return re.sub(r"(?<=atients)(\s)randomised", r" to be\1randomised", text)

@@ -20,11 +20,15 @@ from trialsim.report.words import estimand_label
 
 @dataclass(frozen=True, slots=True)
 class TextTable:
-    """A table of text: its caption, column headings, and rows as long as these; the first column heads its row."""
+    """A table of text: its caption, column headings, and rows as long as these; the first column heads its row.
+
+    The first `words` columns are words, which stand on the left and wrap; all others are numbers.
+    """
 
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def _clinic(folder: Path, summary: pd.DataFrame, labels: Mapping[str, str]) -> S
             estimand_label(name, labels),
             ("Truth", "What it means"),
             tuple((item.setting or "As in the scenario", item.words) for item in told if item.estimand == name),
+            words=2,
         )
         for name in dict.fromkeys(item.estimand for item in told)
     ]
@@ -100,6 +105,7 @@ def _blinding(
         told["caption"],
         ("Setting", "Arm", "Guess active, %", "Bang's index", "James' index"),
         tuple((row.setting, row.arm, row.says_active, row.bang, row.james) for row in told["guesses"]),
+        words=2,
     )
     expectancy = TextTable(
         told["expectancy_caption"],
@@ -107,6 +113,7 @@ def _blinding(
         tuple(
             (row.setting, row.label, row.estimate, row.drug, row.expectancy, row.share) for row in told["expectancy"]
         ),
+        words=2,
     )
     tables = tuple(table for table in (guesses, expectancy) if table.rows)
     return Section("blinding", "Guesses and expectancy", tuple(told["words"]), tables)

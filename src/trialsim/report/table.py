@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from trialsim.report.claims import CO_PRIMARY, everywhere_null_note, nominal_level, null_note, power_name
-from trialsim.report.families import member_row, members_of, procedure_name
+from trialsim.report.families import family_labels, member_row, members_of, procedure_name
 from trialsim.report.summary import (
     Hypothesis,
     hypotheses,
@@ -114,12 +114,15 @@ class PowerTable:
         Patients randomised, rising.
     rows : tuple of PowerRow
         In the order of the scenario's `vary`.
+    members : tuple of str
+        Words for the co-primary hypotheses where all numbers are about all of them; empty otherwise.
     """
 
     hypothesis: Hypothesis
     headings: tuple[str, ...]
     sizes: tuple[int, ...]
     rows: tuple[PowerRow, ...]
+    members: tuple[str, ...] = ()
 
     @property
     def null(self) -> bool:
@@ -142,7 +145,7 @@ class PowerTable:
         if not any(cell.alone for row in self.rows for cell in row.cells if cell):
             return None
         rows = (replace(row, cells=tuple(cell and (cell.alone or cell) for cell in row.cells)) for row in self.rows)
-        return replace(self, rows=tuple(rows))
+        return replace(self, rows=tuple(rows), members=())
 
     @property
     def measure(self) -> str:
@@ -245,7 +248,21 @@ def power_table(
             )
         )
     headings = tuple(path_words(path, labels=labels) for path in paths)
-    return PowerTable(hypothesis=chosen, headings=headings, sizes=sizes, rows=tuple(rows))
+    members = _co_primary(summary, decided.values(), families, labels)
+    return PowerTable(hypothesis=chosen, headings=headings, sizes=sizes, rows=tuple(rows), members=members)
+
+
+def _co_primary(
+    summary: pd.DataFrame,
+    cells: Iterable[PowerCell],
+    families: pd.DataFrame | None,
+    labels: Mapping[str, str] | None,
+) -> tuple[str, ...]:
+    """Return the words for the co-primary hypotheses that all cells are about; none where there are others too."""
+    if families is None or any(cell.within != CO_PRIMARY for cell in cells):
+        return ()
+    found = {tuple(members_of(record, summary)) for record in records_of(families)}
+    return tuple(family_labels(summary, list(found.pop()), labels)) if len(found) == 1 else ()
 
 
 def power_cells(

@@ -59,9 +59,15 @@ def test_what_is_simulated_is_not_said_to_be_left_out() -> None:
     plain = left_out(PLAIN)
     assert len(plain) == 5
     guessing = left_out(resolve(BOUNDED, {"unblinding": {}, "raters": {"number": 3}}).to_dict())
-    assert set(plain) - set(guessing) == {"guesses of the arm and what they make patients expect", "raters who differ"}
+    assert set(plain) - set(guessing) == {
+        "guesses of the arm (with what they make patients expect)",
+        "raters who differ",
+    }
     (told,) = (p for p in limitations(SUMMARY, [], dropout=[None], bounded=False, left_out=guessing) if "Not sim" in p)
-    assert told.startswith("Not simulated: sites and other groups of patients, events")
+    assert told.startswith(
+        "Not simulated: groups of patients (such as sites), events after randomisation (such as rescue treatment) and "
+        "effects that differ from patient to patient. What"
+    )
     assert not any("Not sim" in point for point in limitations(SUMMARY, [], dropout=[None], bounded=False))
 
 

@@ -258,6 +258,24 @@ def test_the_statement_of_co_primary_hypotheses_names_all_that_is_to_be_found(th
     assert "logistic" in statement.partition("Analysis:")[2]
 
 
+def test_what_is_for_all_co_primary_hypotheses_names_all_of_them(three_together: Together) -> None:
+    resolved, summary, families = three_together
+    changed, both, labels = with_powers(summary), co_primary(families, found=0.82), labels_of(resolved)
+    words = "QIDS-SR16 at day 14 and QIDS-SR16, remission at day 14, logistic regression"
+    drawn = standard_figures(changed, labels=labels, families=both)
+    assert " ".join(drawn["power_curves"].figure.axes[0].get_title(loc="left").split()) == words
+    assert drawn["power_by_outcome"].data["panel"].iloc[0] == "QIDS-SR16 at day 14"
+    changed.insert(2, "effects.ketamine.specific_share", 0.3)
+    drawn = standard_figures(changed, labels=labels, families=both)
+    assert " ".join(drawn["power_heatmap"].figure.axes[0].get_title(loc="left").split()) == words
+    provenance = [
+        {"path": "simulation.replicates", "value": 500, "source": "given", "tag": "", "citation": "", "note": ""}
+    ]
+    page = render_report(resolved, provenance, with_powers(summary), {}, {}, families=both)
+    assert f"<p>Co-primary hypotheses: {words}." in page
+    assert power_table(changed, families=families).members == ()
+
+
 def test_lines_that_lie_on_each_other_are_drawn_once(three_together: Together) -> None:
     """Co-primary hypotheses are found together or not at all: all their lines are one, and its label names each."""
     _, summary, families = three_together

@@ -11,9 +11,10 @@ from trialsim.errors import InputError
 from trialsim.report.figures.power_by_means import draw_power_by_means
 from trialsim.report.figures.trial_flow import draw_trial_flow
 from trialsim.report.figures.waiting import draw_waiting
-from trialsim.report.operations import power_by_means, usd
+from trialsim.report.operations import power_by_means, usd, usd_ticks
 from trialsim.report.operations_tables import power_table
 from trialsim.report.operations_words import run_words
+from trialsim.report.style import png_bytes
 
 SCENARIO = "scenarios/multisite_operations.yaml"
 
@@ -31,6 +32,20 @@ SCENARIO = "scenarios/multisite_operations.yaml"
 )
 def test_money_is_short(value, words):
     assert usd(value) == words
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([0.0, 500_000.0, 1e6], ["0", "500 k", "1 M"]),
+        ([1.47e6, 1.4725e6, 1.475e6, 1.4775e6, 1.48e6], ["1.47 M", "1.4725 M", "1.475 M", "1.4775 M", "1.48 M"]),
+        ([999_500.0, 1e6, 1_000_500.0], ["999.5 k", "1 M", "1.0005 M"]),
+        ([12.25, 12.5, 12.75], ["12.25", "12.5", "12.75"]),
+        ([186_400.0], ["186 k"]),
+    ],
+)
+def test_ticks_of_money_are_told_apart(values, words):
+    assert usd_ticks(values) == words
 
 
 def test_power_by_means_by_hand():
@@ -62,6 +77,24 @@ def test_power_by_means_by_hand():
     assert figure.get_suptitle() == "Power against what it takes"
 
 
+@pytest.mark.parametrize("months", [[22.1, 30.1, 30.2], [10.0, 10.1, 30.0], [10.0, 20.0, 30.0]])
+def test_numbers_of_patients_can_be_read_where_points_lie_close(months):
+    """Where recruitment ends early, more patients asked for take no more months and give no more power."""
+    power = [0.75, 0.87, 0.87] if months[2] - months[1] < 1.0 else [0.75, 0.75, 0.87]
+    frame = pd.DataFrame({"line": "", "n": [100, 200, 300], "quantity": "Power", "power": power, "months": months})
+    frame["usd"] = 5e4 * frame["months"]
+    for name, half in (("months", 2.0), ("usd", 1e5)):
+        frame[f"{name}_q05"], frame[f"{name}_q95"] = frame[name] - half, frame[name] + half
+    frame["power_low"], frame["power_high"] = frame["power"] - 0.05, frame["power"] + 0.05
+    figure = draw_power_by_means(frame)
+    png_bytes(figure)
+    for axes in figure.axes:
+        labels = [text for text in axes.texts if "%" not in text.get_text()]
+        assert [int(n) for text in labels for n in text.get_text().split(", ")] == [100, 200, 300]
+        boxes = [text.get_window_extent() for text in labels]
+        assert not any(one.overlaps(other) for i, one in enumerate(boxes) for other in boxes[:i])
+
+
 def test_power_beside_what_it_takes_is_that_of_the_whole_trial(request, tmp_path):
     """Of co-primary hypotheses a trial needs all: the power of the first alone is no success for the money."""
     changes = {
@@ -81,6 +114,30 @@ def test_power_beside_what_it_takes_is_that_of_the_whole_trial(request, tmp_path
     assert figure.axes[0].get_ylabel() == "Power for both co-primary hypotheses, %"
     caption = power_table(pd.DataFrame([drawn]))[0]
     assert caption.startswith("Power for both co-primary hypotheses and what it takes")
+
+
+def test_where_recruitment_ends_early_numbers_of_patients_are_those_asked_for(request, tmp_path):
+    path = request.config.rootpath / "scenarios" / "quick_start.yaml"
+    changes = {
+        "sample_size": [20, 300],
+        "operations": {"sites": {"number": 4}, "recruitment": {"until_month": 30, "target_months": 24}},
+    }
+    run = ts.run(path, out=tmp_path / "run", replicates=20, workers=1, settings=changes, progress=False)
+    note = "The number of patients is the number asked for: in some cells recruitment ends before it is reached (in as"
+    figure = run.plot_power()
+    assert figure.axes[0].get_xlabel() == "Patients to be randomised"
+    assert note in " ".join(figure.get_supxlabel().split())
+    for name in ("power_curves", "accuracy"):
+        drawn = (run.folder / "figures" / f"{name}.svg").read_text(encoding="utf-8")
+        assert "Patients to be randomised" in drawn
+        assert drawn.count("is the number asked for") == 1
+    page = run.report.read_text(encoding="utf-8")
+    power = page[page.index('<section id="power"') :].partition("</section>")[0]
+    assert note in power
+    assert ">Patients to be randomised</th>" in power
+    recruitment = page[page.index('<section id="operations"') :].partition("</section>")[0]
+    assert "Patients randomised in all" in recruitment
+    assert "<dt>Patients to be randomised</dt><dd>20, 300</dd>" in page
 
 
 @pytest.fixture(scope="module")

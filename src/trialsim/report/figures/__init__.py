@@ -170,6 +170,7 @@ def standard_figures(
     note: str = "",
     families: pd.DataFrame | None = None,
     matrix: bool = False,
+    asked: str = "",
 ) -> dict[str, DrawnFigure]:
     """Return all figures that a run allows, by name, in the order of a report.
 
@@ -189,6 +190,9 @@ def standard_figures(
         The summary of hypotheses tested together.
     matrix : bool
         Whether estimands and analyses are held against each other, as `matrix.is_matrix_asked` says.
+    asked : str
+        That numbers of patients are those asked for, as `recruited.asked_words` gives it: said under each figure that
+        has them.
 
     Returns
     -------
@@ -199,24 +203,27 @@ def standard_figures(
     """
     from trialsim.report import style
     from trialsim.report.figures.accuracy import accuracy_data, draw_accuracy
+    from trialsim.report.figures.asked import say_asked, speak_of_asked
     from trialsim.report.figures.estimand_matrix import draw_estimand_matrix, estimand_matrix_data
     from trialsim.report.figures.families import draw_families, family_data
     from trialsim.report.figures.power_curves import draw_power_curves, power_curve_data
     from trialsim.report.figures.power_heatmap import draw_power_heatmap, power_heatmap_data
     from trialsim.report.figures.trajectories import draw_trajectories, trajectory_data
     from trialsim.report.summary import hypotheses, varied_paths
-    from trialsim.report.words import estimand_label, path_words
+    from trialsim.report.table import power_table
+    from trialsim.report.words import estimand_label, joined, path_words
 
-    asked = hypotheses(summary)
-    title = estimand_label(asked[0].estimand, labels)
+    questions = hypotheses(summary)
+    title = estimand_label(questions[0].estimand, labels)
     paths = varied_paths(summary)
     drawn: dict[str, DrawnFigure] = {}
-    data = power_curve_data(summary, chosen=asked[:1], labels=labels, families=families)
+    data = power_curve_data(summary, chosen=questions[:1], labels=labels, families=families)
     drawn["power_curves"] = DrawnFigure(draw_power_curves(data), data)
     if paths:
         data = power_heatmap_data(summary, labels=labels, families=families)
-        drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=title), data)
-    if len(asked) > 1:
+        members = power_table(summary, labels=labels, families=families).members
+        drawn["power_heatmap"] = DrawnFigure(draw_power_heatmap(data, title=joined(list(members)) or title), data)
+    if len(questions) > 1:
         data = power_curve_data(summary, labels=labels, families=families, alone=True)
         drawn["power_by_outcome"] = DrawnFigure(draw_power_curves(data), data)
     if families is not None:
@@ -227,10 +234,18 @@ def standard_figures(
         drawn["trajectories"] = DrawnFigure(draw_trajectories(data, note=trajectories_note), data)
     for item in drawn.values() if note else ():
         style.add_note(item.figure, note)
+    for name, item in drawn.items():
+        if name != "trajectories":
+            say_asked(item.figure, asked)
+    # The next figures take the note as they are drawn, for it stands beside their keys.
+    note = f"{note} {asked}".strip()
     data = accuracy_data(summary, labels=labels)
     heading = path_words(paths[0], labels=labels) if len(paths) == 1 else ""
     drawn["accuracy"] = DrawnFigure(draw_accuracy(data, title=title, row_heading=heading, note=note), data)
     if matrix:
         data = estimand_matrix_data(summary, labels=labels)
         drawn["estimand_matrix"] = DrawnFigure(draw_estimand_matrix(data, note=note), data)
+    for name in ("accuracy", "estimand_matrix") if asked else ():
+        if name in drawn:
+            speak_of_asked(drawn[name].figure)
     return drawn

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trialsim.planning.comparison.metrics import BY_NAME
 from trialsim.report import style
 from trialsim.report.comparison import design_words, metric_words
-from trialsim.report.operations import usd
+from trialsim.report.figures.money import money_axis
 
 COLUMNS = (
     "metric", "design", "design_label", "value", "value_mcse", "power", "low", "high", "standing", "target",
@@ -85,7 +85,8 @@ def draw_design_pareto(frame: pd.DataFrame) -> Figure:
             _draw_panel(axes, frame[frame["metric"] == metric].dropna(subset=["value", "power"]))
             axes.set_xlabel(metric_words(metric))
             if BY_NAME[metric].unit == "usd":
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))
+                axes.xaxis.set_major_locator(MaxNLocator(6))
+                money_axis(axes.xaxis)
             elif frame["value"][frame["metric"] == metric].max() >= 10_000:
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
             axes.set_ylabel("Power, %")

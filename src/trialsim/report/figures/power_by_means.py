@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from trialsim.report import style
+from trialsim.report.figures.money import money_axis
 from trialsim.report.figures.power_heatmap import TARGET
-from trialsim.report.operations import usd
 from trialsim.report.words import percent
+
+LETTER = 0.03
+"""Width of a letter of a label, with room to spare, as a share of what a panel shows across."""
+
+LINE = 0.05
+"""Height of a label in units of power."""
 
 PANELS = {"months": "Months until the last visit", "usd": "Cost, USD"}
 
@@ -50,7 +59,7 @@ def draw_power_by_means(frame: pd.DataFrame) -> Figure:
         quantities = list(dict.fromkeys(frame["quantity"]))
         grid[0].set_ylabel(f"{quantities[0] if len(quantities) == 1 else 'Power'}, %")
         grid[1].xaxis.set_major_locator(MaxNLocator(5))
-        grid[1].xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))
+        money_axis(grid[1].xaxis)
         if len(lines) > 1:
             handles, words_of = grid[0].get_legend_handles_labels()
             shown = [style.wrapped(word, 84) for word in words_of]
@@ -64,8 +73,27 @@ def draw_power_by_means(frame: pd.DataFrame) -> Figure:
 
 
 def _name_sizes(axes: Axes, part: pd.DataFrame, name: str) -> None:
+    """Write the numbers of patients below their points; those of points that lie close stand in one line."""
+    span = float(part[f"{name}_q95"].max() - part[f"{name}_q05"].min()) or 1.0
+    groups: list[list[dict[Hashable, Any]]] = []
     for row in part.to_dict("records"):
+        first = groups[-1][0] if groups else None
+        if first is not None and _is_close(first, row, name, LETTER * span * len(_named(groups[-1]))):
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    for group in groups:
         axes.annotate(
-            f"{row['n']}", xy=(row[name], row["power"]), xytext=(6, -11), textcoords="offset points", fontsize=8.5,
-            color=style.MUTED,
+            _named(group), xy=(group[0][name], group[0]["power"]), xytext=(6, -11), textcoords="offset points",
+            fontsize=8.5, color=style.MUTED,
         )  # fmt: skip
+
+
+def _is_close(first: Mapping[Hashable, Any], row: Mapping[Hashable, Any], name: str, width: float) -> bool:
+    """Return whether the label of a point would cover that of another, which is so wide."""
+    across, upward = (abs(float(row[key]) - float(first[key])) for key in (name, "power"))
+    return across < width and upward < LINE
+
+
+def _named(group: Sequence[Mapping[Hashable, Any]]) -> str:
+    return ", ".join(str(row["n"]) for row in group)

@@ -27,7 +27,7 @@ from trialsim.report.summary import (
     setting_words,
 )
 from trialsim.report.table import PowerCell, power_table
-from trialsim.report.words import path_words, percent, value_words
+from trialsim.report.words import joined, path_words, percent, value_words
 
 COLUMNS = (
     "panel", "quantity", "line", "line_heading", "n", "null", "test", "alpha", "level", "share", "mcse", "low", "high",
@@ -83,6 +83,7 @@ def power_curve_data(
         table = power_table(summary, hypothesis=hypothesis, labels=labels, families=families)
         single = table.alone if alone else None
         shown = single or table
+        title = joined(list(shown.members)) or title
         for row in shown.rows:
             rest = setting_words({path: v for path, v in row.settings.items() if path != leading}, labels=labels)
             about = {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from trialsim.report import style
+from trialsim.report.figures.money import money_axis
 from trialsim.report.figures.recruitment import spread_over
 from trialsim.report.operations import Operated, usd
 
@@ -79,5 +80,5 @@ def _draw_bars(axes: Axes, frame: pd.DataFrame, *, top: float) -> None:
     axes.invert_yaxis()
     axes.set_xlim(0.0, top)
     axes.xaxis.set_major_locator(MaxNLocator(4))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: usd(value)))
+    money_axis(axes.xaxis)
     axes.grid(visible=False, axis="y")
