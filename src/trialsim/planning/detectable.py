@@ -10,7 +10,7 @@ from typing import Any
 from trialsim.engine.block import patient_source
 from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
-from trialsim.planning.clinical import ClinicalEffect, clinical_effect
+from trialsim.planning.clinical import ClinicalEffect, TrueEffect, clinical_effect, true_effects
 from trialsim.planning.closed_form import ALONE, ClosedValue, Formula, closed_factor, closed_value
 from trialsim.planning.curve import Curve
 from trialsim.planning.recruitment import Recruitment, recruitment_of
@@ -65,6 +65,8 @@ class DetectableEffect:
         same trial.
     clinical : ClinicalEffect or None
         The true effect at `value` in the words of the clinic.
+    true_effects : tuple of TrueEffect
+        Those of each hypothesis at `value`, where several are to be found in the same trial.
     curve : list of dict
         Rows `kind`, `at` (value), `power`, `low`, `high`, `replicates`, `failed`.
     """
@@ -88,6 +90,7 @@ class DetectableEffect:
     best_power: float | None
     closed_form: ClosedValue | None
     clinical: ClinicalEffect | None
+    true_effects: tuple[TrueEffect, ...]
     trials: int
     blocks: int
     curve: list[dict[str, Any]]
@@ -95,7 +98,8 @@ class DetectableEffect:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
         clinical = None if self.clinical is None else self.clinical.to_dict()
-        return {"schema": 1, "kind": "detectable_effect", **asdict(self), "clinical": clinical}
+        effects = [effect.to_dict() for effect in self.true_effects]
+        return {"schema": 1, "kind": "detectable_effect", **asdict(self), "clinical": clinical, "true_effects": effects}
 
 
 def detectable_effect(
@@ -250,6 +254,7 @@ def _answer(
         best_power=None if best is None else best.found / best.usable,
         closed_form=None if curve is None else _by_formula(values, found.hypothesis, power, curve),
         clinical=None if curve is None else _clinical(values.asked(curve.place), found.hypothesis),
+        true_effects=() if curve is None else true_effects(values.asked(curve.place)),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, values.value),

@@ -58,12 +58,12 @@ class Sampler:
             for task, answer in zip(tasks, answers, strict=True)
         ]
 
-    def once(self, place: float) -> Found:
-        """Return what one block shows where there is nothing to search for."""
+    def once(self, place: float, hypothesis: int = 0) -> Found:
+        """Return what one block shows of a hypothesis where there is nothing to search for."""
         trials = Trials()
         ((tried,),) = self([Task(0, (place,))])
         trials.add(0, tried)
-        return Found("unreachable", 0, None, trials)
+        return Found("unreachable", hypothesis, None, trials)
 
     def share_missing(self, member: int) -> float:
         """Return the share of the randomised without a score at the visit of a member, over all trials."""
@@ -122,9 +122,9 @@ def never_found(asked: Asked) -> str:
     return next((f"{true_effect_words(asked, member)} {told}" for member, told in sure), "")
 
 
-def blocking(asked: Asked) -> Hypothesis | None:
-    """Return the first hypothesis of what is asked that no number of patients finds; None where all may be found."""
-    return next((member for member, _ in _blocking(asked)), None)
+def blocking(asked: Asked) -> int:
+    """Return the place of the first hypothesis of what is asked that no number of patients finds; 0 without one."""
+    return next((asked.members.index(member) for member, _ in _blocking(asked)), 0)
 
 
 def _blocking(asked: Asked) -> Iterator[tuple[Hypothesis, str]]:
@@ -172,11 +172,12 @@ def nobody_seen(asked: Asked) -> str:
 
 def called(asked: Asked, hypothesis: int) -> str:
     """Return the name of what needs most: a hypothesis, or all of them together."""
-    names = [_name(asked, member) for member in asked.members]
+    names = [name_of(asked, member) for member in asked.members]
     return " and ".join(names) if asked.together else names[hypothesis]
 
 
-def _name(asked: Asked, member: Hypothesis) -> str:
+def name_of(asked: Asked, member: Hypothesis) -> str:
+    """Return the name of a hypothesis: of its estimand, and of its analysis unless that is the first."""
     estimand = asked.variant.estimands[member.estimand]
     return estimand.name if member.analysis == 0 else f"{estimand.name}.{estimand.analyses[member.analysis].name}"
 

@@ -12,7 +12,7 @@ import numpy as np
 from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
-from trialsim.planning.clinical import ClinicalEffect, clinical_effect
+from trialsim.planning.clinical import ClinicalEffect, TrueEffect, clinical_effect, true_effects
 from trialsim.planning.closed_form import ALONE, ClosedForm, closed_form
 from trialsim.planning.first_guess import first_guess
 from trialsim.planning.recruitment import Recruitment, recruitment_of
@@ -20,6 +20,7 @@ from trialsim.planning.sampling import (
     MOST_TRIALS,
     Sampler,
     aim_of,
+    blocking,
     called,
     claimed,
     curve_rows,
@@ -97,7 +98,10 @@ class RequiredSize:
         Size by formula of the hypothesis that needs most; None where none applies, or where all are to be found in the
         same trial.
     clinical : ClinicalEffect or None
-        True effect of the estimand that needs most in the words of the clinic.
+        True effect of the estimand that needs most in the words of the clinic; of one that no number finds, if there is
+        one.
+    true_effects : tuple of TrueEffect
+        Of each hypothesis, where several are to be found in the same trial.
     trials, blocks : int
         Simulated trials, and blocks of replicates.
     curve : list of dict
@@ -132,6 +136,7 @@ class RequiredSize:
     most_patients: int | None
     closed_form: ClosedForm | None
     clinical: ClinicalEffect | None
+    true_effects: tuple[TrueEffect, ...]
     trials: int
     blocks: int
     curve: list[dict[str, Any]]
@@ -140,7 +145,8 @@ class RequiredSize:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
         clinical = None if self.clinical is None else self.clinical.to_dict()
-        return {"schema": 1, "kind": "required_size", **asdict(self), "clinical": clinical}
+        effects = [effect.to_dict() for effect in self.true_effects]
+        return {"schema": 1, "kind": "required_size", **asdict(self), "clinical": clinical, "true_effects": effects}
 
 
 def required_size(
@@ -263,7 +269,7 @@ def search_size(
     sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
     impossible = nobody_seen(asked) or nothing_to_find(asked)
     if impossible:
-        found = sampler.once(axis.nearest(max(variant.sample_sizes)))
+        found = sampler.once(axis.nearest(max(variant.sample_sizes)), 0 if asked.together else blocking(asked))
         reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{_best_words(asked, found)}"
         return Searched(asked, aim, found, reason, sampler, possible=False)
     start = first_guess(asked.variant, asked.members, power)
@@ -346,7 +352,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
     there = None
     if curve is not None and total is not None:
         there = PowerThere(*(float(part[0]) for part in curve.band(np.array([float(total)]), Z95)))
-    needy = asked.members[0 if asked.together else found.hypothesis]
+    needy = asked.members[found.hypothesis if not asked.together else 0 if searched.possible else blocking(asked)]
     formula = None
     if searched.possible and not (asked.together and len(asked.members) > 1):
         formula = closed_form(asked.variant, asked.key, needy, aim.power, step=step, most=round(axis.most), curve=curve)
@@ -379,6 +385,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         most_patients=None,
         closed_form=formula,
         clinical=clinical_effect(asked.variant, asked.key, asked.variant.estimands[needy.estimand]),
+        true_effects=true_effects(asked),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, float),

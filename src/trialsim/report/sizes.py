@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from trialsim.report.clinic import effect_row, effect_words
 from trialsim.report.families import procedure_name
+from trialsim.report.measures import quantity
 from trialsim.report.recruited import Recruited
 from trialsim.report.words import path_words
 
@@ -45,8 +46,7 @@ def size_text(answer: Mapping[str, Any]) -> str:
         lines += _size_lines(answer) if answer["kind"] == "required_size" else _effect_lines(answer)
     lines += [answer["reason"]] if answer["reason"] else []
     lines += _recruitment_lines(answer)
-    if answer["clinical"] is not None:
-        lines.append(f"The true effect: {_lowered(effect_words(effect_row(answer['clinical'])))}")
+    lines += _true_lines(answer)
     lines += list(answer.get("notes", ()))
     lines.append(f"{answer['trials']:,} simulated trials in {_plural(answer['blocks'], 'block')}.")
     return "\n".join(map(_filled, lines))
@@ -137,6 +137,25 @@ def _size_lines(answer: Mapping[str, Any]) -> list[str]:
     lines += _formula_lines(answer)
     lines.append(_screening_words(answer))
     return lines
+
+
+def _true_lines(answer: Mapping[str, Any]) -> list[str]:
+    """Return the true effect in the words of the clinic; of several hypotheses found together that of each by name."""
+    if answer["true_effects"]:
+        return [
+            f"The true effect of {effect['hypothesis']}: {_true_words(effect)}" for effect in answer["true_effects"]
+        ]
+    if answer["clinical"] is None:
+        return []
+    # Of several of which each is to have the power, it is that of the one that is named.
+    of = f" of {answer['hypothesis']}" if answer["goal"] == "each" else ""
+    return [f"The true effect{of}: {_lowered(effect_words(effect_row(answer['clinical'])))}"]
+
+
+def _true_words(effect: Mapping[str, Any]) -> str:
+    if effect["clinical"] is not None:
+        return _lowered(effect_words(effect_row(effect["clinical"])))
+    return f"{quantity(effect['value'], effect['measure'], error=effect['se'], signed=True)}."
 
 
 def _recruitment_lines(answer: Mapping[str, Any]) -> list[str]:

@@ -636,3 +636,43 @@ def test_an_effect_that_is_a_harm_is_not_searched(t_test, power):
     assert not answer.reached
     assert answer.blocks == 1
     assert "the true effect of primary (+3 points) is a harm, and no power counts against it" in answer.reason
+
+
+CO_PRIMARY = {"method": "co_primary", "hypotheses": ["primary", "second"]}
+LATER = {"outcome": "bsl23", "visit": 7, "contrast": ["ketamine", "saline"]}
+
+
+def co_primary(t_test, second):
+    return scenario_of(
+        t_test,
+        outcomes__bsl23={"scale": "continuous"},
+        population__strata__all__baseline__bsl23={"mean": 2, "sd": 0.8},
+        course__control_change__bsl23=-0.2,
+        effects__ketamine__points__bsl23=second,
+        estimands__second=LATER,
+        multiplicity=CO_PRIMARY,
+    )
+
+
+def test_each_of_several_hypotheses_has_its_true_effect(t_test):
+    answer = required_size(resolve(co_primary(t_test, -0.4)), power=0.8, precision=0.2)
+    assert [(effect.hypothesis, effect.value) for effect in answer.true_effects] == [
+        ("primary", -2.5),
+        ("second", pytest.approx(-0.4)),
+    ]
+    told = words_of(answer)
+    assert "The true effect of primary: 2.50 points fewer" in told
+    assert "The true effect of second: 0.40 points fewer" in told
+    assert "The true effect:" not in told
+    assert answer.to_dict()["true_effects"][1]["clinical"]["estimand"] == "second"
+
+
+@pytest.mark.parametrize(("points", "told"), [(0, "0 points) is 0"), (0.4, "+0.4 points) is a harm")])
+def test_the_hypothesis_that_stops_the_search_is_named_with_its_effect(t_test, points, told):
+    given = co_primary(t_test, points)
+    answer = required_size(resolve(given), power=0.8)
+    assert f"the true effect of second ({told}" in answer.reason
+    assert answer.clinical.estimand == "second"
+    searched = detectable_effect(given, PATH, n=100, power=0.8)
+    assert f"the true effect of second ({told}" in searched.reason
+    assert searched.blocks == 1
