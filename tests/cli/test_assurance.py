@@ -223,3 +223,12 @@ def test_hardly_any_success_has_no_error_and_none_is_said(command, mean, words):
     told = " ".join(done.stdout.replace("\u00a0", " ").split())
     assert "?" not in told
     assert words in told
+
+
+def test_of_several_hypotheses_it_is_told_whose_estimate_is_shown(command):
+    both = ("--set", "analysis={primary: [{method: mmrm}, {method: ancova}]}")
+    plan = ("--set", "multiplicity={method: co_primary, hypotheses: [primary.mmrm, primary.ancova]}")
+    told = " ".join(command("assurance", QUICK, *FEW, *both, *plan, "-q").stdout.split())
+    assert "A trial that finds all of them succeeds; benefit, truth and estimate are of primary." in told
+    assert "The estimate of primary will lie between" in told
+    assert "Its estimate" not in told

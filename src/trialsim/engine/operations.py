@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +12,11 @@ from trialsim.designs.allocation import allocate
 from trialsim.patients.delivery import Delivery
 from trialsim.patients.population import draw_strata
 from trialsim.scenario.resolved import Variant
+from trialsim.scenario.resolved_operations import Operations
 from trialsim.streams import BLOCK_SIZE, Streams
 
 if TYPE_CHECKING:
-    from trialsim.operations.outcome import Outcome
+    from trialsim.operations.outcome import Enrolment, Outcome
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -37,14 +39,32 @@ def operate(variant: Variant, streams: Streams, n_participants: int) -> Outcome:
         If the variant says nothing of operations.
     """
     from trialsim.operations.attend import attend
+
+    running, enrolment = _enrolled(variant, streams, n_participants)
+    arm = allocate(variant.allocation, enrolment.stratum, variant.strata, streams)
+    return attend(running, streams, enrolment, arm)
+
+
+def number_enrolled(variant: Variant, streams: Streams, n_participants: int) -> Index:
+    """Return how many each trial of a block recruits, shape (R,), without running its clinic.
+
+    Parameters
+    ----------
+    variant, streams, n_participants
+        As of `operate`.
+    """
+    _, enrolment = _enrolled(variant, streams, n_participants)
+    return enrolment.n_reached
+
+
+def _enrolled(variant: Variant, streams: Streams, n_participants: int) -> tuple[Operations, Enrolment]:
     from trialsim.operations.recruit import recruit
 
     running = variant.operations
     if running is None:
         raise ValueError("the scenario says nothing of operations")
-    enrolment = recruit(running, streams, lambda n: draw_strata(variant, n, BLOCK_SIZE, streams), n_participants)
-    arm = allocate(variant.allocation, enrolment.stratum, variant.strata, streams)
-    return attend(running, streams, enrolment, arm)
+    strata = partial(draw_strata, variant, n_replicates=BLOCK_SIZE, streams=streams)
+    return running, recruit(running, streams, strata, n_participants)
 
 
 def is_as_planned(outcome: Outcome) -> bool:

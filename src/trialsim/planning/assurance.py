@@ -36,7 +36,7 @@ from trialsim.planning.pilot import PilotValue, pilot_values
 from trialsim.planning.plain import without_nan
 from trialsim.planning.prior_draws import GROUPS, PriorDraws, draw_priors, without_priors
 from trialsim.planning.prior_trials import Drawn, Report, Setup, sign_of_benefit, simulate, trials_of
-from trialsim.planning.sampling import called
+from trialsim.planning.sampling import called, name_of
 from trialsim.scenario import resolve
 from trialsim.scenario.loading import Scenario
 from trialsim.scenario.paths import key_mark
@@ -123,6 +123,9 @@ class Assurance:
     ----------
     title, goal, hypothesis, hypothesis_label, measure : str
         Of the scenario; what is to succeed, by name and in words; the measure of the first hypothesis's effect.
+    estimated : str
+        The first hypothesis, of which benefit, true effect and estimate are told, where several are to be found in the
+        same trial; empty where there is one.
     benefit_sign : int
         1 where a positive effect is a benefit, -1 where a negative one is, 0 for an interaction, which is neither.
     threshold, go : float
@@ -139,6 +142,7 @@ class Assurance:
     hypothesis: str
     hypothesis_label: str
     measure: str
+    estimated: str
     benefit_sign: int
     threshold: float
     go: float
@@ -198,6 +202,7 @@ def assurance(
         hypothesis=called(asked, 0),
         hypothesis_label=_label(asked, estimand.label),
         measure=estimand.analyses[member.analysis].measure,
+        estimated=name_of(asked, member) if asked.together and len(asked.members) > 1 else "",
         benefit_sign=sign_of_benefit(asked),
         threshold=asking.threshold,
         go=asking.go,

@@ -16,8 +16,10 @@ from scipy.special import ndtri
 
 from trialsim.analysis.endpoints import response_at_visit, score_at_visit
 from trialsim.engine.hypotheses import Hypothesis
+from trialsim.engine.successes import Asked
 from trialsim.engine.truth import Worlds, truth_of, within, world_of
 from trialsim.kernels.placements import superiority
+from trialsim.planning.sampling import name_of
 from trialsim.scenario.resolved import Criterion, Estimand, Variant
 
 Array = NDArray[np.float64]
@@ -115,6 +117,50 @@ def _told(counted: Counted | None) -> dict[str, float] | None:
         return None
     low, high = counted.interval
     return {"value": counted.value, "mcse": counted.mcse, "low": low, "high": high}
+
+
+@dataclass(frozen=True, slots=True)
+class TrueEffect:
+    """The true effect of one of several hypotheses.
+
+    Parameters
+    ----------
+    hypothesis, measure : str
+        Its name, and what its analysis estimates.
+    value, se : float
+        With its Monte Carlo standard error, 0 where it is exact.
+    clinical : ClinicalEffect or None
+        In the words of the clinic, where it has some.
+    """
+
+    hypothesis: str
+    measure: str
+    value: float
+    se: float
+    clinical: ClinicalEffect | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON's types."""
+        return {**asdict(self), "clinical": None if self.clinical is None else self.clinical.to_dict()}
+
+
+def true_effects(asked: Asked) -> tuple[TrueEffect, ...]:
+    """Return the true effect of each of several hypotheses that are to be found in the same trial; of one alone, none.
+
+    Parameters
+    ----------
+    asked : Asked
+    """
+    if not asked.together or len(asked.members) < 2:
+        return ()
+    variant, worlds = asked.variant, Worlds(asked.variant, asked.key, PATIENTS_PER_TRIAL)
+    found = []
+    for member in asked.members:
+        estimand = variant.estimands[member.estimand]
+        clinical = clinical_effect(variant, asked.key, estimand, worlds=worlds)
+        measure = estimand.analyses[member.analysis].measure
+        found.append(TrueEffect(name_of(asked, member), measure, *truth_of(variant, member), clinical))
+    return tuple(found)
 
 
 def clinical_effects(variant: Variant, key: str) -> list[ClinicalEffect]:

@@ -10,10 +10,21 @@ from typing import Any
 from trialsim.engine.block import patient_source
 from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
-from trialsim.planning.clinical import ClinicalEffect, clinical_effect
+from trialsim.planning.clinical import ClinicalEffect, TrueEffect, clinical_effect, true_effects
 from trialsim.planning.closed_form import ALONE, ClosedValue, Formula, closed_factor, closed_value
 from trialsim.planning.curve import Curve
-from trialsim.planning.sampling import MOST_TRIALS, Sampler, aim_of, called, curve_rows, why
+from trialsim.planning.recruitment import Recruitment, recruitment_of
+from trialsim.planning.sampling import (
+    MOST_TRIALS,
+    Sampler,
+    aim_of,
+    called,
+    claimed,
+    curve_rows,
+    never_found,
+    nobody_seen,
+    why,
+)
 from trialsim.planning.search import Axis, Found, Progress, search
 from trialsim.planning.twins import Twin
 from trialsim.scenario import Resolved, Scenario, resolve
@@ -41,6 +52,8 @@ class DetectableEffect:
     path : str
     n_total : int
         Number randomised.
+    recruitment : Recruitment or None
+        What recruitment reaches of it, where it ends before all trials have it.
     value, low, high : float or None
         In the unit of the path, with the 95 % interval; `low` is the end nearer to 0.
     half_width : float or None
@@ -52,6 +65,8 @@ class DetectableEffect:
         same trial.
     clinical : ClinicalEffect or None
         The true effect at `value` in the words of the clinic.
+    true_effects : tuple of TrueEffect
+        Those of each hypothesis at `value`, where several are to be found in the same trial.
     curve : list of dict
         Rows `kind`, `at` (value), `power`, `low`, `high`, `replicates`, `failed`.
     """
@@ -66,6 +81,7 @@ class DetectableEffect:
     precision: float
     path: str
     n_total: int
+    recruitment: Recruitment | None
     value: float | None
     low: float | None
     high: float | None
@@ -74,6 +90,7 @@ class DetectableEffect:
     best_power: float | None
     closed_form: ClosedValue | None
     clinical: ClinicalEffect | None
+    true_effects: tuple[TrueEffect, ...]
     trials: int
     blocks: int
     curve: list[dict[str, Any]]
@@ -81,7 +98,8 @@ class DetectableEffect:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
         clinical = None if self.clinical is None else self.clinical.to_dict()
-        return {"schema": 1, "kind": "detectable_effect", **asdict(self), "clinical": clinical}
+        effects = [effect.to_dict() for effect in self.true_effects]
+        return {"schema": 1, "kind": "detectable_effect", **asdict(self), "clinical": clinical, "true_effects": effects}
 
 
 def detectable_effect(
@@ -119,9 +137,18 @@ def detectable_effect(
     aim = aim_of(asked, power, precision, most_trials)
     sampler = Sampler(values.parts, values.seed, workers)
     axis = Axis(1.0, SMALLEST_FACTOR, values.most())
+    # A value need not be the effect itself, so that a larger one may be no harm any more.
+    impossible = nobody_seen(asked) or (never_found(values.asked(axis.most)) and never_found(asked))
+    if impossible:
+        found = sampler.once(1.0)
+        reason = (
+            f"The power of {100 * power:g} % cannot be reached: {impossible}. The search keeps the sign of {path}."
+            f"{claimed(found, values.words)}"
+        )
+        return _answer(scenario, values, found, reason, power, precision)
     columns = 1 if asked.together else len(asked.members)
     found = search(sampler, axis, aim, 1.0, hypotheses=columns, progress=progress)
-    reason = why(found, aim, axis.most, lambda factor: f"{path} = {values.value(factor):g} and {n:,} patients")
+    reason = why(found, aim, axis.most, values.words)
     return _answer(scenario, values, found, reason, power, precision)
 
 
@@ -146,9 +173,18 @@ class _Values:
         """Seed of the scenario."""
         return self._scenario.content.simulation.seed
 
+    def recruitment(self) -> Recruitment | None:
+        """Return what recruitment reaches of the number, where that may be less."""
+        own = self._scenario.content.simulation
+        return recruitment_of(self.asked(1.0).variant, self.n, seed=own.seed, replicates=own.replicates)
+
     def value(self, factor: float) -> float:
         """Return the value, to 12 digits: what a person would write."""
         return float(f"{self._own * factor:.12g}")
+
+    def words(self, factor: float) -> str:
+        """Return a place of the search in words."""
+        return f"{self.path} = {self.value(factor):g} and {self.n:,} patients"
 
     def parts(self, factors: tuple[float, ...]) -> tuple[tuple[Asked, tuple[int, ...]], ...]:
         """Return the variants that are tried, each at the size."""
@@ -209,6 +245,7 @@ def _answer(
         precision=precision,
         path=values.path,
         n_total=values.n,
+        recruitment=values.recruitment(),
         value=None if curve is None else values.value(curve.place),
         low=None if math.isnan(low) else values.value(low),
         high=None if math.isnan(high) else values.value(high),
@@ -217,6 +254,7 @@ def _answer(
         best_power=None if best is None else best.found / best.usable,
         closed_form=None if curve is None else _by_formula(values, found.hypothesis, power, curve),
         clinical=None if curve is None else _clinical(values.asked(curve.place), found.hypothesis),
+        true_effects=() if curve is None else true_effects(values.asked(curve.place)),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, values.value),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from trialsim.engine.truth import Truth, is_null, truth_of
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.patients.dropout import missing_by_visit
-from trialsim.planning.curve import Count, Tried
+from trialsim.planning.curve import Count, Trials, Tried
 from trialsim.planning.search import FIRST_BLOCKS, Z95, Aim, Found, Task
 from trialsim.scenario.harm import is_harm
 from trialsim.scenario.methods import MEASURES
@@ -26,6 +26,10 @@ PRECISIONS = (0.002, 0.5)
 MOST_TRIALS = 400_000
 LEAST_TRIALS = BLOCK_SIZE * (2 + 3 * FIRST_BLOCKS)
 """Two blocks on both sides of the target, and the first round at three places: without them there is no answer."""
+
+HARM = "is a harm, and no power counts against it"
+AT_ZERO = "is 0, so there is nothing to find"
+AT_MARGIN = "reaches the margin, so there is nothing to find"
 
 Parts = Callable[[tuple[float, ...]], tuple[tuple[Asked, tuple[int, ...]], ...]]
 
@@ -53,6 +57,13 @@ class Sampler:
             [_tried(place, one) for place, one in zip(task.places, answer, strict=True)]
             for task, answer in zip(tasks, answers, strict=True)
         ]
+
+    def once(self, place: float, hypothesis: int = 0) -> Found:
+        """Return what one block shows of a hypothesis where there is nothing to search for."""
+        trials = Trials()
+        ((tried,),) = self([Task(0, (place,))])
+        trials.add(0, tried)
+        return Found("unreachable", hypothesis, None, trials)
 
     def share_missing(self, member: int) -> float:
         """Return the share of the randomised without a score at the visit of a member, over all trials."""
@@ -102,17 +113,36 @@ def nothing_to_find(asked: Asked) -> str:
 
     That there is nothing is told by values that the model gives exactly; that there is a harm by simulated ones too.
     """
+    return next((f"{true_effect_words(asked, member)} {told}" for member, told in _blocking(asked)), "")
+
+
+def never_found(asked: Asked) -> str:
+    """Return the same of an effect that is a harm or 0; one that reaches a margin may do so less at a smaller value."""
+    sure = ((member, told) for member, told in _blocking(asked) if told != AT_MARGIN)
+    return next((f"{true_effect_words(asked, member)} {told}" for member, told in sure), "")
+
+
+def blocking(asked: Asked) -> int:
+    """Return the place of the first hypothesis of what is asked that no number of patients finds; 0 without one."""
+    return next((asked.members.index(member) for member, _ in _blocking(asked)), 0)
+
+
+def _blocking(asked: Asked) -> Iterator[tuple[Hypothesis, str]]:
+    """Yield the hypotheses that no number of patients finds, and what their true effect is."""
     for member in asked.members:
         estimand = asked.variant.estimands[member.estimand]
-        measure = estimand.analyses[member.analysis].measure
         truth = truth_of(asked.variant, member)
-        value = f"the true effect of {estimand.name} ({_value_words(truth, measure)})"
         if truth.se == 0.0 and is_null(truth, asked.variant, member):
-            told = "reaches the margin" if estimand.hypothesis.margin is not None else "is 0"
-            return f"{value} {told}, so there is nothing to find"
-        if is_harm(estimand, measure, truth.value, truth.se):
-            return f"{value} is a harm, and no power counts against it"
-    return ""
+            yield member, AT_ZERO if estimand.hypothesis.margin is None else AT_MARGIN
+        elif is_harm(estimand, estimand.analyses[member.analysis].measure, truth.value, truth.se):
+            yield member, HARM
+
+
+def true_effect_words(asked: Asked, member: Hypothesis) -> str:
+    """Return the true effect of a hypothesis with its name, as part of a sentence."""
+    estimand = asked.variant.estimands[member.estimand]
+    told = _value_words(truth_of(asked.variant, member), estimand.analyses[member.analysis].measure)
+    return f"the true effect of {estimand.name} ({told})"
 
 
 def _value_words(truth: Truth, measure: str) -> str:
@@ -142,11 +172,12 @@ def nobody_seen(asked: Asked) -> str:
 
 def called(asked: Asked, hypothesis: int) -> str:
     """Return the name of what needs most: a hypothesis, or all of them together."""
-    names = [_name(asked, member) for member in asked.members]
+    names = [name_of(asked, member) for member in asked.members]
     return " and ".join(names) if asked.together else names[hypothesis]
 
 
-def _name(asked: Asked, member: Hypothesis) -> str:
+def name_of(asked: Asked, member: Hypothesis) -> str:
+    """Return the name of a hypothesis: of its estimand, and of its analysis unless that is the first."""
     estimand = asked.variant.estimands[member.estimand]
     return estimand.name if member.analysis == 0 else f"{estimand.name}.{estimand.analyses[member.analysis].name}"
 

@@ -12,14 +12,15 @@ import numpy as np
 from trialsim.engine.successes import Asked, Goal, ask
 from trialsim.errors import Fault, InputError
 from trialsim.kernels.montecarlo import wilson_interval
-from trialsim.planning.clinical import ClinicalEffect, clinical_effect
+from trialsim.planning.clinical import ClinicalEffect, TrueEffect, clinical_effect, true_effects
 from trialsim.planning.closed_form import ALONE, ClosedForm, closed_form
-from trialsim.planning.curve import Trials
 from trialsim.planning.first_guess import first_guess
+from trialsim.planning.recruitment import Recruitment, recruitment_of
 from trialsim.planning.sampling import (
     MOST_TRIALS,
     Sampler,
     aim_of,
+    blocking,
     called,
     claimed,
     curve_rows,
@@ -82,7 +83,10 @@ class RequiredSize:
     share_missing : float or None
         Of the randomised without a score at the visit; None where nothing was simulated.
     completers, to_screen : int or None
-        Expected with `n_total` randomised.
+        Expected with `n_total` randomised; completers of those whom recruitment reaches, where it ends before.
+    recruitment : Recruitment or None
+        Where recruitment ends before all trials have their number, what it reaches of `n_total`; of the largest number
+        tried where the power is not reached. None where every trial has its number.
     screening : Screening
     patients_per_percent : float or None
         How many more one more percentage point of power takes here.
@@ -94,7 +98,10 @@ class RequiredSize:
         Size by formula of the hypothesis that needs most; None where none applies, or where all are to be found in the
         same trial.
     clinical : ClinicalEffect or None
-        True effect of the estimand that needs most in the words of the clinic.
+        True effect of the estimand that needs most in the words of the clinic; of one that no number finds, if there is
+        one.
+    true_effects : tuple of TrueEffect
+        Of each hypothesis, where several are to be found in the same trial.
     trials, blocks : int
         Simulated trials, and blocks of replicates.
     curve : list of dict
@@ -121,6 +128,7 @@ class RequiredSize:
     share_missing: float | None
     completers: int | None
     to_screen: int | None
+    recruitment: Recruitment | None
     screening: Screening
     patients_per_percent: float | None
     best_n: int | None
@@ -128,6 +136,7 @@ class RequiredSize:
     most_patients: int | None
     closed_form: ClosedForm | None
     clinical: ClinicalEffect | None
+    true_effects: tuple[TrueEffect, ...]
     trials: int
     blocks: int
     curve: list[dict[str, Any]]
@@ -136,7 +145,8 @@ class RequiredSize:
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
         clinical = None if self.clinical is None else self.clinical.to_dict()
-        return {"schema": 1, "kind": "required_size", **asdict(self), "clinical": clinical}
+        effects = [effect.to_dict() for effect in self.true_effects]
+        return {"schema": 1, "kind": "required_size", **asdict(self), "clinical": clinical, "true_effects": effects}
 
 
 def required_size(
@@ -191,10 +201,24 @@ def required_size(
         progress=progress,
     )
     answer = _answer(resolved, goal, searched, axis)
-    if most_patients is None:
+    if most_patients is not None:
+        most = round(axis.step) * (most_patients // round(axis.step))
+        answer = _within(replace(answer, most_patients=most_patients), searched, most)
+    return _recruited(answer, resolved) if searched.possible else answer
+
+
+def _recruited(answer: RequiredSize, resolved: Resolved) -> RequiredSize:
+    """Return an answer with what recruitment reaches of its number, where that may be less."""
+    most = math.inf if answer.most_patients is None else answer.most_patients
+    tried = (round(row["at"]) for row in answer.curve if row["at"] <= most)
+    n = answer.n_total if answer.reached else max(tried, default=None)
+    if n is None:
         return answer
-    most = round(axis.step) * (most_patients // round(axis.step))
-    return _within(replace(answer, most_patients=most_patients), searched, most)
+    reached = recruitment_of(resolved.variants[0], n, seed=resolved.seed, replicates=resolved.replicates)
+    if reached is None or answer.share_missing is None or answer.completers is None:
+        return replace(answer, recruitment=reached)
+    completers = math.floor(reached.mean * (1.0 - answer.share_missing))
+    return replace(answer, recruitment=reached, completers=completers)
 
 
 class Searched(NamedTuple):
@@ -245,7 +269,7 @@ def search_size(
     sampler = Sampler(lambda places: ((asked, tuple(round(n) for n in places)),), resolved.seed, workers)
     impossible = nobody_seen(asked) or nothing_to_find(asked)
     if impossible:
-        found = _once(sampler, axis.nearest(max(variant.sample_sizes)))
+        found = sampler.once(axis.nearest(max(variant.sample_sizes)), 0 if asked.together else blocking(asked))
         reason = f"The power of {100 * power:g} % cannot be reached: {impossible}.{_best_words(asked, found)}"
         return Searched(asked, aim, found, reason, sampler, possible=False)
     start = first_guess(asked.variant, asked.members, power)
@@ -313,14 +337,6 @@ def _axis(variant: Variant) -> Axis:
     return Axis(0.5, float(least), float(max(most, least)), float(step))
 
 
-def _once(sampler: Sampler, place: float) -> Found:
-    """Return what one block shows where there is nothing to search for."""
-    trials = Trials()
-    ((tried,),) = sampler([Task(0, (place,))])
-    trials.add(0, tried)
-    return Found("unreachable", 0, None, trials)
-
-
 def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> RequiredSize:
     asked, aim, found, reason, sampler, _ = searched
     variant, curve, best = resolved.variants[0], found.curve, found.best
@@ -336,7 +352,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
     there = None
     if curve is not None and total is not None:
         there = PowerThere(*(float(part[0]) for part in curve.band(np.array([float(total)]), Z95)))
-    needy = asked.members[0 if asked.together else found.hypothesis]
+    needy = asked.members[found.hypothesis if not asked.together else 0 if searched.possible else blocking(asked)]
     formula = None
     if searched.possible and not (asked.together and len(asked.members) > 1):
         formula = closed_form(asked.variant, asked.key, needy, aim.power, step=step, most=round(axis.most), curve=curve)
@@ -361,6 +377,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         share_missing=missing,
         completers=None if total is None else math.floor(total * (1.0 - missing)),
         to_screen=None if total is None else screening.number(total),
+        recruitment=None,
         screening=screening,
         patients_per_percent=None if curve is None else 0.01 / curve.power_slope(),
         best_n=None if best is None else round(best.place),
@@ -368,6 +385,7 @@ def _answer(resolved: Resolved, goal: Goal, searched: Searched, axis: Axis) -> R
         most_patients=None,
         closed_form=formula,
         clinical=clinical_effect(asked.variant, asked.key, asked.variant.estimands[needy.estimand]),
+        true_effects=true_effects(asked),
         trials=found.trials.number,
         blocks=len(found.trials.blocks),
         curve=curve_rows(found, float),

@@ -135,6 +135,8 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
         return
     low, middle, high = (_percent(told[f"power_q{q}"]["value"]) for q in ("5", "50", "95"))
     yield f"Power is {middle} or more in half of the draws, and between {low} and {high} in 90 of 100."
+    if answer["estimated"]:
+        yield f"A trial that finds all of them succeeds; benefit, truth and estimate are of {answer['estimated']}."
     benefit, claimable = prior.get("benefit"), prior["claimable"]
     chance = "" if benefit is None else f"There is a benefit with a chance of {_told(benefit)}. "
     limit = f"the chance that what is claimed is true, {_told(claimable)}"
@@ -152,8 +154,9 @@ def _view_lines(answer: Row, cell: Row, size: Row) -> Iterator[str]:
             relevant = f", and at least {_amount(answer)} with {_chance(told['relevant_if_success'])}"
         yield f"If it succeeds, the benefit is real with {_chance(told['benefit_if_success'])}{relevant}."
     if "estimate_if_success" in told:
+        whose = f"The estimate of {answer['estimated']}" if answer["estimated"] else "Its estimate"
         yield (
-            f"Its estimate will lie between {shown(told['estimate_q2.5']['value'], measure, signed=True)} and "
+            f"{whose} will lie between {shown(told['estimate_q2.5']['value'], measure, signed=True)} and "
             f"{quantity(told['estimate_q97.5']['value'], measure, signed=True)} with 95 %. Trials that succeed show "
             f"{quantity(told['estimate_if_success']['value'], measure, signed=True)} on average, where the truth is "
             f"{quantity(told['effect_if_success']['value'], measure, signed=True)}."

@@ -45,7 +45,7 @@ class Recruited:
         """What is reached, in a sentence."""
         low, high = fixed(100 * self.low, 1), fixed(100 * self.high, 1)
         return (
-            f"Recruitment to month {self.until_month:.4g} reaches {self.n} in {fixed(100 * self.share, 1)}"
+            f"Recruitment to month {self.until_month:.4g} reaches {self.n:,} in {fixed(100 * self.share, 1)}"
             f"{NO_BREAK_SPACE}% of trials (95{NO_BREAK_SPACE}% interval {low} to {high}); on average "
             f"{fixed(self.mean, 1)} ± {fixed(self.mcse, 1)} patients are randomised."
         )

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from trialsim.report.clinic import effect_row, effect_words
 from trialsim.report.families import procedure_name
+from trialsim.report.measures import quantity
+from trialsim.report.recruited import Recruited
 from trialsim.report.words import path_words
 
 WIDTH = 100
@@ -43,8 +45,8 @@ def size_text(answer: Mapping[str, Any]) -> str:
     if answer["reached"]:
         lines += _size_lines(answer) if answer["kind"] == "required_size" else _effect_lines(answer)
     lines += [answer["reason"]] if answer["reason"] else []
-    if answer["clinical"] is not None:
-        lines.append(f"The true effect: {_lowered(effect_words(effect_row(answer['clinical'])))}")
+    lines += _recruitment_lines(answer)
+    lines += _true_lines(answer)
     lines += list(answer.get("notes", ()))
     lines.append(f"{answer['trials']:,} simulated trials in {_plural(answer['blocks'], 'block')}.")
     return "\n".join(map(_filled, lines))
@@ -76,6 +78,7 @@ def sizes_text(title: str, cells: Sequence[SizedCell], *, labels: Mapping[str, s
     for cell in cells:
         if cell.answer["reason"]:
             lines.append(_filled(f"{cell.words}: {cell.answer['reason']}"))
+        lines += [_filled(f"{cell.words}: {line}") for line in _recruitment_lines(cell.answer)]
     differing = [cell.words for cell in cells if (cell.answer["closed_form"] or {}).get("differs")]
     if differing:
         lines.append(
@@ -128,10 +131,41 @@ def _size_lines(answer: Mapping[str, Any]) -> list[str]:
             f"{_percent(there['high'])}). One more percentage point takes about "
             f"{_plural(max(round(answer['patients_per_percent']), 1), 'patient')}."
         )
-    lines.append(f"Completers to expect: {answer['completers']:,} ({_percent(answer['share_missing'])} missing).")
+    of = ", of those recruited by its end on average" if answer["recruitment"] is not None else ""
+    missing = _percent(answer["share_missing"])
+    lines.append(f"Completers to expect: {answer['completers']:,}{of} ({missing} missing).")
     lines += _formula_lines(answer)
     lines.append(_screening_words(answer))
     return lines
+
+
+def _true_lines(answer: Mapping[str, Any]) -> list[str]:
+    """Return the true effect in the words of the clinic; of several hypotheses found together that of each by name."""
+    if answer["true_effects"]:
+        return [
+            f"The true effect of {effect['hypothesis']}: {_true_words(effect)}" for effect in answer["true_effects"]
+        ]
+    if answer["clinical"] is None:
+        return []
+    # Of several of which each is to have the power, it is that of the one that is named.
+    of = f" of {answer['hypothesis']}" if answer["goal"] == "each" else ""
+    return [f"The true effect{of}: {_lowered(effect_words(effect_row(answer['clinical'])))}"]
+
+
+def _true_words(effect: Mapping[str, Any]) -> str:
+    if effect["clinical"] is not None:
+        return _lowered(effect_words(effect_row(effect["clinical"])))
+    return f"{quantity(effect['value'], effect['measure'], error=effect['se'], signed=True)}."
+
+
+def _recruitment_lines(answer: Mapping[str, Any]) -> list[str]:
+    """Return what recruitment reaches where it ends early, and that more than it reaches is not to be had."""
+    if answer["recruitment"] is None:
+        return []
+    reached = Recruited(**answer["recruitment"])
+    nobody_more = " No simulated trial has so many, and to ask for more adds nobody." if reached.share == 0.0 else ""
+    counted = " The power counts those that fall short." if answer["reached"] else ""
+    return [f"{reached.words}{nobody_more}{counted}"]
 
 
 def _screening_words(answer: Mapping[str, Any]) -> str:

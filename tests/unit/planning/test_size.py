@@ -13,6 +13,7 @@ from scipy.special import nctdtr, ndtr, stdtrit
 
 from trials import BOUNDED
 from trials import resolve as trial_resolve
+from trialsim.engine.operations_runs import operational_summary
 from trialsim.errors import InputError
 from trialsim.planning.curve import Trials, Tried, fit_curve
 from trialsim.planning.detectable import detectable_effect
@@ -574,3 +575,104 @@ def test_with_operations_those_to_screen_go_through_the_scenario_s_funnel():
     assert screening.consenting.source.startswith("defaults.accrual.consenting_of_eligible")
     plain = trial_resolve(BOUNDED, {})
     assert screening_of(plain.variants[0], plain.hash).number(100) == 6250
+
+
+ENDING = {"sites": {"number": 4}, "recruitment": {"until_month": 30, "target_months": 24}}
+
+
+def words_of(answer):
+    return " ".join(size_text(answer.to_dict()).replace("\u00a0", " ").split())
+
+
+def test_a_size_that_recruitment_may_not_reach_is_told_with_what_it_reaches(t_test):
+    given = resolve(scenario_of(t_test, operations=ENDING, effects__ketamine__points__qids_sr16=-3))
+    answer = required_size(given, power=0.85, precision=0.1)
+    at_size = replace(given.variants[0], sample_sizes=(answer.n_total,))
+    run = operational_summary(at_size, given.seed, 250)[answer.n_total]
+    reached = answer.recruitment
+    assert 0.0 < reached.share < 1.0
+    assert (reached.n, reached.until_month) == (answer.n_total, 30)
+    assert (reached.share, reached.mean) == (run.recruited.value, run.randomised.value)
+    assert answer.completers == math.floor(run.randomised.value * (1 - answer.share_missing))
+    assert answer.to_dict()["recruitment"]["share"] == reached.share
+    told = f"Recruitment to month 30 reaches {answer.n_total} in {100 * reached.share:.1f} % of trials"
+    assert told in words_of(answer)
+
+
+def test_a_power_that_recruitment_does_not_let_come_is_told_so(t_test):
+    answer = required_size(resolve(scenario_of(t_test, operations=ENDING)), power=0.99, precision=0.1)
+    assert not answer.reached
+    largest = round(max(row["at"] for row in answer.curve))
+    assert (answer.recruitment.n, answer.recruitment.share) == (largest, 0.0)
+    told = words_of(answer)
+    assert f"Recruitment to month 30 reaches {largest:,} in 0.0 % of trials" in told
+    assert "No simulated trial has so many, and to ask for more adds nobody." in told
+
+
+def test_of_no_more_patients_than_there_may_be_what_recruitment_reaches(t_test):
+    given = resolve(scenario_of(t_test, operations=ENDING))
+    assert required_size(given, power=0.99, precision=0.1, most_patients=120).recruitment.n == 120
+
+
+def test_nothing_is_told_of_a_recruitment_that_reaches_its_number(t_test):
+    given = resolve(scenario_of(t_test, operations={"sites": {"number": 40}}, effects__ketamine__points__qids_sr16=-4))
+    answer = required_size(given, power=0.8, precision=0.1)
+    assert answer.recruitment is None
+    assert "Recruitment" not in words_of(answer)
+
+
+def test_an_effect_for_a_number_that_recruitment_may_not_reach(t_test):
+    given = scenario_of(t_test, operations=ENDING)
+    answer = detectable_effect(given, "effects.ketamine.points.qids_sr16", n=120, power=0.8, precision=0.1)
+    assert answer.recruitment.n == 120
+    assert 0.0 < answer.recruitment.share < 1.0
+    assert "Recruitment to month 30 reaches 120 in" in words_of(answer)
+
+
+@pytest.mark.parametrize("power", [0.5, 0.9])
+def test_an_effect_that_is_a_harm_is_not_searched(t_test, power):
+    given = scenario_of(t_test, effects__ketamine__points__qids_sr16=3)
+    answer = detectable_effect(given, "effects.ketamine.points.qids_sr16", n=100, power=power)
+    assert not answer.reached
+    assert answer.blocks == 1
+    assert "the true effect of primary (+3 points) is a harm, and no power counts against it" in answer.reason
+
+
+CO_PRIMARY = {"method": "co_primary", "hypotheses": ["primary", "second"]}
+LATER = {"outcome": "bsl23", "visit": 7, "contrast": ["ketamine", "saline"]}
+
+
+def co_primary(t_test, second):
+    return scenario_of(
+        t_test,
+        outcomes__bsl23={"scale": "continuous"},
+        population__strata__all__baseline__bsl23={"mean": 2, "sd": 0.8},
+        course__control_change__bsl23=-0.2,
+        effects__ketamine__points__bsl23=second,
+        estimands__second=LATER,
+        multiplicity=CO_PRIMARY,
+    )
+
+
+def test_each_of_several_hypotheses_has_its_true_effect(t_test):
+    answer = required_size(resolve(co_primary(t_test, -0.4)), power=0.8, precision=0.2)
+    assert [(effect.hypothesis, effect.value) for effect in answer.true_effects] == [
+        ("primary", -2.5),
+        ("second", pytest.approx(-0.4)),
+    ]
+    told = words_of(answer)
+    assert "The true effect of primary: 2.50 points fewer" in told
+    assert "The true effect of second: 0.40 points fewer" in told
+    assert "The true effect:" not in told
+    assert answer.to_dict()["true_effects"][1]["clinical"]["estimand"] == "second"
+
+
+@pytest.mark.parametrize(("points", "told"), [(0, "0 points) is 0"), (0.4, "+0.4 points) is a harm")])
+def test_the_hypothesis_that_stops_the_search_is_named_with_its_effect(t_test, points, told):
+    given = co_primary(t_test, points)
+    answer = required_size(resolve(given), power=0.8)
+    assert f"the true effect of second ({told}" in answer.reason
+    assert answer.clinical.estimand == "second"
+    searched = detectable_effect(given, PATH, n=100, power=0.8)
+    assert f"the true effect of second ({told}" in searched.reason
+    assert searched.blocks == 1
