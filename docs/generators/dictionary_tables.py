@@ -412,8 +412,8 @@ COMPARISON: Mapping[str, str] = {
     "budget": "Limits that were given.",
     "replicates": "Simulated trials per design.",
     "seed": "Seed of all draws.",
-    "designs": "As in designs.parquet, with arms, what each design changes, and for each measure `value`, `mcse` and, "
-    "where there is none, `reason`.",
+    "designs": "As in designs.parquet, with arms, what each design changes, a true effect that is a `harm`, and for "
+    "each measure `value`, `mcse`, of a share of trials `low` and `high`, and, where there is none, `reason`.",
     "differences": "As in differences.parquet.",
     "notes": "What was left aside or made alike.",
     "findings": "What was found, in sentences.",

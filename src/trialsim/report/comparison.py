@@ -180,6 +180,8 @@ def _difference_cell(told: Told, row: Row) -> str:
         return "0 exactly"
     if found["power_difference"] is None:
         return "–"
+    if not found["power_difference_mcse"]:
+        return f"{points(found['power_difference'])} ({interval(found, '')})"
     return f"{points(found['power_difference'])} ± {fixed(100 * found['power_difference_mcse'], 1)}"
 
 
@@ -264,10 +266,16 @@ def interval(row: Row, which: str) -> str:
     return "–" if math.isnan(low) else f"{fixed(low, 1)} to {fixed(high, 1)}"
 
 
-def plus_minus(share: float, mcse: float, *, signed: bool = False) -> str:
-    """Return a share in percent with its Monte Carlo error, `82.3 ± 0.9`; a dash where there is none."""
+def plus_minus(share: float, mcse: float, low: float, high: float, *, signed: bool = False) -> str:
+    """Return a share in percent with its Monte Carlo error, `82.3 ± 0.9`; a dash where there is none.
+
+    Where that error would be 0 its interval stands instead, `0.0 (0.0 to 1.5)`.
+    """
     if math.isnan(share):
         return "–"
+    if mcse == 0.0:
+        shown = "0.0" if share == 0.0 else fixed(100 * share, 1, signed=signed)
+        return f"{shown} ({fixed(100 * low, 1)} to {fixed(100 * high, 1)})"
     return f"{fixed(100 * share, 1, signed=signed)} ± {fixed(100 * mcse, 1)}"
 
 

@@ -20,6 +20,7 @@ from trialsim.planning.comparison.questions import Question, not_the_same, quest
 from trialsim.planning.comparison.simulating import simulate, simulated
 from trialsim.planning.comparison.standing import Rank, advantages, front, over_budget, ranks
 from trialsim.planning.plain import without_nan
+from trialsim.scenario.harm import is_harm
 from trialsim.scenario.methods import MEASURES, power_sign
 from trialsim.scenario.words import did_you_mean, listed
 
@@ -305,6 +306,7 @@ def _design_row(
         "decided_by": [one.question.estimand.name]
         if one.decided is None
         else [str(own["estimand"]) for own in one.decided.rows],
+        "harm": _harm(one),
         "true_value": float(row["true_value"]),
         "true_value_se": float(row["true_value_se"]),
         "mean_estimate": float(row["mean_estimate"]),
@@ -321,6 +323,19 @@ def _design_row(
         "beaten_by": [] if beaten is None else beaten[0],
         "apparently_beaten_by": [] if beaten is None else beaten[1],
     }
+
+
+def _harm(one: Simulated) -> dict[str, Any] | None:
+    """Return the true effect that surely lies on the wrong side, of co-primary hypotheses the first that does."""
+    rows = [one.row] if one.decided is None else one.decided.rows
+    by_name = {estimand.name: estimand for estimand in one.design.variant.estimands}
+    for row in rows:
+        estimand, measure = by_name[str(row["estimand"])], str(row["measure"])
+        value, error = float(row["true_value"]), float(row["true_value_se"])
+        if is_harm(estimand, measure, value, error):
+            sides = {"active": estimand.active, "control": estimand.control, "arm_weights": list(estimand.arm_weights)}
+            return {"label": estimand.label, **sides, "measure": measure, "true_value": value, "true_value_se": error}
+    return None
 
 
 def _null_notes(measured: Sequence[Simulated]) -> list[str]:

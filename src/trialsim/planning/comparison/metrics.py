@@ -372,6 +372,7 @@ METRICS: tuple[Metric, ...] = (
 """Every measure, in the order of the table."""
 
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+POWERS = ("power", "adjusted_power", "power_alone")
 OPERATIONAL = ("months", "cost_usd")
 BUDGETS: Mapping[str, tuple[str, str]] = {
     "max_patients": ("n", "patients"),

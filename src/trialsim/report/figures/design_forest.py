@@ -73,7 +73,7 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         axes.hlines(places, scaled["low"], scaled["high"], color=colour, linewidth=4.0, alpha=0.45)
         axes.plot(scaled["difference"], places, color=colour, marker="o", linestyle="")
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = plus_minus(row.difference, row.mcse, signed=True)
+            text = plus_minus(row.difference, row.mcse, row.low, row.high, signed=True)
             axes.text(
                 1.01,
                 place,

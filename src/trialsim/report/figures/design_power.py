@@ -62,7 +62,7 @@ def draw_design_power(frame: pd.DataFrame) -> Figure:
             max(5.0 * math.floor((min(ends) - 2.0) / 5.0), -1.0), min(5.0 * math.ceil((max(ends) + 1.0) / 5.0), 101.0)
         )
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = plus_minus(float(row.power), float(row.mcse))
+            text = plus_minus(float(row.power), float(row.mcse), float(row.low), float(row.high))
             axes.text(
                 1.01,
                 place,
