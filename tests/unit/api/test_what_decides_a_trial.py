@@ -85,6 +85,24 @@ def test_compare_says_what_the_power_is_of(compared):
     assert words in result.report.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("part", [CO_PRIMARY, IN_TURN], ids=["co_primary", "fixed_sequence"])
+def test_diff_has_the_power_of_what_decides_the_trial(tmp_path, part):
+    procedure = part["multiplicity"]["method"]
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder, points in zip(folders, (-3, -2), strict=True):
+        effects = {"effects": {"ketamine": {"points": {"qids_sr16": points, "bsl23": -0.3}}}}
+        ts.run(written(tmp_path, part, effects), out=folder, workers=1)
+    each = [successes(folder, procedure) for folder in folders]
+    row = ts.diff(*folders).power.set_index("estimand").loc["primary"]
+    assert (row["within_a"], row["within_b"]) == (procedure, procedure)
+    assert (row["power_a"], row["power_b"]) == pytest.approx([one.mean() for one in each])
+    apart = each[0] - each[1]
+    assert row["difference"] == pytest.approx(apart.mean())
+    assert row["mcse"] == pytest.approx(apart.std(ddof=1) / np.sqrt(len(apart)))
+    assert row["alone_a"] > row["power_a"]
+    assert row["alone_b"] > row["power_b"]
+
+
 def test_a_question_outside_the_procedure_has_the_power_of_its_test(tmp_path):
     file = written(tmp_path, {"multiplicity": {"method": "holm", "hypotheses": ["primary", "bpd"]}}, DESIGNS)
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
