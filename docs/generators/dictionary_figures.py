@@ -187,6 +187,7 @@ COMPARISON_FIGURES: Mapping[str, Mapping[str, str]] = {
         "high_adjusted": "Upper end of it.",
         "level_adjusted": "Level of the adjusted interval.",
         "independent_mcse": "Monte Carlo standard error of independent runs.",
+        "quantity": "What the power is called.",
     },
     "design_power": {
         **_DESIGN,
@@ -197,6 +198,7 @@ COMPARISON_FIGURES: Mapping[str, Mapping[str, str]] = {
         "high": "Upper end of it.",
         "target": "Power wanted.",
         "null": "Whether every claim is false.",
+        "quantity": "What the power is called.",
     },
     "design_pareto": {
         "metric": "Measure on the horizontal axis.",
@@ -208,5 +210,6 @@ COMPARISON_FIGURES: Mapping[str, Mapping[str, str]] = {
         "high": "Upper end of it.",
         "standing": "`not beaten`, `within error`, `beaten` or `over budget`.",
         "target": "Power wanted.",
+        "quantity": "What the power is called.",
     },
 }

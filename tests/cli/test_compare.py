@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 DESIGNS = """
 designs:
@@ -153,3 +154,27 @@ def test_a_comparison_is_listed_with_its_runs_and_is_no_run_itself(command, file
         told = command(*words, code=4).stderr
         assert "outputs/compare_trial holds a comparison" in told
         assert "Delete" not in told
+
+
+def test_a_harm_is_told_and_none_is_best_by_its_power(trialsim, folder):
+    text = (folder / "scenarios/quick_start.yaml").read_text(encoding="utf-8")
+    document = yaml.safe_load(text) | {"effects": {"ketamine": {"points": {"qids_sr16": 3}}}, "sample_size": 80}
+    document["designs"] = {"base": {}, "larger": {"sample_size": 160}}
+    (folder / "harm.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    words = " ".join(trialsim("compare", "harm.yaml", "--workers", "1").stdout.split())
+    harm = "no number of patients finds a benefit of ketamine. Is the contrast turned round?"
+    assert harm in words
+    assert "base and larger: The true effect of ketamine against midazolam on QIDS-SR16 at day 14 is +3" in words
+    assert "No design is best by power" in words
+    assert "the highest is" not in words
+    assert "Best by" not in words
+    assert "beaten by" not in words
+    assert "0.0 ± 0.0" not in words
+    assert "0.0 (0.0 to " in words
+    assert harm in (folder / "outputs/compare_harm/report.html").read_text(encoding="utf-8")
+    document["designs"]["larger"] = {"effects.ketamine.points.qids_sr16": -3}
+    (folder / "one.yaml").write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    told = " ".join(trialsim("compare", "one.yaml", "--workers", "1").stdout.split())
+    assert "base: The true effect of ketamine" in told
+    assert "turned round" not in told
+    assert "Best by power: larger" in told

@@ -11,7 +11,10 @@ import typer
 from trialsim.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from trialsim.api.run_folders import RunDifference
+    from trialsim.engine.difference import PowerDifference
 
 _LONGEST = 60
 _NULL_MARK = "†"
@@ -72,16 +75,19 @@ def _print_power(found: RunDifference) -> None:
         return
     typer.echo()
     settings = list(power[0].setting)
+    together = any(row.within_a or row.within_b for row in power)
     rows = [
         (
             *(str(row.setting[name]) for name in settings),
             _percent(row.power_a, row.mcse_a) + _mark(null=row.null_a),
             _percent(row.power_b, row.mcse_b) + _mark(null=row.null_b),
             _percent(row.difference, row.mcse, signed=True),
+            *_alone(row, shown=together),
         )
         for row in power
     ]
-    print_grid((*settings, "Power A", "Power B", "A - B"), rows, left=len(settings))
+    beside = ("Alone A", "Alone B") if together else ()
+    print_grid((*settings, "Power A", "Power B", "A - B", *beside), rows, left=len(settings))
     shared = min(row.replicates for row in power)
     if power[0].paired:
         words = (
@@ -93,6 +99,32 @@ def _print_power(found: RunDifference) -> None:
     if any(row.null_a or row.null_b for row in power):
         nulls = f" {_NULL_MARK} Nothing is to be found there: the type I error."
     typer.echo(f"Power in % ± Monte Carlo standard error. {words}{nulls}")
+    if together:
+        typer.echo(_together_words(power))
+
+
+def _alone(row: PowerDifference, *, shown: bool) -> tuple[str, ...]:
+    """Return the power of the test alone in both runs, where it stands beside that of what decides the trial."""
+    return (_percent(row.alone_a, row.alone_mcse_a), _percent(row.alone_b, row.alone_mcse_b)) if shown else ()
+
+
+def _together_words(power: Sequence[PowerDifference]) -> str:
+    """Return what the power is of, where hypotheses are tested together."""
+    from trialsim.report.claims import CO_PRIMARY
+    from trialsim.report.families import procedure_name
+    from trialsim.scenario.words import listed
+
+    sides = {"A": {row.within_a for row in power}, "B": {row.within_b for row in power}}
+    told = {side: listed([procedure_name(name) for name in sorted(names - {""})]) for side, names in sides.items()}
+    each = "; ".join(f"{side}: {names or 'none, each is tested alone'}" for side, names in told.items())
+    if len(set(told.values())) == 1:
+        each = told["A"]
+    co_primary = (
+        " Of co-primary hypotheses it is that of all in the same trial."
+        if CO_PRIMARY in set().union(*sides.values())
+        else ""
+    )
+    return f"Power is that within the procedure ({each}).{co_primary} Alone: the test alone, at its own level."
 
 
 def _mark(*, null: bool) -> str:

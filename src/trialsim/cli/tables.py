@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,8 @@ def print_comparison(result: Compared) -> None:
     grid = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for column, heading in enumerate(shown.header):
         # Long headings break between words, so that numbers and not words make the width.
-        grid.add_column(escape(heading.replace(" ", "\n", 2)), justify="left" if column == 0 else "right", no_wrap=True)
+        broken = heading.replace(" ", "\n", 2) if heading.count(" ") < 3 else textwrap.fill(heading, 14)
+        grid.add_column(escape(broken), justify="left" if column == 0 else "right", no_wrap=True)
     for row in shown.rows:
         grid.add_row(*(escape(cell) for cell in row))
     _print_uncut(console, grid)

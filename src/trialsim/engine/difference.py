@@ -20,15 +20,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.engine.decided import CO_PRIMARY, read_decided
+from trialsim.engine.hypotheses import Hypothesis, hypotheses
 from trialsim.engine.opening import RunFolder, manifest_of, open_folder
 from trialsim.engine.reading import open_parquet, require_file
 from trialsim.engine.shards import unfinished
 from trialsim.errors import RefusedError
 from trialsim.kernels.operating_characteristics import FAILED
 from trialsim.scenario.methods import power_sign
+from trialsim.scenario.resolved import Variant
 
 Flags = NDArray[np.bool_]
 
+_WITHIN, _TOGETHER, _MEMBERS, _ROWS = "(within)", "(together)", "(members)", "(rows)"
+"""Beside the columns of a row: what decides it, and from where that is read."""
 _KEYS = ("n", "estimand", "method")
 
 
@@ -50,6 +55,8 @@ class Changed(NamedTuple):
 class PowerDifference(NamedTuple):
     """Power in two runs, `a - b`; in a run in which there is nothing to find, the type I error.
 
+    Of hypotheses tested together it is that within the procedure, of co-primary ones that of all in the same trial.
+
     Attributes
     ----------
     setting : dict
@@ -62,6 +69,10 @@ class PowerDifference(NamedTuple):
         Pairs, or replicates of the smaller run.
     null_a, null_b : bool
         Whether every rejection is a false one: what stands there is the type I error, as in the run's own tables.
+    within_a, within_b : str
+        The procedure that the power is within; empty for the test alone.
+    alone_a, alone_mcse_a, alone_b, alone_mcse_b : float
+        The same of the test alone, at its own level.
     """
 
     setting: dict[str, Any]
@@ -75,6 +86,12 @@ class PowerDifference(NamedTuple):
     replicates: int
     null_a: bool
     null_b: bool
+    within_a: str
+    within_b: str
+    alone_a: float
+    alone_mcse_a: float
+    alone_b: float
+    alone_mcse_b: float
 
 
 class Difference(NamedTuple):
@@ -195,6 +212,7 @@ def _summary(folder: Path, own: Mapping[str, Any], other: Mapping[str, Any]) -> 
     with open_parquet(path) as file:
         rows = file.read().to_pylist()
     count = len(rows)
+    rows = _decided(folder, rows)
     shared = [name for name in _varied(own) if name in _varied(other)]
     alone = [name for name in _varied(own) if name not in shared]
     if alone:
@@ -221,6 +239,7 @@ def _power(
     row_a: Mapping[str, Any], row_b: Mapping[str, Any], setting: dict[str, Any], pair: _Pair | None
 ) -> PowerDifference:
     (power_a, mcse_a), (power_b, mcse_b) = (_share(row) for row in (row_a, row_b))
+    (alone_a, alone_mcse_a), (alone_b, alone_mcse_b) = (_share_alone(row) for row in (row_a, row_b))
     found, mcse = power_a - power_b, math.hypot(mcse_a, mcse_b)
     count = min(row_a["replicates"], row_b["replicates"])
     if pair is not None:
@@ -241,13 +260,67 @@ def _power(
         mcse,
         pair is not None,
         count,
-        bool(row_a["null"]),
-        bool(row_b["null"]),
+        _is_null(row_a),
+        _is_null(row_b),
+        str(row_a[_WITHIN]),
+        str(row_b[_WITHIN]),
+        alone_a,
+        alone_mcse_a,
+        alone_b,
+        alone_mcse_b,
     )
+
+
+def _decided(folder: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of a summary with the procedure that decides each, and of co-primary hypotheses what it found."""
+    families = _families(folder)
+    found = []
+    for row in rows:
+        family = families.get(row["cell"])
+        members = [] if family is None else str(family["hypotheses"]).split(", ")
+        own = {str(row["estimand"]), f"{row['estimand']}.{row['method']}"}
+        if not _is_first(row, rows):
+            own.discard(str(row["estimand"]))
+        procedure = "" if family is None or not own & set(members) else str(family["procedure"])
+        if row["null"] and procedure != CO_PRIMARY:
+            procedure = ""  # the type I error is that of the test, as in the run's own tables
+        together = family if procedure == CO_PRIMARY else None
+        found.append({**row, _WITHIN: procedure, _TOGETHER: together, _MEMBERS: len(members), _ROWS: rows})
+    return found
+
+
+def _families(folder: Path) -> dict[int, dict[str, Any]]:
+    """Return the summary of hypotheses tested together by cell; empty where each is tested alone."""
+    path = folder / "families.parquet"
+    if not path.exists():
+        return {}
+    with open_parquet(path) as file:
+        return {row["cell"]: row for row in file.read().to_pylist()}
+
+
+def _is_first(row: Mapping[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Return whether a row is of the first analysis of its estimand."""
+    same = (one for one in rows if (one["cell"], one["estimand"]) == (row["cell"], row["estimand"]))
+    return bool(next(same)["method"] == row["method"])
+
+
+def _is_null(row: Mapping[str, Any]) -> bool:
+    together = row[_TOGETHER]
+    return bool(row["null"] if together is None else together["true_effects"] < row[_MEMBERS])
 
 
 def _share(row: Mapping[str, Any]) -> tuple[float, float]:
     """Return the share of trials that tables show for a row, and its standard error."""
+    if row[_TOGETHER] is not None:
+        name = "family_wise_error" if _is_null(row) else "conjunctive_power"
+        return row[_TOGETHER][name], row[_TOGETHER][f"{name}_mcse"]
+    if row[_WITHIN]:
+        return row["adjusted_power"], row["adjusted_power_mcse"]
+    return _share_alone(row)
+
+
+def _share_alone(row: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the same of the test alone, at its own level."""
     name = "rejection_rate" if row["null"] else "power"
     return row[name], row[f"{name}_mcse"]
 
@@ -258,6 +331,17 @@ def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flag
 
     path = run.path / "estimates.parquet"
     require_file(path)
+    variant = run.resolved.variants[row["variant"]]
+    if row[_WITHIN]:
+        of_cell = [one for one in row[_ROWS] if one["cell"] == row["cell"]]
+        asked = next(
+            one
+            for one in hypotheses(variant)
+            if (variant.estimands[one.estimand].name, _method(variant, one)) == (row["estimand"], row["method"])
+        )
+        decided = read_decided(run.path, variant, asked, of_cell)
+        if decided is not None:
+            return decided.usable[:count], decided.found[:count]
     table = pq.read_table(
         path,
         columns=["replicate", "estimate", "p", "status", "estimand", "method"],
@@ -266,9 +350,12 @@ def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flag
     own = (np.asarray(table["estimand"]) == row["estimand"]) & (np.asarray(table["method"]) == row["method"])
     own &= np.asarray(table["replicate"]) < count
     estimate, p = (np.asarray(table[name])[own] for name in ("estimate", "p"))
-    estimands = run.resolved.variants[row["variant"]].estimands
-    estimand = next(estimand for estimand in estimands if estimand.name == row["estimand"])
+    estimand = next(estimand for estimand in variant.estimands if estimand.name == row["estimand"])
     sign = 0 if row["null"] else power_sign(estimand, row["measure"], row["true_value"])
     usable = np.asarray(table["status"])[own] != FAILED
     with np.errstate(invalid="ignore"):
         return usable, usable & (p <= row["alpha"]) & ((sign * estimate > 0.0) | (sign == 0))
+
+
+def _method(variant: Variant, hypothesis: Hypothesis) -> str:
+    return variant.estimands[hypothesis.estimand].analyses[hypothesis.analysis].name

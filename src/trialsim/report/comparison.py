@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from trialsim.planning.comparison.metrics import BY_NAME, METRICS
+from trialsim.report.table import power_of, share_words
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
 Told = Mapping[str, Any]
 Row = Mapping[str, Any]
 
-_FURTHER = ("adjusted_power", "patients_missing", "coverage", "infusions_per_patient", "visits_per_patient")
+_ALONE = "power_alone"
+_FURTHER = (_ALONE, "adjusted_power", "patients_missing", "coverage", "infusions_per_patient", "visits_per_patient")
 """Measures that would make the table of designs too wide."""
 
 
@@ -55,9 +57,30 @@ def metric_words(name: str) -> str:
     return BY_NAME[name].words
 
 
-def metric_phrase(name: str) -> str:
+def is_within(told: Told) -> bool:
+    """Return whether the power of any design is that within a multiplicity procedure."""
+    return any(row["procedure"] for row in told["designs"])
+
+
+def power_called(told: Told) -> str:
+    """Return what power is called: `Power`, or with the procedure that it is within."""
+    return power_of((str(row["procedure"]), len(row["decided_by"])) for row in told["designs"])
+
+
+def metric_phrase(told: Told, name: str) -> str:
     """Return what a measure is called within a sentence: `cost`, without the unit."""
+    if name == "power":
+        words = power_called(told)
+        return words[0].lower() + words[1:]
     return BY_NAME[name].words.partition(",")[0].lower()
+
+
+def _short(told: Told, name: str) -> str:
+    return power_called(told) if name == "power" else BY_NAME[name].short
+
+
+def _long(told: Told, name: str) -> str:
+    return power_called(told) if name == "power" else BY_NAME[name].words
 
 
 def value_words(name: str, value: Mapping[str, Any], *, mcse: bool = True) -> str:
@@ -76,6 +99,8 @@ def value_words(name: str, value: Mapping[str, Any], *, mcse: bool = True) -> st
         return "–"
     found, error = float(value["value"]), float(value["mcse"] or 0.0)
     unit = BY_NAME[name].unit
+    if mcse and found in (0.0, 1.0) and value.get("low") is not None:
+        return share_words(found, error, float(value["low"]), float(value["high"]))
     scale, decimals = {"share": (100.0, 1), "estimate": (1.0, 2), "months": (1.0, 1)}.get(unit, (1.0, 0))
     if unit in ("patients", "number", "usd", "days") and not error:
         text = f"{found:,.0f}" if found == round(found) else f"{found:,.1f}"
@@ -98,12 +123,13 @@ def design_table(told: Told) -> Table:
         Of `Comparison.to_dict`.
     """
     designs = told["designs"]
-    names = [metric.name for metric in METRICS if metric.name not in _FURTHER]
+    beside = [_ALONE] if is_within(told) else []
+    names = [metric.name for metric in METRICS if metric.name not in _FURTHER or metric.name in beside]
     if told["metric"] not in names:
         names.append(told["metric"])
     shown = [name for name in names if any(row["metrics"][name]["value"] is not None for row in designs)]
     words = design_words(told)
-    header = ["Design", *(_heading(name, BY_NAME[name].short, designs) for name in shown)]
+    header = ["Design", *(_heading(name, _short(told, name), designs) for name in shown)]
     header.insert(2, "Difference, percentage points")
     rows = []
     for row in designs:
@@ -117,13 +143,16 @@ def measures_table(told: Told) -> Table:
     """Return one line for each measure that a design has, the designs beside each other."""
     words, designs = design_words(told), told["designs"]
     rows = []
-    for metric in METRICS:
+    # Power is that within the procedure already, where there is one.
+    hidden = {"adjusted_power", *([] if is_within(told) else [_ALONE])} - {told["metric"]}
+    for metric in [metric for metric in METRICS if metric.name not in hidden]:
         values = [row["metrics"][metric.name] for row in designs]
         if any(value["value"] is not None for value in values):
-            heading = _heading(metric.name, metric.words, designs)
+            heading = _heading(metric.name, _long(told, metric.name), designs)
             rows.append((heading, *(value_words(metric.name, value) for value in values)))
     header = ("Measure", *(words[row["name"]] for row in designs))
-    return Table(header, tuple(rows), tuple(_reasons(told, [metric.name for metric in METRICS])))
+    names = [metric.name for metric in METRICS if metric.name not in hidden]
+    return Table(header, tuple(rows), tuple(_reasons(told, names)))
 
 
 def _called(row: Row, words: Mapping[str, str]) -> str:
@@ -151,6 +180,8 @@ def _difference_cell(told: Told, row: Row) -> str:
         return "0 exactly"
     if found["power_difference"] is None:
         return "–"
+    if not found["power_difference_mcse"]:
+        return f"{points(found['power_difference'])} ({interval(found, '')})"
     return f"{points(found['power_difference'])} ± {fixed(100 * found['power_difference_mcse'], 1)}"
 
 
@@ -235,10 +266,16 @@ def interval(row: Row, which: str) -> str:
     return "–" if math.isnan(low) else f"{fixed(low, 1)} to {fixed(high, 1)}"
 
 
-def plus_minus(share: float, mcse: float, *, signed: bool = False) -> str:
-    """Return a share in percent with its Monte Carlo error, `82.3 ± 0.9`; a dash where there is none."""
+def plus_minus(share: float, mcse: float, low: float, high: float, *, signed: bool = False) -> str:
+    """Return a share in percent with its Monte Carlo error, `82.3 ± 0.9`; a dash where there is none.
+
+    Where that error would be 0 its interval stands instead, `0.0 (0.0 to 1.5)`.
+    """
     if math.isnan(share):
         return "–"
+    if mcse == 0.0:
+        shown = "0.0" if share == 0.0 else fixed(100 * share, 1, signed=signed)
+        return f"{shown} ({fixed(100 * low, 1)} to {fixed(100 * high, 1)})"
     return f"{fixed(100 * share, 1, signed=signed)} ± {fixed(100 * mcse, 1)}"
 
 
@@ -263,11 +300,11 @@ def caption(told: Told) -> str:
             f"Intervals of the {others} differences from the reference hold together with 95{NO_BREAK_SPACE}% "
             f"(Bonferroni, each at {level}). "
         )
-    front = joined([metric_phrase(name) for name in told["front_metrics"]])
+    front = joined([metric_phrase(told, name) for name in told["front_metrics"]])
     return (
         f"{told['question']['label']}. {told['replicates']:,} simulated trials of each design on the same virtual "
         f"patients (seed {told['seed']}). ± is the Monte Carlo standard error, of a difference that of the pairs. "
-        f"{intervals}Ranked by {metric_phrase(told['metric'])}; in brackets the places that a design may have. "
+        f"{intervals}Ranked by {metric_phrase(told, told['metric'])}; in brackets the places that a design may have. "
         f"Not beaten: no other design is as good in {front} and better in one, beyond Monte Carlo error; "
         "within error: it seems beaten, but chance may explain it."
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trialsim.planning.comparison.metrics import BUDGETS, BY_NAME
+from trialsim.planning.comparison.metrics import BUDGETS, BY_NAME, POWERS
+from trialsim.report.claims import CO_PRIMARY
 from trialsim.report.comparison import (
     Row,
     Told,
@@ -15,6 +16,9 @@ from trialsim.report.comparison import (
     points,
     value_words,
 )
+from trialsim.report.harms import TURNED, sentence
+from trialsim.report.questions import sides_of
+from trialsim.report.table import all_words
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, number, percent
 
 
@@ -27,11 +31,33 @@ def findings(told: Told) -> list[str]:
         Of `Comparison.to_dict`.
     """
     others = [row for row in told["designs"] if row["name"] != told["reference"]]
-    found = [*_budget(told), *(_against_words(told, row) for row in others)]
+    found = [*_harms(told), *_budget(told), *(_against_words(told, row) for row in others)]
     feasible = [row for row in told["designs"] if row["feasible"]]
     if feasible:
         found += [_target(told, feasible), *_best(told, feasible), *_front(told, feasible)]
     return [*found, *_unblinding(told), *_gain(told)]
+
+
+def _harms(told: Told) -> list[str]:
+    """Return for each true effect that is a harm what it is, and in which designs."""
+    words, found = design_words(told), dict[str, list[str]]()
+    for row in told["designs"]:
+        if row["harm"] is not None:
+            found.setdefault(_harm_words(row), []).append(words[row["name"]])
+    turned = TURNED if all(row["harm"] is not None for row in told["designs"]) else ""
+    return [f"{joined(names)}: {harm}{turned}" for harm, names in found.items()]
+
+
+def _harm_words(row: Row) -> str:
+    harm = row["harm"]
+    active, control = sides_of({"arm_labels": row["arms"]}, harm)
+    value, error = float(harm["true_value"]), float(harm["true_value_se"] or 0.0)
+    return sentence(active, control, str(harm["label"]), str(harm["measure"]), value, error)
+
+
+def _nothing_to_find(rows: Sequence[Row]) -> bool:
+    """Return whether every true effect is a harm, so that no power is one to choose by."""
+    return all(row["harm"] is not None for row in rows)
 
 
 def _budget(told: Told) -> list[str]:
@@ -64,13 +90,24 @@ def _against_words(told: Told, row: Row) -> str:
     )
     if found["power_difference_low_adjusted"] <= 0.0 <= found["power_difference_high_adjusted"]:
         difference = f"difference {points(found['power_difference'])} percentage points, {errors}"
-        verdict = f"{name} and {other} cannot be told apart in power ({mine} against {theirs}; {difference})"
+        power = metric_phrase(told, "power")
+        verdict = f"{name} and {other} cannot be told apart in {power} ({mine} against {theirs}; {difference})"
     else:
         size = fixed(abs(100 * found["power_difference"]), 1)
         how = "more" if found["power_difference"] > 0 else "less"
-        verb = "rejects" if row["null"] or reference["null"] else "finds the effect"
+        verb = _verb(row, reference)
         verdict = f"{name} {verb} {size} percentage points {how} often than {other} ({mine} against {theirs}; {errors})"
     return f"{verdict}, {_price(row, reference)}."
+
+
+def _verb(row: Row, reference: Row) -> str:
+    """Return what a trial does that succeeds."""
+    if row["null"] or reference["null"]:
+        return "rejects"
+    procedures = {row["procedure"], reference["procedure"]}
+    if procedures == {CO_PRIMARY}:
+        return f"finds {all_words(len(row['decided_by']))} co-primary hypotheses"
+    return "finds the effect within its procedure" if all(procedures) else "finds the effect"
 
 
 def _price(row: Row, reference: Row) -> str:
@@ -105,10 +142,12 @@ def _more(amount: float, noun: str, *, decimals: int = 0) -> str:
 
 def _target(told: Told, feasible: Sequence[Row]) -> str:
     words, target = design_words(told), float(told["target"])
-    wanted = f"{percent(target)} power"
+    wanted = f"{percent(target)} {metric_phrase(told, 'power')}"
     powers = [row for row in feasible if row["metrics"]["power"]["value"] is not None]
     if not powers:
         return "No design has a power: no fit gave an estimate."
+    if _nothing_to_find(powers):
+        return f"No design reaches {wanted}: in none is there a benefit to find."
     reached = [row for row in powers if row["metrics"]["power"]["value"] >= target]
     if not reached:
         best = max(powers, key=lambda row: float(row["metrics"]["power"]["value"]))
@@ -134,23 +173,26 @@ def _best(told: Told, feasible: Sequence[Row]) -> list[str]:
     words, metric = design_words(told), str(told["metric"])
     ranked = [row for row in feasible if row["rank"] is not None]
     if not ranked:
-        return [f"No design can be ranked by {metric_phrase(metric)}: none has it."]
+        return [f"No design can be ranked by {metric_phrase(told, metric)}: none has it."]
+    if metric in POWERS and _nothing_to_find(ranked):
+        return [f"No design is best by {metric_phrase(told, metric)}: in none is there a benefit to find."]
     first = [row for row in ranked if row["rank"]["place"] == 1]
     others = [row for row in ranked if row["rank"]["place"] > 1 and row["rank"]["best"] == 1]
     lead = joined([words[row["name"]] for row in first])
-    value = value_words(metric, first[0]["metrics"][metric])
+    value = value_words(metric, first[0]["metrics"][metric]).replace(" (", ", ").rstrip(")")
     unit = f"{NO_BREAK_SPACE}%" if BY_NAME[metric].unit == "share" else ""
-    sentence = f"Best by {metric_phrase(metric)}: {lead} ({value}{unit})"
+    sentence = f"Best by {metric_phrase(told, metric)}: {lead} ({value}{unit})"
     if others:
         sentence += f"; {joined([words[row['name']] for row in others])} may be as good, by Monte Carlo error"
     return [f"{sentence}."]
 
 
 def _front(told: Told, feasible: Sequence[Row]) -> list[str]:
-    if not told["front_metrics"] or len(feasible) < 2:
+    by_power = any(name in POWERS for name in told["front_metrics"])
+    if not told["front_metrics"] or len(feasible) < 2 or (by_power and _nothing_to_find(feasible)):
         return []
     words = design_words(told)
-    by = joined([metric_phrase(name) for name in told["front_metrics"]])
+    by = joined([metric_phrase(told, name) for name in told["front_metrics"]])
     feasible = [row for row in feasible if row["metrics"]["power"]["value"] is not None]
     standing = [words[row["name"]] for row in feasible if row["on_front"]]
     if len(standing) == len(feasible):

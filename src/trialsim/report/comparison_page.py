@@ -15,6 +15,7 @@ from trialsim.report.comparison import (
     design_table,
     design_words,
     difference_table,
+    is_within,
     measures_table,
 )
 from trialsim.report.comparison_findings import findings
@@ -78,8 +79,10 @@ def design_rows(told: Told) -> list[dict[str, Any]]:
     rows = []
     for row in told["designs"]:
         flat_row = {
-            key: row[key] for key in ("name", "label", "file", "folder", "cell", "analysis", "contrast", "null")
+            key: row[key]
+            for key in ("name", "label", "file", "folder", "cell", "analysis", "contrast", "null", "procedure")
         }
+        flat_row["decided_by"] = ", ".join(row["decided_by"])
         flat_row |= {key: row[key] for key in ("true_value", "mean_estimate", "mean_estimate_mcse", "usable", "failed")}
         for name, value in row["metrics"].items():
             # One kind of number in a column, whatever designs have.
@@ -119,6 +122,7 @@ def comparison_page(told: Told, figures: Mapping[str, str], manifest: Mapping[st
         "pairs": difference_table(told),
         "figures": [shown_figure(name, svg) for name, svg in figures.items()],
         "facts": [(words[row["name"]], _facts(row)) for row in told["designs"]],
+        "within": is_within(told),
         "replicates": f"{told['replicates']:,}",
         "manifest": list(flat(manifest)),
     }

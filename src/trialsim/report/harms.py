@@ -14,6 +14,8 @@ from trialsim.report.questions import asked_in, estimand_in, sides_of, variable_
 from trialsim.report.summary import Hypothesis, records_of, rows_of, setting_words, varied_paths
 from trialsim.scenario.harm import is_harm
 
+TURNED = " Is the contrast turned round? It is [active arm, control arm]."
+
 
 def harm_words(
     resolved: Mapping[str, Any], summary: pd.DataFrame, primary: Hypothesis, *, families: pd.DataFrame | None = None
@@ -40,8 +42,7 @@ def harm_words(
     told = [_of_variant(resolved, summary, row, together.get(row["cell"]), primary) for row in rows]
     if not all(words or row["null"] for words, row in zip(told, rows, strict=True)):
         return told  # where some variants have a benefit the contrast is as it was meant
-    turned = " Is the contrast turned round? It is [active arm, control arm]."
-    return [words and f"{words}{turned}" for words in told]
+    return [words and f"{words}{TURNED}" for words in told]
 
 
 def harm_notes(
@@ -89,8 +90,13 @@ def _words(variant: Mapping[str, Any], row: Mapping[str, Any]) -> str:
     if not is_harm(asked_in(estimand), measure, value, error):
         return ""
     active, control = sides_of(variant, estimand)
-    told = measures.quantity(value, measure, error=error, signed=True)
     variable = variable_words({"variants": [variant]}, str(estimand["name"]))
+    return sentence(active, control, variable, measure, value, error)
+
+
+def sentence(active: str, control: str, variable: str, measure: str, value: float, error: float) -> str:
+    """Return what a harm is: the two sides of the contrast, the variable, and the true value with its error."""
+    told = measures.quantity(value, measure, error=error, signed=True)
     return (
         f"The true effect of {active} against {control} on {variable} is {told}, in favour of {control}: no number of "
         f"patients finds a benefit of {active}."

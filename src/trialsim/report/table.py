@@ -197,10 +197,24 @@ def all_words(number: int) -> str:
 def power_words(cells: Iterable[PowerCell]) -> str:
     """Return what the power of some cells is called: what it shows, and the procedure that it is within."""
     found = [cell for cell in cells if not cell.null]
-    power = power_name(cell.test for cell in found)
-    procedures = {cell.within for cell in found}
+    return power_of([(cell.within, cell.members) for cell in found], [cell.test for cell in found])
+
+
+def power_of(decided: Iterable[tuple[str, int]], tests: Iterable[str] = ()) -> str:
+    """Return what a power is called.
+
+    Parameters
+    ----------
+    decided : iterable of (str, int)
+        The procedures that it is within, empty for the test alone, and how many hypotheses each has.
+    tests : iterable of str
+        What is tested.
+    """
+    power = power_name(tests)
+    members = dict(decided)
+    procedures = set(members)
     if procedures == {CO_PRIMARY}:
-        return f"Power for {all_words(found[0].members)} co-primary hypotheses"
+        return f"Power for {all_words(members[CO_PRIMARY])} co-primary hypotheses"
     if not any(procedures):
         return power
     if len(procedures) == 1:

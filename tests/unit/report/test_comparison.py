@@ -30,7 +30,7 @@ def design(name, power, n, *, label=None, **others):
         "true_value": -2.0, "true_value_se": 0.0, "mean_estimate": -1.99, "mean_estimate_mcse": 0.02,
         "power_low": power - 0.02, "power_high": power + 0.02, "usable": 2000, "failed": 0, "metrics": metrics,
         "rank": {"place": 1, "best": 1, "worst": 1}, "feasible": True, "over_budget": "", "on_front": True,
-        "beaten_by": [], "apparently_beaten_by": [],
+        "beaten_by": [], "apparently_beaten_by": [], "procedure": "", "harm": None, "decided_by": ["primary"],
     }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from trialsim.engine.decided import CO_PRIMARY
 from trialsim.errors import Fault, InputError
 from trialsim.planning.comparison.contenders import Design, Prepared
 from trialsim.planning.comparison.metrics import BUDGETS, BY_NAME, METRICS, OPERATIONAL, Simulated, Value
@@ -19,10 +20,12 @@ from trialsim.planning.comparison.questions import Question, not_the_same, quest
 from trialsim.planning.comparison.simulating import simulate, simulated
 from trialsim.planning.comparison.standing import Rank, advantages, front, over_budget, ranks
 from trialsim.planning.plain import without_nan
+from trialsim.scenario.harm import is_harm
 from trialsim.scenario.methods import MEASURES, power_sign
 from trialsim.scenario.words import did_you_mean, listed
 
 SCHEMA_VERSION = 1
+ALONE = "the test alone"
 USUAL_FRONT = ("power", "n", "control_patients")
 Progress = Callable[[int, int], None]
 
@@ -247,7 +250,7 @@ def _told(
             *randomised_apart(prepared.designs),
             *_null_notes(measured),
             *_failures(measured),
-            *_alone(measured),
+            *_decided(measured),
             *notes,
         ),
     )
@@ -298,15 +301,20 @@ def _design_row(
         "visit_days": float(row["visit_days"]),
         "measure": one.question.analysis.measure,
         "unit": MEASURES[one.question.analysis.measure].unit,
-        "null": bool(row["null"]),
+        "null": one.null,
+        "procedure": "" if one.decided is None else one.decided.procedure,
+        "decided_by": [one.question.estimand.name]
+        if one.decided is None
+        else [str(own["estimand"]) for own in one.decided.rows],
+        "harm": _harm(one),
         "true_value": float(row["true_value"]),
         "true_value_se": float(row["true_value_se"]),
         "mean_estimate": float(row["mean_estimate"]),
         "mean_estimate_mcse": float(row["mean_estimate_mcse"]),
-        "power_low": float(row["power_low"]),
-        "power_high": float(row["power_high"]),
-        "usable": int(row["converged"]) + int(row["fell_back"]),
-        "failed": int(row["failed"]),
+        "power_low": values["power"].low,
+        "power_high": values["power"].high,
+        "usable": one.usable,
+        "failed": one.failed,
         "metrics": {name: value._asdict() for name, value in values.items()},
         "rank": None if rank is None else asdict(rank),
         "feasible": not over,
@@ -317,14 +325,42 @@ def _design_row(
     }
 
 
+def _harm(one: Simulated) -> dict[str, Any] | None:
+    """Return the true effect that surely lies on the wrong side, of co-primary hypotheses the first that does."""
+    rows = [one.row] if one.decided is None else one.decided.rows
+    by_name = {estimand.name: estimand for estimand in one.design.variant.estimands}
+    for row in rows:
+        estimand, measure = by_name[str(row["estimand"])], str(row["measure"])
+        value, error = float(row["true_value"]), float(row["true_value_se"])
+        if is_harm(estimand, measure, value, error):
+            sides = {"active": estimand.active, "control": estimand.control, "arm_weights": list(estimand.arm_weights)}
+            return {"label": estimand.label, **sides, "measure": measure, "true_value": value, "true_value_se": error}
+    return None
+
+
 def _null_notes(measured: Sequence[Simulated]) -> list[str]:
     """Return what power is in the designs with nothing to find: the type I error, or the part of it that counts."""
-    nulls = [one for one in measured if one.row["null"]]
+    nulls = [one for one in measured if one.null]
+    together = [one for one in nulls if one.decided is not None and one.decided.procedure == CO_PRIMARY]
+    return [*_co_primary_nulls(together), *_own_nulls([one for one in nulls if one not in together])]
+
+
+def _co_primary_nulls(nulls: Sequence[Simulated]) -> list[str]:
+    if not nulls:
+        return []
+    names = listed([one.design.name for one in nulls])
+    return [
+        f"Not all co-primary hypotheses have something to find in {names}: power there is the type I error, of trials "
+        "that find all of them all the same."
+    ]
+
+
+def _own_nulls(nulls: Sequence[Simulated]) -> list[str]:
     if not nulls:
         return []
     errors = listed(
         [
-            f"{one.design.name} (type I error {100 * one.row['type_i_error']:.1f} % ± "
+            f"{one.design.name} (type I error of the test {100 * one.row['type_i_error']:.1f} % ± "
             f"{100 * one.row['type_i_error_mcse']:.1f})"
             for one in nulls
         ]
@@ -336,13 +372,35 @@ def _null_notes(measured: Sequence[Simulated]) -> list[str]:
 
 def _failures(measured: Sequence[Simulated]) -> list[str]:
     """Return the sentence on designs with fits that failed: these leave the power, and are no misses."""
-    failed = [f"{int(one.row['failed']):,} in {one.design.name}" for one in measured if one.row["failed"]]
+    failed = [f"{one.failed:,} in {one.design.name}" for one in measured if one.failed]
     if not failed:
         return []
     return [f"Fits failed ({listed(failed)}, of {int(measured[0].row['replicates']):,}); power is over the others."]
 
 
-def _alone(measured: Sequence[Simulated]) -> list[str]:
-    if all(one.design.variant.multiplicity is None for one in measured):
+def _decided(measured: Sequence[Simulated]) -> list[str]:
+    """Return what power is of, where hypotheses are tested together in any design."""
+    told: dict[str, list[str]] = {}
+    for one in measured:
+        told.setdefault(_decided_words(one), []).append(one.design.name)
+    if list(told) == [ALONE]:
         return []
-    return ["Power is that of the question alone, at its own level; adjusted_power is that within its procedure."]
+    if len(told) == 1:
+        words = next(iter(told))
+        return [f"Power is that of {words}; that of the test alone, at its own level (power_alone), is beside it."]
+    each = "; ".join(f"in {listed(names)} that of {words}" for words, names in told.items())
+    return [f"Power is not of the same in all designs: {each}. That of the test alone (power_alone) is beside it."]
+
+
+def _decided_words(one: Simulated) -> str:
+    plan, name = one.design.variant.multiplicity, one.question.estimand.name
+    if plan is None:
+        return ALONE
+    procedure = plan.method.replace("_", " ")
+    if one.decided is None:
+        return f"the test of {name} alone, which is outside the procedure ({procedure}) that decides the trial"
+    if plan.method == CO_PRIMARY:
+        return (
+            f"trials that find all co-primary hypotheses ({listed([str(row['estimand']) for row in one.decided.rows])})"
+        )
+    return f"{name} within the procedure ({procedure})"

@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from trialsim.engine.decided import Decided
 from trialsim.engine.replicates import Replicates
 from trialsim.engine.truth import Truth
-from trialsim.kernels.montecarlo import mean
+from trialsim.kernels.montecarlo import mean, proportion, wilson_interval
 from trialsim.kernels.paired import Influences, influences
 from trialsim.planning.comparison.contenders import Design
 from trialsim.planning.comparison.operational import WITHOUT
@@ -32,11 +33,15 @@ class Value(NamedTuple):
         Monte Carlo standard error; 0 where the value is exact.
     reason : str
         Why there is none.
+    low, high : float
+        Its 95 % Wilson interval, of a share of trials; NaN of anything else.
     """
 
     value: float
     mcse: float = 0.0
     reason: str = ""
+    low: float = math.nan
+    high: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +59,8 @@ class Simulated:
         What each trial takes.
     drug_alone : Truth or None
         True value without what patients and raters expect; None where nobody expects anything.
+    decided : Decided or None
+        What became of its trials within the multiplicity procedure; None where the question is tested alone.
     """
 
     design: Design
@@ -62,6 +69,22 @@ class Simulated:
     replicates: Replicates
     operations: Mapping[str, NDArray[np.float64]] | None
     drug_alone: Truth | None
+    decided: Decided | None = None
+
+    @property
+    def null(self) -> bool:
+        """Whether every success is a false one."""
+        return bool(self.row["null"]) if self.decided is None else self.decided.null
+
+    @property
+    def usable(self) -> int:
+        """Trials in the denominator of power."""
+        return int((self.replicates if self.decided is None else self.decided).usable.sum())
+
+    @property
+    def failed(self) -> int:
+        """Trials that are in no denominator, because a fit failed."""
+        return len(self.replicates.usable) - self.usable
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +121,27 @@ class Metric:
 
 
 def power(of: Simulated) -> Influences:
-    """Return the share of usable trials that find the effect."""
+    """Return the share of usable trials that succeed by what decides them."""
+    trials = of.replicates if of.decided is None else of.decided
+    return influences(trials.found.astype(np.float64), trials.usable)
+
+
+def power_alone(of: Simulated) -> Influences:
+    """Return the share of usable trials that find the effect by the test alone, at its own level."""
     return influences(of.replicates.found.astype(np.float64), of.replicates.usable)
+
+
+def _power(of: Simulated) -> Value:
+    return _column("power")(of) if of.decided is None else _adjusted_power(of)
+
+
+def _adjusted_power(of: Simulated) -> Value:
+    if of.decided is None:
+        return Value(math.nan, math.nan, "the hypothesis is tested alone: no multiplicity procedure holds it")
+    found, usable = int(of.decided.found.sum()), int(of.decided.usable.sum())
+    if not usable:
+        return Value(math.nan, math.nan, NO_FIT)
+    return Value(*proportion(found, usable), "", *wilson_interval(found, usable))
 
 
 def estimate(of: Simulated) -> Influences:
@@ -164,14 +206,14 @@ def _column(name: str) -> Callable[[Simulated], Value]:
         value, mcse = float(of.row[name]), float(of.row[f"{name}_mcse"])
         if math.isnan(value):
             fitted = of.replicates.usable.any()
-            return Value(math.nan, math.nan, _REASONS[name] if fitted else "no fit gave an estimate")
-        return Value(value, mcse)
+            return Value(math.nan, math.nan, _REASONS[name] if fitted else NO_FIT)
+        return Value(value, mcse, "", *(float(of.row.get(f"{name}_{end}", math.nan)) for end in ("low", "high")))
 
     return find
 
 
+NO_FIT = "no fit gave an estimate"
 _REASONS = {
-    "adjusted_power": "the hypothesis is tested alone: no multiplicity procedure holds it",
     "coverage": "its analysis gives no confidence interval",
 }
 
@@ -235,14 +277,26 @@ def _operational(name: str) -> Callable[[Simulated], Value]:
 
 
 METRICS: tuple[Metric, ...] = (
-    Metric("power", "Power", "Power", "share", "higher", _column("power"), power, proportion=True),
+    Metric("power", "Power", "Power", "share", "higher", _power, power, proportion=True),
     Metric(
         "adjusted_power",
         "Power within the multiplicity procedure",
         "Adjusted power",
         "share",
         "higher",
-        _column("adjusted_power"),
+        _adjusted_power,
+        power,
+        proportion=True,
+    ),
+    Metric(
+        "power_alone",
+        "Power of the test alone",
+        "Power, test alone",
+        "share",
+        "higher",
+        _column("power"),
+        power_alone,
+        proportion=True,
     ),
     Metric("n", "Patients randomised", "N", "patients", "lower", _in_all(_one), _by_trial(_one)),
     Metric(
@@ -318,6 +372,7 @@ METRICS: tuple[Metric, ...] = (
 """Every measure, in the order of the table."""
 
 BY_NAME: Mapping[str, Metric] = {metric.name: metric for metric in METRICS}
+POWERS = ("power", "adjusted_power", "power_alone")
 OPERATIONAL = ("months", "cost_usd")
 BUDGETS: Mapping[str, tuple[str, str]] = {
     "max_patients": ("n", "patients"),

@@ -90,7 +90,12 @@ def _gain(found: Difference) -> dict[str, float]:
 
 
 def _least(first: Simulated, second: Simulated, power_1: float, power_2: float) -> float:
-    """Return the least ratio that designs can have which differ in the number of patients alone; else NaN."""
+    """Return the least ratio that designs can have which differ in the number of patients alone; else NaN.
+
+    It is that of one normal test statistic each, and none is known of a decision over several.
+    """
+    if first.decided is not None or second.decided is not None:
+        return math.nan
     sizes = sorted((first.design.cell.n, second.design.cell.n))
     alike = first.question.analysis == second.question.analysis
     if not alike or sizes[0] == sizes[1] or first.design.but_for_size != second.design.but_for_size:

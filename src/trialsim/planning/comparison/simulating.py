@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trialsim.engine.decided import read_decided
 from trialsim.engine.execute import execute, finished
 from trialsim.engine.manifest import DESIGNS, build_manifest, check_folder
 from trialsim.engine.needs import needs, refuse_if_too_large
@@ -96,7 +97,10 @@ def simulated(designs: Sequence[Design], asked: Sequence[Question], folder: Path
             place, design.cell.index, question.estimand, question.analysis, float(row["true_value"])
         )
         taken = operational_metrics(place, design.variant, design.cell.index)
-        found.append(Simulated(design, question, row, trials, taken, _drug_alone(design, question, row, folder)))
+        drug_alone = _drug_alone(design, question, row, folder)
+        of_cell = [row for row in rows if row["cell"] == design.cell.index]
+        decided = read_decided(place, design.variant, question.hypothesis, of_cell)
+        found.append(Simulated(design, question, row, trials, taken, drug_alone, decided))
     return found
 
 

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from trialsim.report import style
-from trialsim.report.comparison import design_words, plus_minus
+from trialsim.report.comparison import design_words, plus_minus, power_called
 
 COLUMNS = (
     "design", "design_label", "reference", "reference_label", "difference", "mcse", "low", "high", "low_adjusted",
-    "high_adjusted", "level_adjusted", "independent_mcse",
+    "high_adjusted", "level_adjusted", "independent_mcse", "quantity",
 )  # fmt: skip
 
 
@@ -46,13 +46,14 @@ def design_forest_data(told: Mapping[str, Any]) -> pd.DataFrame:
             row["power_difference_high_adjusted"],
             row["level_adjusted"],
             row["independent_mcse"],
+            power_called(told),
         )
         for row in told["differences"]
         if row["against_reference"]
     ]
     order = [row["name"] for row in told["designs"]]
     frame = pd.DataFrame(sorted(rows, key=lambda row: order.index(row[0])), columns=list(COLUMNS))
-    return frame.astype(dict.fromkeys(COLUMNS[4:], float))
+    return frame.astype(dict.fromkeys(COLUMNS[4:-1], float))
 
 
 def draw_design_forest(frame: pd.DataFrame) -> Figure:
@@ -61,7 +62,8 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(7.6, 1.7 + 0.46 * len(frame)), layout="constrained")
         axes = figure.subplots()
         reference = style.shortened(str(frame["reference_label"].iloc[0]), 50)
-        axes.set_title(f"Difference of power from {reference}")
+        quantity = str(frame["quantity"].iloc[0])
+        axes.set_title(style.wrapped(f"Difference of {quantity[0].lower()}{quantity[1:]} from {reference}", 76))
         axes.set_xlabel("Difference of power, percentage points")
         colour = style.OKABE_ITO[0]
         places = range(len(frame))
@@ -71,7 +73,7 @@ def draw_design_forest(frame: pd.DataFrame) -> Figure:
         axes.hlines(places, scaled["low"], scaled["high"], color=colour, linewidth=4.0, alpha=0.45)
         axes.plot(scaled["difference"], places, color=colour, marker="o", linestyle="")
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = plus_minus(row.difference, row.mcse, signed=True)
+            text = plus_minus(row.difference, row.mcse, row.low, row.high, signed=True)
             axes.text(
                 1.01,
                 place,

@@ -14,11 +14,12 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trialsim.planning.comparison.metrics import BY_NAME
 from trialsim.report import style
-from trialsim.report.comparison import design_words, metric_words
+from trialsim.report.comparison import design_words, metric_words, power_called
 from trialsim.report.figures.money import money_axis
 
 COLUMNS = (
     "metric", "design", "design_label", "value", "value_mcse", "power", "low", "high", "standing", "target",
+    "quantity",
 )  # fmt: skip
 
 
@@ -51,6 +52,7 @@ def design_pareto_data(told: Mapping[str, Any], against: str | None = None) -> p
             row["power_high"],
             _standing(row),
             told["target"],
+            power_called(told),
         )
         for name in chosen
         for row in told["designs"]
@@ -89,7 +91,7 @@ def draw_design_pareto(frame: pd.DataFrame) -> Figure:
                 money_axis(axes.xaxis)
             elif frame["value"][frame["metric"] == metric].max() >= 10_000:
                 axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            axes.set_ylabel("Power, %")
+            axes.set_ylabel(style.wrapped(f"{frame['quantity'].iloc[0]}, %", 30))
         panels[0].set_title("Power against what it takes")
         figure.legend(
             handles=_handles(panels[0], set(frame["standing"])), loc="outside upper right", ncols=4, fontsize=8.5

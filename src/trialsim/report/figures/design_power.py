@@ -10,11 +10,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trialsim.report import style
-from trialsim.report.comparison import design_words, plus_minus
+from trialsim.report.comparison import design_words, plus_minus, power_called
 from trialsim.report.figures.design_forest import name_rows
 from trialsim.report.words import percent
 
-COLUMNS = ("design", "design_label", "n", "power", "mcse", "low", "high", "target", "null")
+COLUMNS = ("design", "design_label", "n", "power", "mcse", "low", "high", "target", "null", "quantity")
 
 
 def design_power_data(told: Mapping[str, Any]) -> pd.DataFrame:
@@ -37,6 +37,7 @@ def design_power_data(told: Mapping[str, Any]) -> pd.DataFrame:
             row["power_high"],
             told["target"],
             row["null"],
+            power_called(told),
         )
         for row in told["designs"]
     ]
@@ -49,7 +50,7 @@ def draw_design_power(frame: pd.DataFrame) -> Figure:
         figure = Figure(figsize=(7.6, 1.6 + 0.46 * len(frame)), layout="constrained")
         axes = figure.subplots()
         axes.set_title("Power of each design")
-        axes.set_xlabel("Power, %")
+        axes.set_xlabel(f"{frame['quantity'].iloc[0]}, %")
         colour = style.OKABE_ITO[0]
         places = range(len(frame))
         axes.hlines(places, 100 * frame["low"], 100 * frame["high"], color=colour, linewidth=2.2)
@@ -61,7 +62,7 @@ def draw_design_power(frame: pd.DataFrame) -> Figure:
             max(5.0 * math.floor((min(ends) - 2.0) / 5.0), -1.0), min(5.0 * math.ceil((max(ends) + 1.0) / 5.0), 101.0)
         )
         for place, row in enumerate(frame.itertuples(index=False)):
-            text = plus_minus(float(row.power), float(row.mcse))
+            text = plus_minus(float(row.power), float(row.mcse), float(row.low), float(row.high))
             axes.text(
                 1.01,
                 place,

@@ -1,0 +1,114 @@
+"""Power of what decides the trial where hypotheses are tested together: the same in every answer about one trial."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.text import Text
+
+import trialsim as ts
+
+ROOT = Path(__file__).parents[3]
+TWO = {
+    "outcomes": {"qids_sr16": {}, "bsl23": {}},
+    "effects": {"ketamine": {"points": {"qids_sr16": -3, "bsl23": -0.3}}},
+    "estimands": {
+        "primary": {"outcome": "qids_sr16", "visit": 14, "contrast": ["ketamine", "midazolam"]},
+        "bpd": {"outcome": "bsl23", "visit": 14, "contrast": ["ketamine", "midazolam"]},
+    },
+    "simulation": {"replicates": 250, "seed": 1},
+    "sample_size": 100,
+}
+CO_PRIMARY = {"multiplicity": {"method": "co_primary", "hypotheses": ["primary", "bpd"]}}
+IN_TURN = {"multiplicity": {"method": "fixed_sequence", "hypotheses": ["bpd", "primary"]}}
+DESIGNS = {"designs": {"base": {}, "larger": {"sample_size": 200}}}
+
+
+def written(folder, *parts, name="trial.yaml"):
+    """Write the quick start with two outcomes and further parts."""
+    document = yaml.safe_load((ROOT / "scenarios/quick_start.yaml").read_text(encoding="utf-8"))
+    for part in (TWO, *parts):
+        document |= part
+    path = folder / name
+    path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    return path
+
+
+def successes(folder, procedure):
+    """Return which trials of a run succeed, from the p-values and estimates of their hypotheses alone."""
+    table = pd.read_parquet(folder / "estimates.parquet").set_index("replicate")
+    primary, bpd = (table[table["estimand"] == name] for name in ("primary", "bpd"))
+    found, other = ((one["p"] <= 0.05) & (one["estimate"] < 0) for one in (primary, bpd))
+    if procedure == "co_primary":
+        return (found & other).to_numpy(dtype=float)
+    return (found & (bpd["p"] <= 0.05)).to_numpy(dtype=float)
+
+
+@pytest.fixture(scope="module", params=[CO_PRIMARY, IN_TURN], ids=["co_primary", "fixed_sequence"])
+def compared(request, tmp_path_factory):
+    """Two designs of two hypotheses, compared, and the procedure."""
+    folder = tmp_path_factory.mktemp("compared")
+    file = written(folder, request.param, DESIGNS)
+    return ts.compare(file, out=folder / "out", workers=1), request.param["multiplicity"]["method"]
+
+
+def test_compare_has_the_power_of_what_decides_the_trial(compared):
+    result, procedure = compared
+    each = [successes(result.folder / "designs" / name, procedure) for name in ("base", "larger")]
+    designs = result.designs.set_index("name")
+    assert list(designs["power"]) == pytest.approx([one.mean() for one in each])
+    assert list(designs["adjusted_power"]) == list(designs["power"])
+    assert (designs["power_alone"] > designs["power"]).all()
+    (pair,) = result.differences.to_dict("records")
+    apart = each[1] - each[0]
+    assert pair["power_difference"] == pytest.approx(apart.mean())
+    assert pair["power_difference_mcse"] == pytest.approx(np.sqrt(apart.var() / len(apart)))
+
+
+def test_compare_says_what_the_power_is_of(compared):
+    result, procedure = compared
+    words = {
+        "co_primary": "Power for both co-primary hypotheses",
+        "fixed_sequence": "Power within the procedure (fixed sequence)",
+    }[procedure]
+    assert any(words in heading for heading in result.table().header)
+    assert any("test alone" in heading for heading in result.table().header)
+    told = " ".join(result.findings)
+    assert f"Best by {words[0].lower()}{words[1:]}: larger" in told
+    assert ("larger finds both co-primary hypotheses" in told) == (procedure == "co_primary")
+    for figure in (result.plot_forest(), result.plot_power(), result.plot_pareto()):
+        assert words[1:] in " ".join(" ".join(text.get_text().split()) for text in figure.findobj(Text))
+    assert words in result.report.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("part", [CO_PRIMARY, IN_TURN], ids=["co_primary", "fixed_sequence"])
+def test_diff_has_the_power_of_what_decides_the_trial(tmp_path, part):
+    procedure = part["multiplicity"]["method"]
+    folders = [tmp_path / name for name in ("a", "b")]
+    for folder, points in zip(folders, (-3, -2), strict=True):
+        effects = {"effects": {"ketamine": {"points": {"qids_sr16": points, "bsl23": -0.3}}}}
+        ts.run(written(tmp_path, part, effects), out=folder, workers=1)
+    each = [successes(folder, procedure) for folder in folders]
+    row = ts.diff(*folders).power.set_index("estimand").loc["primary"]
+    assert (row["within_a"], row["within_b"]) == (procedure, procedure)
+    assert (row["power_a"], row["power_b"]) == pytest.approx([one.mean() for one in each])
+    apart = each[0] - each[1]
+    assert row["difference"] == pytest.approx(apart.mean())
+    assert row["mcse"] == pytest.approx(apart.std(ddof=1) / np.sqrt(len(apart)))
+    assert row["alone_a"] > row["power_a"]
+    assert row["alone_b"] > row["power_b"]
+
+
+def test_a_question_outside_the_procedure_has_the_power_of_its_test(tmp_path):
+    file = written(tmp_path, {"multiplicity": {"method": "holm", "hypotheses": ["primary", "bpd"]}}, DESIGNS)
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["estimands"]["early"] = {**document["estimands"]["primary"], "visit": 7}
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+    result = ts.compare(file, out=tmp_path / "out", estimand="early", workers=1)
+    assert result.designs["power"].equals(result.designs["power_alone"])
+    assert result.designs["adjusted_power"].isna().all()
+    assert any("outside" in note for note in result.notes)
