@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pytest
 
 QUICK = ("size", "scenarios/quick_start.yaml", "--precision", "0.1", "--workers", "1")
 PATH = "effects.ketamine.points.qids_sr16"
@@ -108,3 +109,17 @@ def test_what_is_wrong_is_told(command):
     assert "go together" in command(*QUICK, "--n", "100", code=2).stderr
     assert "power: must lie between" in command(*QUICK, "--power", "1", code=2).stderr
     assert "nothing.here" in command(*QUICK, "--effect", "nothing.here", "--n", "100", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--workers", "1e3"), "'--workers': must be a whole number, not '1e3'."),
+        (("--workers", "0"), "'--workers': must be at least 1, not 0."),
+        (("--power", "high"), "'--power': must be a number, not 'high'."),
+        (("--goal", "procedure"), "'--goal': 'procedure' is not one of 'primary', 'alone', 'each', 'all'."),
+    ],
+)
+def test_what_an_option_must_be_is_told_in_plain_words(command, options, words):
+    done = command("size", "scenarios/quick_start.yaml", *options, code=2)
+    assert " ".join(done.stderr.split()).endswith(f"Error: Invalid value for {words}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trialsim.analysis.contract import Observed
 from trialsim.errors import Fault, InputError
 from trialsim.scenario.files import read_bytes
-from trialsim.scenario.words import listed
+from trialsim.scenario.words import listed, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +137,8 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
     stays = _numbers(frame, FOLLOWED, "a day (0 or later)", checker) if FOLLOWED in frame.columns else None
     values = np.stack([*scores, *(_events(frame, one.name, day, checker) for one in variant.counts)], axis=1)
     checker.stop()
+    _require_visits(variant, day, checker)
+    checker.stop()
     patients, person = np.unique(frame["patient"].astype(str).to_numpy(), return_inverse=True)
     for row in np.flatnonzero(frame.assign(_day=day).duplicated(["patient", "_day"])):
         checker.add(
@@ -169,6 +171,14 @@ def _observed(frame: pd.DataFrame, source: str | None, variant: Variant) -> Obse
         left=None if until is None else np.searchsorted(variant.visits_days, until, side="right"),
         **_as_planned(variant, of_patient["arm"], event_days, infusions),
     )
+
+
+def _require_visits(variant: Variant, day: Index, checker: _Checker) -> None:
+    """Report visits of estimands that no row is of; times to an event and counts are known without."""
+    for estimand in variant.estimands:
+        if estimand.endpoint.kind in ("score", "binary") and not (day == estimand.visit + 1).any():
+            when = f"day {variant.visits_days[estimand.visit]:g}"
+            checker.add("day", f"there is no row for {when}, the visit of the estimand {estimand.name}")
 
 
 def _columns(variant: Variant) -> list[str]:
@@ -245,8 +255,14 @@ def _constant(frame: pd.DataFrame, name: str, codes: Index, person: Index, check
 def _codes(frame: pd.DataFrame, column: str, names: tuple[str, ...], checker: _Checker) -> Index:
     index = {name: code for code, name in enumerate(names)}
     codes = np.array([index.get(str(value).strip(), -1) for value in frame[column]], dtype=np.intp)
+    rows_of: dict[str, list[int]] = {}
     for row in np.flatnonzero(codes < 0):
-        checker.add(column, f"'{_short(frame[column].iloc[row])}' is none of {', '.join(names)}", int(row))
+        rows_of.setdefault(str(frame[column].iloc[row]), []).append(int(row))
+    for value, rows in rows_of.items():
+        close = nearest(value, names)
+        where = "" if len(rows) == 1 else f", in {len(rows):,} rows,"
+        hint = f"; did you mean '{close}'?" if close else ""
+        checker.add(column, f"'{_short(value)}'{where} is none of {', '.join(names)}{hint}", rows[0])
     return codes
 
 

@@ -26,6 +26,7 @@ from trialsim.cli.formula import formula
 from trialsim.cli.merge import merge
 from trialsim.cli.new import new
 from trialsim.cli.operations import operations
+from trialsim.cli.plain import PlainCommand
 from trialsim.cli.plot import plot
 from trialsim.cli.replay import replay
 from trialsim.cli.reproduce import reproduce
@@ -155,7 +156,7 @@ _COMMANDS = (
 """In the order of the help."""
 
 for _command in _COMMANDS:
-    app.command(**(FORMULA_SETTINGS if _command is formula else {}))(_guarded(_command))
+    app.command(**(FORMULA_SETTINGS if _command is formula else {"cls": PlainCommand}))(_guarded(_command))
 
 
 def _tell_warning(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from trialsim.api.formula import MODULES, SUBJECTS
 from trialsim.cli.options import AsJson
+from trialsim.cli.plain import PlainCommand
 from trialsim.cli.text import definitions, heading, paragraph
 from trialsim.errors import Fault, InputError, UnreachableError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _CHOSEN = "trialsim.formula"
 
 
-class FormulaCommand(TyperCommand):
+class FormulaCommand(PlainCommand):
     """The command whose help is that of the formula named on the line, where one is."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

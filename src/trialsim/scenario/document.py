@@ -38,6 +38,10 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_GLUED = re.compile(r"(\w[\w.]*):(?=\S)(.+)")
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A place in an input: a file with line and column (from 1), or a `--set` without them."""
@@ -199,6 +203,8 @@ class _Reader:
             mark = self._mark(place) if place else Mark(self.name)
             context = f" {error.context}" if error.context else ""
             message = f"not YAML:{context} {error.problem}".replace("  ", " ")
+            if error.problem == "could not find expected ':'" and error.context_mark:
+                mark, message = self._mark(error.context_mark), _without_colon(text, error.context_mark)
             if place and _character(text, place) == "\t":
                 message = "a tab, which YAML does not take here: indent with spaces"
             # The parser looks ahead and may stop at its own limit before the 31st level has come out of it.
@@ -334,6 +340,15 @@ class _Reader:
         before = text[: match.start()]
         mark = Mark(self.name, before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1)
         return mark.fault("", f"not YAML: the character U+{ord(match.group()):04X} cannot be part of a text file")
+
+
+def _without_colon(text: str, place: Any) -> str:
+    """Return what is wrong with a line that was to be a key and its value."""
+    line = _LINE_END.split(text)[place.line].strip()
+    glued = _GLUED.match(line)
+    if glued is None:
+        return f"a colon is missing: a key and its value read key: value, not '{line[:40]}'"
+    return f"a space is missing after the colon: write {glued[1]}: {glued[2][:40]}"
 
 
 def _character(text: str, place: Any) -> str:

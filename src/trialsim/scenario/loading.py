@@ -275,6 +275,8 @@ _HARMLESS = (
 
 
 def _is_harmless(path: str) -> bool:
+    if path.startswith("estimands.") and path.endswith(".outcome"):
+        return False  # where outcomes are not listed it says what is measured
     return path.split(".")[0] in _HARMLESS or path == "population.strata" or path.endswith(".share")
 
 

@@ -37,6 +37,7 @@ _TYPES = {
     "finite_number": "a finite number",
 }
 _DECIMAL_COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
+_PERCENT = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)\s*%")
 _BOUNDS = {
     "greater_than": ("gt", "must be above"),
     "greater_than_equal": ("ge", "must be at least"),
@@ -214,10 +215,11 @@ def _fault(root: Node, detail: Any, details: Sequence[Any]) -> Fault | None:
 def _message(detail: Any) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind in _TYPES:
-        return f"{_TYPES[kind]} is needed, not {describe(given)}{_with_a_point(given)}"
+        return f"{_TYPES[kind]} is needed, not {describe(given)}{_with_a_point(given)}{_of_percent(given)}"
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        return f"{words} {number(context[name])}, not {describe(given)}"
+        percent = _as_share(given) if context[name] == 1 and kind.startswith("less") else ""
+        return f"{words} {number(context[name])}, not {describe(given)}{percent}"
     if kind in _LENGTHS:
         name, words = _LENGTHS[kind]
         one, many = ("character", "characters") if kind.startswith("string") else ("entry", "entries")
@@ -226,7 +228,7 @@ def _message(detail: Any) -> str:
         return f"{words} {count(limit, one, many)} {verb} {_ALLOWED[words]}, not {len(given)}"
     if kind == "union_tag_invalid":
         wanted = [_KINDS[tag.strip(" '")] for tag in context["expected_tags"].split(",")]
-        return f"{' or '.join(wanted)} is needed, not {describe(given)}{_with_a_point(given)}"
+        return f"{' or '.join(wanted)} is needed, not {describe(given)}{_with_a_point(given)}{_of_percent(given)}"
     if kind == "literal_error":
         return _choice(given, context["expected"])
     if kind == "string_pattern_mismatch":
@@ -238,6 +240,18 @@ def _with_a_point(given: Any) -> str:
     """Return how a number with a decimal comma is written, or nothing."""
     decimal = _DECIMAL_COMMA.fullmatch(given) if isinstance(given, str) else None
     return f"; decimals take a point: {decimal[1]}.{decimal[2]}" if decimal else ""
+
+
+def _of_percent(given: Any) -> str:
+    """Return how a number with a percent sign is written, or nothing."""
+    percent = _PERCENT.fullmatch(given) if isinstance(given, str) else None
+    return f"; write {number(float(percent[1]) / 100)}" if percent else ""
+
+
+def _as_share(given: Any) -> str:
+    """Return how what seems to be in percent is written where nothing is above 1, or nothing."""
+    seems = isinstance(given, int | float) and 1 < given <= 100
+    return f"; for {number(given)} % write {number(given / 100)}" if seems else ""
 
 
 def _choice(given: Any, expected: str) -> str:
@@ -264,7 +278,10 @@ def _meant(root: Node, location: Sequence[str | int]) -> str:
     parent = find(root, _real(location[:-1]))
     taken = parent.value if parent is not None and isinstance(parent.value, dict) else {}
     match = nearest(key, known)
+    # Another key of the file beside it; what an option gives stands beside nothing.
     if match is not None and match in taken:
+        if parent is not None and parent.keys[key].line is None:
+            return f"; did you mean '{match}'?"
         return f"; did you mean '{match}', which is given too?"
     elsewhere = _homes().get(key, ())
     if 0 < len(elsewhere) <= _MOST_HOMES:

@@ -109,9 +109,28 @@ def test_another_separator_is_told_once(scenario, trial, tmp_path, sign, words):
     )
 
 
+def test_a_wrong_arm_is_told_once_with_its_rows_and_the_nearest_name(scenario, trial, tmp_path):
+    path = tmp_path / "trial.csv"
+    renamed = trial.assign(arm=trial["arm"].replace("ketamine", "Ketamin"))
+    renamed.to_csv(path, index=False)
+    with pytest.raises(InputError) as caught:
+        ts.analyse(path, scenario)
+    of_it = renamed["arm"] == "Ketamin"
+    assert str(caught.value) == (
+        f"{path}:{of_it.to_numpy().argmax() + 2}: arm: 'Ketamin', in {of_it.sum()} rows, is none of midazolam, "
+        "ketamine; did you mean 'ketamine'?"
+    )
+
+
+def test_a_visit_without_rows_is_told(scenario, trial):
+    with pytest.raises(InputError) as caught:
+        ts.analyse(trial[trial["day"] < 14], scenario)
+    assert "day: there is no row for day 14, the visit of the estimand primary" in str(caught.value)
+
+
 def test_how_many_more_faults_there_are_is_told_last(scenario, trial, tmp_path):
     path = tmp_path / "trial.csv"
-    trial.assign(arm="placebo").to_csv(path, index=False)
+    trial.assign(arm=[f"placebo {row}" for row in range(len(trial))]).to_csv(path, index=False)
     with pytest.raises(InputError) as caught:
         ts.analyse(path, scenario)
     *told, last = str(caught.value).splitlines()

@@ -49,6 +49,13 @@ def test_not_yaml_is_placed(tmp_path):
     assert "not YAML" in message
 
 
+def test_a_missing_space_or_colon_is_told_at_its_line(tmp_path):
+    glued = told(put(tmp_path, "schema: 1\ntitle:A drug\npopulation: {}\n"))
+    assert glued.endswith("s.yaml:2:1: a space is missing after the colon: write title: A drug")
+    bare = told(put(tmp_path, "schema: 1\ntitle A drug\npopulation: {}\n"))
+    assert bare.endswith("s.yaml:2:1: a colon is missing: a key and its value read key: value, not 'title A drug'")
+
+
 def test_tab_is_placed(tmp_path):
     for text, place in (("population:\n\tstrata: 1\n", "2:1"), ("é: 1\nb:\n  c:\n  \td: 1\n", "4:3")):
         assert f"s.yaml:{place}: a tab, which YAML does not take here: indent with spaces" in told(put(tmp_path, text))

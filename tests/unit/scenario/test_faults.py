@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from trialsim.errors import InputError
+from trialsim.scenario import load
+
 CASES = {
     "unknown key, nearest named": (
         ("allocation: {ratio", "allocation: {ratoi"),
@@ -24,6 +27,14 @@ CASES = {
     "outside its bounds": (
         ("never_starts: 0.03", "never_starts: 1.5"),
         "dropout.never_starts: must be at most 1, not 1.5",
+    ),
+    "percent for a share": (
+        ("never_starts: 0.03", "never_starts: 3"),
+        "dropout.never_starts: must be at most 1, not 3; for 3 % write 0.03",
+    ),
+    "percent sign": (
+        ("never_starts: 0.03", "never_starts: 3 %"),
+        "dropout.never_starts: a number is needed, not the text '3 %'; write 0.03",
     ),
     "unknown choice": (
         ("method: mmrm", "method: mrmm"),
@@ -271,3 +282,26 @@ def test_faults_shared_by_combinations_are_told_once(faults):
 def test_null_scenario_without_a_published_course_asks_for_it(faults):
     told = faults(("midazolam: {infusion: midazolam}", "midazolam: {infusion: none}"))
     assert any("course.control_change.qids_sr16: is missing: nothing is published" in line for line in told)
+
+
+def test_an_estimand_whose_outcome_nobody_knows_is_told_at_the_estimand(tmp_path):
+    text = (
+        "schema: 1\ntitle: t\npopulation: {strata: {bpd: {share: 1}}}\nschedule: {infusions: [0], visits: [14]}\n"
+        "arms: {midazolam: {infusion: midazolam}, ketamine: {infusion: ketamine}}\n"
+        "effects: {ketamine: {points: {qids_sr16: -3}}}\n"
+        "estimands: {primary: {outcome: qids_sr61x, visit: 14, contrast: [ketamine, midazolam]}}\nsample_size: 100\n"
+    )
+    path = tmp_path / "s.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        load(path)
+    assert str(caught.value) == (
+        f"{path}:7:32: estimands.primary.outcome: the catalogue has no instrument 'qids_sr61x'; did you mean "
+        "'qids_sr16'? Otherwise list it under outcomes, with its scale"
+    )
+
+
+def test_a_key_of_an_option_is_not_said_to_stand_beside_another(tmp_path, write):
+    with pytest.raises(InputError) as caught:
+        load(write(), settings={"sample_sizes": 100})
+    assert str(caught.value) == "--set sample_sizes=100: sample_sizes: unknown key; did you mean 'sample_size'?"

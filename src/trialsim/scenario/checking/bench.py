@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from trialsim import evidence
 from trialsim.errors import Fault
 from trialsim.scenario import schema
 from trialsim.scenario.document import Node
@@ -51,14 +52,24 @@ class Bench:
         self.sample_size: Any = parts.get("sample_size")
         self.priors: dict[str, schema.Prior | str] | None = parts.get("priors")
         self.prior_correlations: tuple[schema.PriorCorrelation, ...] | None = parts.get("prior_correlations")
+        self.unknown_outcomes = self._unknown_outcomes(parts)
         self.outcomes = self._measured(parts)
         self.outcome_settings = outcome_settings(parts.get("outcomes"))
+
+    def _unknown_outcomes(self, parts: Mapping[str, Any]) -> frozenset[str]:
+        """Return what estimands alone name, where no outcomes are listed, and the catalogue does not know."""
+        if parts.get("outcomes", ()) is not None:
+            return frozenset()
+        known = {entry.name for entry in evidence.instruments()} | set(self.named("counts"))
+        return frozenset(estimand.outcome for estimand in (self.estimands or {}).values()) - known
 
     def _measured(self, parts: Mapping[str, Any]) -> tuple[str, ...] | None:
         if "outcomes" not in parts:
             return None
         # Without a list the estimands say what is measured, so none of them may be missing for a fault of its own.
         if parts["outcomes"] is None and set(self.estimands or ()) != set(self.named("estimands")):
+            return None
+        if self.unknown_outcomes:
             return None
         return measured(parts["outcomes"], self.estimands or {}, self.named("counts"))
 

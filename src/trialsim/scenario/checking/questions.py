@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from trialsim import evidence
 from trialsim.scenario import schema
 from trialsim.scenario.checking.bench import Bench
-from trialsim.scenario.words import count, did_you_mean, listed, number
+from trialsim.scenario.words import count, did_you_mean, listed, nearest, number
 
 Path = tuple[str | int, ...]
 
@@ -20,6 +21,13 @@ def check_estimands(bench: Bench) -> None:
         bench.report(("estimands",), f"one of the estimands must be named primary; there is {listed(names)}", key=True)
     for name, estimand in bench.estimands.items():
         path = ("estimands", name)
+        if estimand.outcome in bench.unknown_outcomes:
+            close = nearest(estimand.outcome, (entry.name for entry in evidence.instruments()))
+            hint = f"did you mean '{close}'? Otherwise " if close else ""
+            message = (
+                f"the catalogue has no instrument '{estimand.outcome}'; {hint}list it under outcomes, with its scale"
+            )
+            bench.report((*path, "outcome"), message)
         known = None if bench.outcomes is None else (*bench.outcomes, *bench.named("counts"))
         if known is not None and estimand.outcome not in known:
             hint = did_you_mean(estimand.outcome, known)
