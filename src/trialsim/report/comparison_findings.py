@@ -184,7 +184,24 @@ def _best(told: Told, feasible: Sequence[Row]) -> list[str]:
     sentence = f"Best by {metric_phrase(told, metric)}: {lead} ({value}{unit})"
     if others:
         sentence += f"; {joined([words[row['name']] for row in others])} may be as good, by Monte Carlo error"
+    expected = [f"{words[row['name']]} {_expected(row)}" for row in first if _is_expected(row)]
+    if metric in POWERS and expected:
+        sentence += (
+            f". Of its mean estimate this is what patients and raters expect, not the drug: {'; '.join(expected)}"
+        )
     return [f"{sentence}."]
+
+
+def _is_expected(row: Row) -> bool:
+    """Return whether part of the mean estimate of a design is what patients and raters expect."""
+    return bool(row["metrics"]["unblinding_bias"]["value"])
+
+
+def _expected(row: Row) -> str:
+    """Return that part, of the mean estimate."""
+    unit = f" {row['unit']}" if row["unit"] != "log" else ""
+    amount = value_words("unblinding_bias", row["metrics"]["unblinding_bias"])
+    return f"{amount} of {fixed(row['mean_estimate'], 2)}{unit}"
 
 
 def _front(told: Told, feasible: Sequence[Row]) -> list[str]:
@@ -212,11 +229,8 @@ def _front(told: Told, feasible: Sequence[Row]) -> list[str]:
 def _unblinding(told: Told) -> list[str]:
     words, parts = design_words(told), []
     for row in told["designs"]:
-        bias = row["metrics"]["unblinding_bias"]
-        if bias["value"] is not None:
-            unit = f" {row['unit']}" if row["unit"] != "log" else ""
-            amount = value_words("unblinding_bias", bias)
-            parts.append(f"{words[row['name']]} {amount} of {fixed(row['mean_estimate'], 2)}{unit}")
+        if row["metrics"]["unblinding_bias"]["value"] is not None:
+            parts.append(f"{words[row['name']]} {_expected(row)}")
     if not parts:
         return []
     return [f"Of the mean estimate this is what patients and raters expect, not the drug: {'; '.join(parts)}."]

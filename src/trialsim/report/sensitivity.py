@@ -9,8 +9,8 @@ from typing import Any
 
 from trialsim.planning.sensitivity.tornado import NOT_REACHED
 from trialsim.planning.sensitivity.trials import NO_ESTIMATE
-from trialsim.report.claims import is_margin
-from trialsim.report.table import ALL_OR_NONE, share_words
+from trialsim.report.claims import CO_PRIMARY, is_margin
+from trialsim.report.table import ALL_OR_NONE, power_of, share_words
 from trialsim.report.words import number, path_words, value_words
 
 Answer = Mapping[str, Any]
@@ -64,6 +64,15 @@ def measure_words(metric: str, value: float | None, *, signed: bool = False) -> 
     return text.replace("-", "−")
 
 
+def measure_of(answer: Answer) -> str:
+    """Return the measure of an answer and what it is of: an estimand, alone or within the procedure, or several."""
+    procedure, estimand = str(answer["procedure"]), str(answer["estimand"])
+    if answer["metric"] != "power" or not procedure:
+        return f"{METRICS[answer['metric']]} of {estimand}"
+    words = power_of([(procedure, int(answer["members"]))])
+    return words if procedure == CO_PRIMARY else f"{words} of {estimand}"
+
+
 def at_words(path: str, value: Any, labels: Labels | None = None) -> str:
     """Return the value of an assumption; what is the same for all strata is told once."""
     if isinstance(value, Mapping) and value and len(set(map(str, value.values()))) == 1 and "." not in "".join(value):
@@ -76,8 +85,13 @@ def null_mark(metric: str, *, null: bool) -> str:
     return NULL_MARK if null and metric == "power" else ""
 
 
-def null_mark_words(test: str) -> str:
+def null_mark_words(test: str, procedure: str = "") -> str:
     """Return the sentence that says what that mark means."""
+    if procedure == CO_PRIMARY:
+        return (
+            f"{NULL_MARK} Not all co-primary hypotheses have something to find there, so the number is the type I "
+            "error (all found)."
+        )
     counted = "every claim is false" if is_margin(test) else "rejections either way"
     return f"{NULL_MARK} Nothing is to be found there, so the number is the type I error ({counted})."
 
@@ -88,7 +102,7 @@ def null_mark_words(test: str) -> str:
 def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
     metric = str(answer["metric"])
     yield str(answer["title"])
-    asked = f"{METRICS[metric]} of {answer['estimand']} with {answer['n'] or 0:,} patients randomised"
+    asked = f"{measure_of(answer)} with {answer['n'] or 0:,} patients randomised"
     if metric == "n":
         asked = f"Patients needed for {100 * answer['target']:g} % power of {answer['estimand']}"
     own = NO_ESTIMATE if metric != "n" else "cannot be reached"
@@ -104,7 +118,7 @@ def _tornado(answer: Answer, labels: Labels) -> Iterator[str]:
     yield ""
     nulls = [answer["base_null"], *(bar[end]["null"] for bar in answer["bars"] for end in ("low", "high"))]
     if any(null_mark(metric, null=null) for null in nulls):
-        yield null_mark_words(answer["test"])
+        yield null_mark_words(answer["test"], answer["procedure"])
     yield from _tornado_findings(answer, labels)
 
 
@@ -219,7 +233,7 @@ def _heat(answer: Answer, labels: Labels) -> Iterator[str]:
     metric = str(answer["metric"])
     yield str(answer["title"])
     yield (
-        f"{METRICS[metric]} of {answer['estimand']} with {answer['n']:,} patients randomised, in %. Down: "
+        f"{measure_of(answer)} with {answer['n']:,} patients randomised, in %. Down: "
         f"{answer['rows']}; across: {answer['columns']}. {answer['replicates']:,} simulated trials of each cell."
     )
     cells = answer["cells"]
@@ -233,7 +247,7 @@ def _heat(answer: Answer, labels: Labels) -> Iterator[str]:
         rows.setdefault(at_words(answer["rows"], cell["row"], labels), []).append(text)
     yield from table_lines([("", *columns), *((row, *texts) for row, texts in rows.items())])
     if any(cell["share"] is not None and null_mark(metric, null=cell["null"]) for cell in cells):
-        yield null_mark_words(answer["test"])
+        yield null_mark_words(answer["test"], answer["procedure"])
     if any(cell["share"] in (0.0, 1.0) for cell in cells):
         yield ALL_OR_NONE
     problems = [cell for cell in cells if cell["problem"]]

@@ -103,6 +103,24 @@ def test_diff_has_the_power_of_what_decides_the_trial(tmp_path, part):
     assert row["alone_b"] > row["power_b"]
 
 
+@pytest.mark.parametrize("part", [CO_PRIMARY, IN_TURN], ids=["co_primary", "fixed_sequence"])
+def test_sensitivity_has_the_power_of_what_decides_the_trial(tmp_path, part):
+    file, procedure = written(tmp_path, part), part["multiplicity"]["method"]
+    ts.run(file, out=tmp_path / "run", workers=1)
+    ranges = {"effects.ketamine.points.qids_sr16": [-3, -2], "effects.ketamine.points.bsl23": [-0.3, -0.2]}
+    found = ts.sensitivity(file, ranges=ranges, replicates=250, workers=1)
+    answer = found.to_dict()
+    assert answer["base"] == pytest.approx(successes(tmp_path / "run", procedure).mean())
+    assert {bar["path"] for bar in answer["bars"]} >= set(ranges)
+    words = {
+        "co_primary": "Power for both co-primary hypotheses with 100",
+        "fixed_sequence": "Power within the procedure (fixed sequence) of primary with 100",
+    }[procedure]
+    assert words in str(found)
+    bias = ts.sensitivity(file, ranges=ranges, metric="bias", replicates=250, workers=1).to_dict()
+    assert any("of the test of primary alone" in note for note in bias["notes"])
+
+
 def test_a_question_outside_the_procedure_has_the_power_of_its_test(tmp_path):
     file = written(tmp_path, {"multiplicity": {"method": "holm", "hypotheses": ["primary", "bpd"]}}, DESIGNS)
     document = yaml.safe_load(file.read_text(encoding="utf-8"))

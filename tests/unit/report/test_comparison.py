@@ -211,3 +211,9 @@ def test_a_design_in_which_nothing_could_be_fitted_is_told_as_such(told):
     ):
         assert draw(data(told)).get_axes()
     assert "cannot be compared" in comparison_page(told, {}, {})
+
+
+def test_the_best_is_named_with_what_of_it_is_expected(told):
+    told["designs"][0] = design("a", 0.741, 120, unblinding_bias=(-1.39, 0.06))
+    best = next(words for words in findings(told) if words.startswith("Best by power"))
+    assert "expect, not the drug: a −1.39 ± 0.06 of −1.99 points." in best

@@ -36,6 +36,7 @@ from trialsim.planning.sensitivity.trials import (
     Budget,
     Place,
     Question,
+    alone_notes,
     blocks_for,
     checked_size,
     is_beyond_noise,
@@ -248,9 +249,13 @@ def _with_defaults(one: Difference, a: Question, b: Question) -> Difference:
 
 
 def _notes(a: Question, b: Question) -> tuple[str, ...]:
+    alone = alone_notes(a, "Power") or alone_notes(b, "Power")
     if a.seed == b.seed:
-        return ()
-    return (f"Both are simulated with the seed of the first scenario, {a.seed}, so that they share their patients.",)
+        return alone
+    return (
+        *alone,
+        f"Both are simulated with the seed of the first scenario, {a.seed}, so that they share their patients.",
+    )
 
 
 def _require_one_question(a: Question, b: Question) -> None:

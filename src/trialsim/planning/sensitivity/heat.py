@@ -16,6 +16,7 @@ from trialsim.planning.sensitivity.trials import (
     Budget,
     Place,
     Question,
+    alone_notes,
     blocks_for,
     checked_size,
     simulate,
@@ -61,6 +62,11 @@ class HeatMap:
     n, replicates : int
     cells : tuple of HeatCell
         Rows outside, columns inside.
+    notes : tuple of str
+    procedure : str
+        The multiplicity procedure that power is within; empty for the test alone.
+    members : int
+        Hypotheses that a success finds.
     """
 
     title: str
@@ -73,6 +79,9 @@ class HeatMap:
     replicates: int
     target: float
     cells: tuple[HeatCell, ...]
+    notes: tuple[str, ...] = ()
+    procedure: str = ""
+    members: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
@@ -112,7 +121,7 @@ def heat_map(
     """
     if not STEPS[0] <= steps <= STEPS[1]:
         raise InputError([Fault("steps", f"must lie between {STEPS[0]} and {STEPS[1]}; got {steps}")])
-    question = Question(scenario, estimand)
+    question = Question(scenario, estimand, within=metric == "power")
     known = {one.path: one for one in assumptions_of(question, ranges)}
     first, second = (_known(path, known) for path in (rows, columns))
     if set(first.low_settings) & set(second.low_settings):
@@ -147,7 +156,24 @@ def heat_map(
             shown.append(HeatCell(row, column, share.value, share.mcse, *samples[i].interval, null, ""))
     replicates = len(blocks_for(budget.replicates)) * 250
     test = own.asked_of.hypothesis.kind
-    return HeatMap(scenario.title, estimand, metric, test, rows, columns, at, replicates, target, tuple(shown))
+    asked = own.at({})
+    what = "The type I error" if metric == "type_i_error" else "Power"
+    notes = () if asked.procedure else alone_notes(own, what)
+    return HeatMap(
+        scenario.title,
+        estimand,
+        metric,
+        test,
+        rows,
+        columns,
+        at,
+        replicates,
+        target,
+        tuple(shown),
+        notes,
+        procedure=asked.procedure,
+        members=len(asked.members),
+    )
 
 
 def _known(path: str, known: Mapping[str, Assumption]) -> Assumption:

@@ -37,6 +37,7 @@ from trialsim.planning.sensitivity.trials import (
     Place,
     Question,
     Sample,
+    alone_notes,
     blocks_for,
     checked_size,
     simulate,
@@ -116,6 +117,7 @@ class DesignTipping:
     rows : tuple of AtDelta
     reason : str
         Why there is no tipping point; empty where there is one.
+    notes : tuple of str
     """
 
     title: str
@@ -142,6 +144,7 @@ class DesignTipping:
     flip_both: float | None
     rows: tuple[AtDelta, ...]
     reason: str
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
@@ -239,6 +242,7 @@ def design_tipping_point(
         flip_both=both,
         rows=rows,
         reason=_reason(tipping, shares[0].value, target, largest),
+        notes=alone_notes(question, "Power"),
     )
 
 

@@ -18,6 +18,7 @@ from trialsim.planning.sensitivity.trials import (
     Place,
     Question,
     Sample,
+    alone_notes,
     blocks_for,
     checked_size,
     is_beyond_noise,
@@ -106,6 +107,11 @@ class Tornado:
     base_null : bool
         Whether there is nothing to find with them.
     bars : tuple of Bar
+    notes : tuple of str
+    procedure : str
+        The multiplicity procedure that power is within; empty for the test alone.
+    members : int
+        Hypotheses that a success finds.
     """
 
     title: str
@@ -120,6 +126,8 @@ class Tornado:
     base_null: bool
     bars: tuple[Bar, ...]
     notes: tuple[str, ...]
+    procedure: str = ""
+    members: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
@@ -162,7 +170,7 @@ def tornado(
     InputError
         If a range by hand cannot be, or a number is out of range.
     """
-    question = Question(scenario, estimand)
+    question = Question(scenario, estimand, within=metric == "power")
     found = assumptions_of(question, ranges)
     own = question
     if n is not None:
@@ -201,7 +209,9 @@ def tornado(
 def assumptions_of(question: Question, ranges: Mapping[str, Sequence[Any]] | None) -> list[Assumption]:
     """Return the assumptions that a question hangs on, with their ranges."""
     variant = question.resolved.variants[0]
-    needed = {variant.outcomes[question.asked_of.outcome]} if question.asked_of.endpoint.kind != "count" else set()
+    asked = question.at({})
+    members = [asked.variant.estimands[member.estimand] for member in asked.members]
+    needed = {variant.outcomes[one.outcome] for one in members if one.endpoint.kind != "count"}
     if variant.dropout is not None:
         needed.add(variant.outcomes[variant.dropout.outcome])
     return assumptions(question.resolved, ranges, outcomes=needed)
@@ -242,7 +252,26 @@ def _tornado(
     if metric != "n" and math.isnan(value):
         notes = (f"With the scenario's own values {NO_ESTIMATE}, so there are no changes from them.", *notes)
     title, test = question.scenario.title, question.asked_of.hypothesis.kind
-    return Tornado(title, question.estimand, metric, test, n, replicates, target, value, mcse, null, tuple(bars), notes)
+    asked = question.at({})
+    if metric in ("bias", "type_i_error") or (metric == "power" and not asked.procedure):
+        what = {"bias": "Bias", "type_i_error": "The type I error"}.get(metric, "Power")
+        notes = (*notes, *alone_notes(question, what))
+    return Tornado(
+        title,
+        question.estimand,
+        metric,
+        test,
+        n,
+        replicates,
+        target,
+        value,
+        mcse,
+        null,
+        tuple(bars),
+        notes,
+        procedure=asked.procedure,
+        members=len(asked.members),
+    )
 
 
 def _notes(question: Question, metric: TornadoMetric, found: Sequence[Assumption], *, null: bool) -> tuple[str, ...]:

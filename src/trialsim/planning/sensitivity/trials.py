@@ -19,7 +19,7 @@ from trialsim.errors import Fault, InputError, RunError
 from trialsim.kernels.montecarlo import Interval, wilson_interval
 from trialsim.scenario import Resolved, Scenario, resolve
 from trialsim.scenario.at_value import at_values
-from trialsim.scenario.resolved import Estimand, Variant
+from trialsim.scenario.resolved import Estimand, Multiplicity, Variant
 from trialsim.scenario.words import did_you_mean
 from trialsim.streams import BLOCK_SIZE
 
@@ -133,10 +133,15 @@ class Question:
         Name; its first analysis alone is asked, at its own level.
     null : bool
         Whether every rejection counts, as where there is nothing to find.
+    within : bool
+        Whether success is that within the multiplicity procedure, where the estimand is in one: of co-primary
+        hypotheses all in the same trial.
     """
 
-    def __init__(self, scenario: Scenario, estimand: str = "primary", *, null: bool = False) -> None:
-        self.scenario, self.estimand, self._null = scenario.at_base(), estimand, null
+    def __init__(
+        self, scenario: Scenario, estimand: str = "primary", *, null: bool = False, within: bool = False
+    ) -> None:
+        self.scenario, self.estimand, self._null, self._within = scenario.at_base(), estimand, null, within
         self.resolved: Resolved = resolve(self.scenario)
         names = [one.name for one in self.resolved.variants[0].estimands]
         if estimand not in names:
@@ -165,10 +170,18 @@ class Question:
     def of(self, resolved: Resolved) -> Asked:
         """Return the question in a resolved scenario."""
         variant = resolved.variants[0]
+        first = next(e for e, one in enumerate(variant.estimands) if one.name == self.estimand)
+        if self._within and variant.multiplicity is not None and (first, 0) in variant.multiplicity.hypotheses:
+            variant = _with_first(variant, first, variant.multiplicity)
+            patient_source(variant, resolved.hash)  # a model that cannot be built is an InputError here
+            return ask(variant, resolved.hash, "primary")
+        return self._alone(variant, resolved.hash)
+
+    def _alone(self, variant: Variant, key: str) -> Asked:
         chosen = next(one for one in variant.estimands if one.name == self.estimand)
         variant = replace(variant, estimands=(replace(chosen, analyses=chosen.analyses[:1]),), multiplicity=None)
-        patient_source(variant, resolved.hash)  # a model that cannot be built is an InputError here
-        asked = ask(variant, resolved.hash, "primary")
+        patient_source(variant, key)  # a model that cannot be built is an InputError here
+        asked = ask(variant, key, "primary")
         return replace(asked, signs=(0,)) if self._null else asked
 
     def truth(self, asked: Asked) -> float:
@@ -188,16 +201,40 @@ class Question:
         asked = self.at(settings)
         null = _nothing_is_there(asked)
         size = asked.variant.sample_sizes[0] if "sample_size" in settings else n
-        return Place(replace(asked, signs=(0,)) if null else asked, size, null)
+        if null and not asked.together:
+            asked = replace(self._alone(asked.variant, asked.key), signs=(0,))
+        return Place(asked, size, null)
 
 
 def _nothing_is_there(asked: Asked) -> bool:
-    """Return whether a rejection would be false; not where the true value cannot be found."""
+    """Return whether a success would be false; not where a true value cannot be found."""
     try:
-        ((hypothesis, truth),) = true_values(asked.variant).items()
+        truths = true_values(asked.variant)
     except RunError:
         return False
-    return is_null(truth, asked.variant, hypothesis)
+    return any(is_null(truths[member], asked.variant, member) for member in asked.members)
+
+
+def _with_first(variant: Variant, first: int, plan: Multiplicity) -> Variant:
+    """Return a variant with one of its estimands in front of the others."""
+    order = [first, *(e for e in range(len(variant.estimands)) if e != first)]
+    moved = tuple((order.index(estimand), analysis) for estimand, analysis in plan.hypotheses)
+    return replace(
+        variant,
+        estimands=tuple(variant.estimands[e] for e in order),
+        multiplicity=replace(plan, hypotheses=moved),
+    )
+
+
+def alone_notes(question: Question, what: str) -> tuple[str, ...]:
+    """Return the sentence that a number is of the test alone, where something else decides the trial."""
+    plan = question.resolved.variants[0].multiplicity
+    if plan is None:
+        return ()
+    return (
+        f"{what} is that of the test of {question.estimand} alone, at its own level; what decides the trial is the "
+        f"multiplicity procedure ({plan.method.replace('_', ' ')}).",
+    )
 
 
 def words_of(error: InputError) -> str:

@@ -26,6 +26,7 @@ from trialsim.planning.sensitivity.trials import (
     Place,
     Question,
     Sample,
+    alone_notes,
     blocks_for,
     checked_size,
     is_beyond_noise,
@@ -163,10 +164,13 @@ def worst_type_i_error(
         found.append(Assumption("sample_size", None, *listed, *ends, "given", basis="the sizes of the scenario"))
     if not found:
         raise InputError([Fault("ranges", "nothing but effects has a range; give one with --range path=low,high")])
-    notes: tuple[str, ...] = ()
+    notes = alone_notes(own, "The type I error")
     if len(found) > MOST_NUISANCES:
         left = ", ".join(one.path for one in found[MOST_NUISANCES:])
-        notes = (f"Searched over the first {MOST_NUISANCES} nuisances; at their own values stay {left}.",)
+        notes = (
+            *notes,
+            f"Searched over the first {MOST_NUISANCES} nuisances; at their own values stay {left}.",
+        )
         found = found[:MOST_NUISANCES]
     question = Question(without_effect(scenario, estimand), estimand, null=True)
     search = _Search(question, found, budget, max(sizes) if n is None else n, screened)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from trialsim.report.claims import power_name
 from trialsim.report.figures.power_heatmap import COLUMNS, draw_power_heatmap
 from trialsim.report.sensitivity import at_words
+from trialsim.report.table import power_of
 from trialsim.report.words import path_words
 
 EXTRA = ("column", "column_heading", "estimand", "patients", "target", "problem")
@@ -34,6 +35,8 @@ def sensitivity_heatmap_data(answer: Mapping[str, Any], labels: Mapping[str, str
     """
     columns = list(dict.fromkeys(at_words(answer["columns"], cell["column"], labels) for cell in answer["cells"]))
     what = "Type I error" if answer["metric"] == "type_i_error" else power_name([answer["test"]])
+    if answer["metric"] == "power" and answer["procedure"]:
+        what = power_of([(str(answer["procedure"]), int(answer["members"]))])
     rows = [
         {
             "panel": "",

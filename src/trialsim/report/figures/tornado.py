@@ -12,15 +12,36 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from trialsim.report import style
-from trialsim.report.sensitivity import METRICS, at_words, measure_words, no_measure, null_mark, null_mark_words
+from trialsim.report.sensitivity import (
+    METRICS,
+    at_words,
+    measure_of,
+    measure_words,
+    no_measure,
+    null_mark,
+    null_mark_words,
+)
 from trialsim.report.words import path_words
 
 COLUMNS = (
-    "title", "estimand", "metric", "test", "n", "replicates", "base", "base_mcse", "base_null", "path", "words", "end",
+    "title", "estimand", "metric", "test", "n", "replicates", "base", "base_mcse", "base_null", "procedure",
+    "measured", "path", "words", "end",
     "value", "measure", "mcse", "change", "change_mcse", "beyond_noise", "null", "source", "tag", "citation", "problem",
 )  # fmt: skip
 
-_SHARED = ("title", "estimand", "metric", "test", "n", "replicates", "base", "base_mcse", "base_null")
+_SHARED = (
+    "title",
+    "estimand",
+    "metric",
+    "test",
+    "n",
+    "replicates",
+    "base",
+    "base_mcse",
+    "base_null",
+    "procedure",
+    "measured",
+)
 _OF_END = ("end", "measure", "mcse", "change", "change_mcse", "beyond_noise", "null", "problem")
 _Z95 = 1.96
 _WORD_LETTERS = 44
@@ -40,11 +61,12 @@ def tornado_data(answer: Mapping[str, Any], labels: Mapping[str, str] | None = N
     -------
     DataFrame
         Columns `title`, `estimand`, `metric`, `test`, `n`, `replicates`, `base`, `base_mcse` and `base_null` (with the
-        scenario's own values), `path`, `words`, `end` (low or high), `value` in words, `measure`, `mcse`, `change`,
-        `change_mcse` (paired), `beyond_noise`, `null` (a power that is a type I error), `source`, `tag` and `citation`
-        of the range, and `problem` where an end cannot be had.
+        scenario's own values), `procedure` that power is within, `measured` (the metric, and what it is of), `path`,
+        `words`, `end` (low or high), `value` in words, `measure`, `mcse`, `change`, `change_mcse` (paired),
+        `beyond_noise`, `null` (a power that is a type I error), `source`, `tag` and `citation` of the range, and
+        `problem` where an end cannot be had.
     """
-    shared = {key: answer[key] for key in _SHARED}
+    shared = {**{key: answer[key] for key in _SHARED[:-1]}, "measured": measure_of(answer)}
     rows = [
         {
             **shared,
@@ -96,8 +118,11 @@ def draw_tornado(frame: pd.DataFrame) -> Figure:
 
 
 def _title(row: pd.Series) -> str:
-    words = {"n": "the number of patients"}.get(row["metric"], METRICS[row["metric"]])
+    words = str(row["measured"])
     size = "" if pd.isna(row["n"]) else f", {int(row['n']):,} patients"
+    if row["metric"] == "power" and words != f"Power of {row['estimand']}":
+        return style.wrapped(f"What {words[0].lower()}{words[1:]} hangs on{size}", 46)
+    words = {"n": "the number of patients"}.get(row["metric"], METRICS[row["metric"]])
     return f"What {words[0].lower()}{words[1:]} hangs on: {row['estimand']}{size}"
 
 
@@ -168,5 +193,5 @@ def _note(row: pd.Series, frame: pd.DataFrame) -> str:
     if null_mark(metric, null=bool(row["base_null"])):
         words += " With the scenario's own values nothing is to be found: the line is the type I error."
     if any(null_mark(metric, null=null) for null in frame["null"].astype(bool)):
-        words += f" {null_mark_words(str(row['test']))}"
+        words += f" {null_mark_words(str(row['test']), str(row['procedure']))}"
     return words
