@@ -159,8 +159,8 @@ def test_hypotheses_tested_together_are_told_everywhere(command, folder):
     headings = [line.split() for line in table.splitlines() if line.startswith("N ")]
     assert headings[0] == ["N", "Tested", "primary", "responded", "not_worse", "any", "all"]
     assert headings[-1] == ["N", "Tested", "primary", "responded", "not_worse", "any", "all", "any", "null"]
-    numbers = [line for line in table.splitlines() if "±" in line]
-    assert [sum(how in line for line in numbers) for how in ("alone", "together")] == [6, 6]
+    lines = table[: table.index("Share of trials")].splitlines()
+    assert [sum(f" {how} " in line for line in lines) for how in ("alone", "together")] == [6, 6]
     content = json.loads(command(*asked, "--out", "together", "--json").stdout)
     assert [row["n"] for row in content["families"]] == [40, 60] * 3
     assert content["families"][0]["hypotheses"] == "primary, responded, not_worse"
