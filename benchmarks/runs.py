@@ -1,7 +1,8 @@
 """What running, storing and checking cost beside the computation itself, as ratios measured in one go.
 
-- overhead: the whole of a run on one worker up to its summary, against its blocks computed in a bare loop right before,
-  in elapsed and in processor time of all threads; the median of these pairs, and its quartiles;
+- overhead: the whole of a run on one worker up to its summary, against its blocks alone, each computed once more right
+  before or after, in elapsed and in processor time of all threads. Of every step, from one block to the next and from
+  the last to the end, the median over the runs is taken; beside it the median of single runs, and quartiles;
 - two workers: the computation on one worker against that on two right after, the start of the worker processes apart;
   beside it what two processes reach that share nothing and compute the same blocks each: the ceiling of this machine;
 - asked again: seconds until a finished run is shown, and with --verify;
@@ -18,10 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-from threadpoolctl import threadpool_limits
+from typing import Any
 
 from trialsim.engine.backends import run_units
 from trialsim.engine.block import compute_block
@@ -51,29 +51,83 @@ def main() -> None:
         long_run(resolved, options.long)
 
 
+Clocks = tuple[float, float]
+"""Seconds elapsed and of the processor, all threads together."""
+
+
+class Beside:
+    """The process itself as a backend that also computes each block on its own, so that what drifts meets both.
+
+    Parameters
+    ----------
+    resolved : Resolved
+
+    Attributes
+    ----------
+    alone, in_run : list of tuple
+        Seconds of each block on its own, and of the run from one block to the next; before the first all until then.
+    """
+
+    workers = 1
+
+    def __init__(self, resolved: Resolved) -> None:
+        self._resolved, self._mark = resolved, clocks()
+        self.alone: list[Clocks] = []
+        self.in_run: list[Clocks] = []
+
+    def run(self, function: Callable[..., Any], units: Sequence[Any], **told: Any) -> Iterator[Any]:
+        """Yield results; by turns a block is first computed for the run or on its own, while nothing is stored."""
+        for position, result in enumerate(run_units(function, units, 1, **told)):
+            self.lap()
+            if position % 2 == 0:
+                self.alone += [self._compute(unit) for _, unit in units[position : position + 2]]
+            self._mark = clocks()
+            yield result
+
+    def lap(self) -> None:
+        """Note what the run took since the last block."""
+        self.in_run.append(since(self._mark))
+
+    def _compute(self, unit: Unit) -> Clocks:
+        begin, resolved = clocks(), self._resolved
+        compute_block(resolved.variants[unit.variant], resolved.hash, resolved.seed, unit.block)
+        return since(begin)
+
+
 def overhead(resolved: Resolved, replicates: int, repeats: int) -> None:
     """Compare a run up to its summary with the bare computation of its blocks, in elapsed and in processor time."""
-    planned = units(resolved, replicates)
-
-    def bare() -> None:
-        with threadpool_limits(limits=1):
-            for unit in planned:
-                compute_block(resolved.variants[unit.variant], resolved.hash, resolved.seed, unit.block)
-
-    def whole() -> None:
-        with tempfile.TemporaryDirectory() as place:
-            execute(resolved, Path(place) / "run", replicates=replicates, workers=1)
-
-    bare()  # builds the patient models and imports what it needs
-    whole()
-    taken = [(measured(bare), measured(whole)) for _ in range(repeats)]
+    taken = [run_and_bare(resolved, replicates) for _ in range(repeats + 1)][1:]  # the first imports what it needs
     for clock, name in enumerate(("elapsed", "processor")):
-        compute, run = (statistics.median(pair[what][clock] for pair in taken) for what in (0, 1))
-        shares = [100 * (pair[1][clock] / pair[0][clock] - 1) for pair in taken]
+        runs, bare = (
+            [[seconds[clock] for seconds in getattr(one, which)] for one in taken] for which in ("in_run", "alone")
+        )
+        whole, compute = (sum(map(statistics.median, zip(*steps, strict=True))) for steps in (runs, bare))
+        single = [100 * (sum(run) / sum(blocks) - 1) for run, blocks in zip(runs, bare, strict=True)]
         print(f"{f'bare computation, {name}':<44}{compute:10.2f} s")
-        print(f"{f'run up to its summary, {name}':<44}{run:10.2f} s")
-        print(f"{'overhead of engine, storage and checksums':<44}{spread(shares, '.1f')} %")
+        print(f"{f'run up to its summary, {name}':<44}{whole:10.2f} s")
+        print(f"{'overhead of engine, storage and checksums':<44}{100 * (whole / compute - 1):10.1f} %")
+        print(f"{'of single runs':<44}{spread(single, '.1f')} %")
     print()
+
+
+def run_and_bare(resolved: Resolved, replicates: int) -> Beside:
+    """Return what a run took and what the bare computation of its blocks."""
+    beside = Beside(resolved)
+    with tempfile.TemporaryDirectory() as place:
+        execute(resolved, Path(place) / "run", replicates=replicates, backend=beside)
+        beside.lap()
+    return beside
+
+
+def clocks() -> Clocks:
+    """Return the time: elapsed, and of the processor."""
+    return time.perf_counter(), time.process_time()
+
+
+def since(begin: Clocks) -> Clocks:
+    """Return the seconds since then."""
+    elapsed, processor = clocks()
+    return elapsed - begin[0], processor - begin[1]
 
 
 def spread(values: list[float], form: str) -> str:
@@ -82,13 +136,6 @@ def spread(values: list[float], form: str) -> str:
         return f"{values[0]:10{form}}"
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:10{form}} ({low:{form}} to {high:{form}})"
-
-
-def measured(work: Callable[[], None]) -> tuple[float, float]:
-    """Return the seconds that some work took: elapsed, and of the processor."""
-    elapsed, processor = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - elapsed, time.process_time() - processor
 
 
 def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:

@@ -13,11 +13,11 @@ INTRODUCTION = """\
 # Data dictionary
 
 What `trialsim run`, `compare`, `cohort`, `plot` and `replay` write, file by file. The schema version of a run's files
-is **{version}**; it stands in `manifest.json` (`schema`) and in the metadata of the Parquet files (`trialsim_schema`),
-and changes when a column changes its name or meaning. Units: estimates, standard errors and bias are in the unit of
-their `measure` (points for a difference of means, natural logarithms for ratios); times are in days; shares are between
-0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number that does not exist is empty in
-CSV and null or NaN in Parquet.
+is **{version}**; it stands in `manifest.json` (`schema`) and in the metadata of the Parquet files
+(`trialsim_schema`), and changes when a column changes its name, kind or meaning. Units: estimates, standard errors
+and bias are in the unit of their `measure` (points for a difference of means, natural logarithms for ratios); times
+are in days; shares are between 0 and 1. Estimates are *active − control*. Text is UTF-8 with unix line ends; a number
+that does not exist is empty in CSV and null or NaN in Parquet.
 
 ## The run folder
 

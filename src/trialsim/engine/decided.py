@@ -14,6 +14,7 @@ from trialsim.analysis.contract import FAILED
 from trialsim.engine.decision import family
 from trialsim.engine.hypotheses import Hypothesis
 from trialsim.kernels.multiplicity import is_rejected
+from trialsim.kernels.operating_characteristics import counts_as_power
 from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Analysis, Estimand, Variant
 
@@ -94,6 +95,5 @@ def _found(folder: Path, estimand: Estimand, analysis: Analysis, row: Row, alpha
         raise ValueError(f"{folder}: replicates of cell {row['cell']} are not in order")
     sign = power_sign(estimand, analysis.measure, float(row["true_value"]))
     estimate, usable = np.asarray(table["estimate"]), np.asarray(table["status"]) != FAILED
-    with np.errstate(invalid="ignore"):
-        counts = (sign * estimate > 0.0) | (sign == 0)
-    return is_rejected(np.asarray(table["p_adjusted"]), alpha) & counts & usable, usable
+    rejected = is_rejected(np.asarray(table["p_adjusted"]), alpha)
+    return rejected & counts_as_power(estimate, sign) & usable, usable

@@ -26,7 +26,7 @@ from trialsim.engine.opening import RunFolder, manifest_of, open_folder
 from trialsim.engine.reading import open_parquet, require_file
 from trialsim.engine.shards import unfinished
 from trialsim.errors import RefusedError
-from trialsim.kernels.operating_characteristics import FAILED
+from trialsim.kernels.operating_characteristics import FAILED, counts_as_power
 from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Variant
 
@@ -353,8 +353,7 @@ def _successes(run: RunFolder, row: Mapping[str, Any], count: int) -> tuple[Flag
     estimand = next(estimand for estimand in variant.estimands if estimand.name == row["estimand"])
     sign = 0 if row["null"] else power_sign(estimand, row["measure"], row["true_value"])
     usable = np.asarray(table["status"])[own] != FAILED
-    with np.errstate(invalid="ignore"):
-        return usable, usable & (p <= row["alpha"]) & ((sign * estimate > 0.0) | (sign == 0))
+    return usable, usable & (p <= row["alpha"]) & counts_as_power(estimate, sign)
 
 
 def _method(variant: Variant, hypothesis: Hypothesis) -> str:

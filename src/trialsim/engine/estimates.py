@@ -7,9 +7,10 @@ each, so that a merge reads some cells at a time: memory does not grow with thei
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from trialsim.streams import BLOCK_SIZE
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.parquet as pq
 
 Column = NDArray[Any] | tuple[NDArray[Any], list[str]]
 """Values, or words as indices into the different ones."""
@@ -63,7 +65,7 @@ def part_schema() -> pa.Schema:
         ("n_analysed", pa.int32()),
         ("share_missing", pa.float64()),
     ]
-    return pa.schema(fields, metadata=_METADATA)
+    return pa.schema(_in_every_row(fields), metadata=_METADATA)
 
 
 @cache
@@ -80,7 +82,14 @@ def estimates_schema() -> pa.Schema:
         ("method", words),
         ("replicate", pa.int32()),
     ]
-    return pa.schema([*map(pa.field, *zip(*fields, strict=True)), *part_schema()], metadata=_METADATA)
+    return pa.schema([*_in_every_row(fields), *part_schema()], metadata=_METADATA)
+
+
+def _in_every_row(fields: Sequence[tuple[str, pa.DataType]]) -> list[pa.Field]:
+    """Return columns without holes: what is not known is NaN. Parquet then writes and reads them in two thirds."""
+    import pyarrow as pa
+
+    return [pa.field(name, kind, nullable=False) for name, kind in fields]
 
 
 def estimates_content(variant: Variant, key: str, unit: Unit, blocks: Sequence[CellBlock]) -> bytes:
@@ -201,6 +210,64 @@ def _repeated(names: Sequence[str], times: int) -> Column:
     return np.repeat([words.index(name) for name in names], times), words
 
 
+class EstimatesFile:
+    """A file of estimates that is written while its caller looks at them; of `estimates_file`.
+
+    Parameters
+    ----------
+    writer : ParquetWriter
+    temporary, path : Path
+        Where it writes, and the name that the whole file is given.
+    disk : Executor
+        Of one thread.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, temporary: Path, path: Path, disk: Executor) -> None:
+        self._writer, self._temporary, self._path, self._disk = writer, temporary, path, disk
+        self._waiting: Future[None] | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Write the rows of a cell, once those before are written."""
+        self._then(partial(self._writer.write_table, table))
+
+    def finish(self) -> None:
+        """Flush the whole file to disk and give it its name."""
+        self._then(self._publish)
+
+    def wait(self) -> None:
+        """Wait for what was asked for, and raise what went wrong with it."""
+        if self._waiting is not None:
+            self._waiting.result()
+
+    def _then(self, work: Callable[[], None]) -> None:
+        self.wait()
+        self._waiting = self._disk.submit(work)
+
+    def _publish(self) -> None:
+        self._writer.close()
+        sync_rename(self._temporary, self._path)
+
+
+@contextmanager
+def estimates_file(path: Path) -> Iterator[EstimatesFile]:
+    """Give a file of estimates to write to, cell by cell; it is there whole once it is finished, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+    """
+    import pyarrow.parquet as pq
+
+    temporary = temporary_for(path)
+    try:
+        with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer, ThreadPoolExecutor(1) as disk:
+            file = EstimatesFile(writer, temporary, path, disk)
+            yield file
+            file.wait()
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 class EstimatesMerge:
     """The estimates of a run, put together from its parts.
 
@@ -224,40 +291,14 @@ class EstimatesMerge:
         """With which versions and processors the parts read so far were computed, and how many with each."""
         return dict(sorted(Counter(self._environment.values()).items()))
 
-    def write(self, folder: Path) -> Iterator[pa.Table]:
-        """Write estimates.parquet in replicate order and yield the rows of each cell on the way.
-
-        Parameters
-        ----------
-        folder : Path
-            The run folder.
+    def cells(self) -> Iterator[pa.Table]:
+        """Yield the rows of each cell: hypotheses in order, replicates in order within.
 
         Raises
         ------
         RefusedError
             If a part does not hold what the scenario says.
         """
-        import pyarrow.parquet as pq
-
-        target = folder / "estimates.parquet"
-        temporary = temporary_for(target)
-        try:
-            # A cell is written while its rows are looked at.
-            with pq.ParquetWriter(temporary, estimates_schema(), **_AS_RESULT) as writer, ThreadPoolExecutor(1) as disk:
-                written: Future[None] | None = None
-                for table in self._cells():
-                    if written is not None:
-                        written.result()
-                    written = disk.submit(writer.write_table, table)
-                    yield table
-                if written is not None:
-                    written.result()
-            sync_rename(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-    def _cells(self) -> Iterator[pa.Table]:
-        """Yield the rows of each cell: hypotheses in order, replicates in order within."""
         import pyarrow as pa
 
         replicates = np.arange(self._replicates)
@@ -289,8 +330,6 @@ class EstimatesMerge:
         unit = Unit(variant.index, block).name
         if (told.get(b"scenario_hash"), told.get(b"unit")) != (self._key.encode(), unit.encode()):
             raise strange(path, "of another scenario or block")
-        if any(column.null_count for column in table.columns):
-            raise strange(path, "numbers are missing")
         self._environment[path] = told.get(b"environment", b"{}").decode()
         if len(wanted) == stop - start:
             return table.replace_schema_metadata(_METADATA)

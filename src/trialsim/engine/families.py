@@ -14,7 +14,7 @@ from trialsim.engine.plan import Cell
 from trialsim.engine.truth import Truth, Truths, is_null
 from trialsim.kernels.montecarlo import Interval, Measure, proportion, wilson_interval
 from trialsim.kernels.multiplicity import is_rejected, power_summary
-from trialsim.kernels.operating_characteristics import FAILED
+from trialsim.kernels.operating_characteristics import FAILED, counts_as_power
 from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Multiplicity, Variant
 
@@ -121,7 +121,7 @@ def _counts(rows: pa.Table, variant: Variant, hypothesis: Hypothesis, truth: Tru
     """Return whether a rejection would count as power: on the side of benefit, or on either where there is none."""
     estimand = variant.estimands[hypothesis.estimand]
     sign = power_sign(estimand, estimand.analyses[hypothesis.analysis].measure, truth.value)
-    return np.asarray((sign * np.asarray(rows["estimate"]) > 0.0) | (sign == 0))
+    return counts_as_power(np.asarray(rows["estimate"]), sign)
 
 
 def _called(variant: Variant, hypothesis: Hypothesis) -> str:

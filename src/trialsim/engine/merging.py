@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from trialsim.engine.aggregate import summarise_cell
 from trialsim.engine.blinding import summarise_blinding
-from trialsim.engine.estimates import EstimatesMerge
+from trialsim.engine.estimates import EstimatesMerge, estimates_file
 from trialsim.engine.failures import FailureFiles
 from trialsim.engine.families import summarise_family
 from trialsim.engine.operations_files import merge_operations
@@ -66,8 +66,10 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int, *, a
     truths = {variant.index: truths_of(folder, variant, resolved.hash, again=again) for variant in resolved.variants}
     own = [paths(variant, "estimates") for variant in resolved.variants]
     estimates = EstimatesMerge(resolved.variants, own, resolved.hash, replicates)
-    with FailureFiles(folder) as failures:
-        for cell, table in zip(listed, estimates.write(folder), strict=True):
+    path = folder / "estimates.parquet"
+    with estimates_file(path) as file, FailureFiles(folder) as failures:
+        for cell, table in zip(listed, estimates.cells(), strict=True):
+            file.add(table)
             variant = resolved.variants[cell.variant]
             about = (table, variant, cell, varied, truths[cell.variant])
             tables.setdefault("summary", []).extend(summarise_cell(*about))
@@ -78,12 +80,13 @@ def _merge(resolved: Resolved, folder: Path, parts: Parts, replicates: int, *, a
                 for name, rows in cell_rows(paths(variant, "safety"), replicates, *about).items():
                     tables.setdefault(name, []).extend(rows)
             failures.add(cell, table)
-    for variant in resolved.variants:
-        if variant.unblinding is not None:
-            of_variant = [cell for cell in listed if cell.variant == variant.index]
-            guesses = summarise_blinding(paths(variant, "guesses"), variant, of_variant, varied, replicates)
-            tables.setdefault("blinding", []).extend(guesses)
-    ran = merge_operations(folder, partial(paths, kind="operations"), resolved.variants, listed, varied, replicates)
-    tables |= ran.tables
-    written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
-    return Merged([folder / "estimates.parquet", *ran.files, *written, *failures.paths], estimates.environments)
+        file.finish()
+        for variant in resolved.variants:
+            if variant.unblinding is not None:
+                own_cells = [cell for cell in listed if cell.variant == variant.index]
+                guesses = summarise_blinding(paths(variant, "guesses"), variant, own_cells, varied, replicates)
+                tables.setdefault("blinding", []).extend(guesses)
+        ran = merge_operations(folder, partial(paths, kind="operations"), resolved.variants, listed, varied, replicates)
+        tables |= ran.tables
+        written = [path for name, rows in tables.items() if rows for path in write_rows(folder, name, rows)]
+    return Merged([path, *ran.files, *written, *failures.paths], estimates.environments)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trialsim.analysis.contract import FAILED
+from trialsim.kernels.operating_characteristics import counts_as_power
 from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Analysis, Estimand
 
@@ -63,13 +64,10 @@ def read_replicates(folder: Path, cell: int, estimand: Estimand, analysis: Analy
         raise ValueError(f"{folder}: replicates of cell {cell} are not in order")
     sign = power_sign(estimand, analysis.measure, true_value)
     usable = columns["status"] != FAILED
-    with np.errstate(invalid="ignore"):
-        found = usable & (columns["p"] <= analysis.alpha) & ((sign * columns["estimate"] > 0.0) | (sign == 0))
-        inside = (columns["ci_low"] <= true_value) & (true_value <= columns["ci_high"])
+    found = usable & (columns["p"] <= analysis.alpha) & counts_as_power(columns["estimate"], sign)
+    inside = (columns["ci_low"] <= true_value) & (true_value <= columns["ci_high"])
     known = usable & ~np.isnan(columns["ci_low"]) & ~np.isnan(columns["ci_high"])
-    return Replicates(
-        np.asarray(found), usable, columns["estimate"], np.where(known, inside, np.nan), columns["share_missing"]
-    )
+    return Replicates(found, usable, columns["estimate"], np.where(known, inside, np.nan), columns["share_missing"])
 
 
 def read_running(folder: Path, cell: int, columns: Sequence[str]) -> dict[str, Array]:

@@ -22,7 +22,7 @@ from trialsim.engine.reading import read_rows
 from trialsim.engine.safety import SafetyBlock
 from trialsim.engine.truth import Truths
 from trialsim.kernels.montecarlo import Measure, mcse_mean, mean, proportion, wilson_interval
-from trialsim.kernels.operating_characteristics import FAILED
+from trialsim.kernels.operating_characteristics import FAILED, counts_as_power
 from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Variant
 from trialsim.scenario.resolved_safety import Safety
@@ -195,8 +195,8 @@ def summarise_stopping(
         rows = estimates.slice(h * len(stopped), len(stopped))
         usable = np.asarray(rows["status"]) != FAILED
         sign = power_sign(estimand, analysis.measure, truths[hypothesis].value)
-        benefit = (sign * np.asarray(rows["estimate"]) > 0.0) | (sign == 0)
-        found = usable & benefit & (np.asarray(rows["p"]) <= analysis.alpha)
+        counts = counts_as_power(np.asarray(rows["estimate"]), sign)
+        found = usable & counts & (np.asarray(rows["p"]) <= analysis.alpha)
         count = int(usable.sum())
         yield {
             "cell": cell.index,

@@ -17,6 +17,7 @@ from trialsim.engine.decision import family
 from trialsim.engine.hypotheses import Hypothesis
 from trialsim.engine.truth import true_values
 from trialsim.kernels.multiplicity import is_rejected
+from trialsim.kernels.operating_characteristics import counts_as_power
 from trialsim.scenario.methods import power_sign
 from trialsim.scenario.resolved import Multiplicity, Variant
 
@@ -196,7 +197,5 @@ def _found(variant: Variant, cell: CellBlock, sign: int) -> Flags:
         rejected = is_rejected(cell.p_adjusted, plan.alpha)
     else:
         analysis = variant.estimands[cell.hypothesis.estimand].analyses[cell.hypothesis.analysis]
-        with np.errstate(invalid="ignore"):
-            rejected = estimates.p <= analysis.alpha
-    with np.errstate(invalid="ignore"):
-        return np.asarray(rejected & ((sign * estimates.estimate > 0.0) | (sign == 0)))
+        rejected = np.asarray(estimates.p <= analysis.alpha)
+    return rejected & counts_as_power(estimates.estimate, sign)

@@ -132,8 +132,7 @@ def operating_characteristics(
     fits = {name: values[usable] for name, values in columns.items()}
     replicates, count = int(usable.size), int(usable.sum())
     rejected = fits["p"] <= alpha
-    benefit = benefit_sign * fits["estimate"] > 0.0
-    found = int(np.sum(rejected & (benefit | (benefit_sign == 0))))
+    found = int(np.sum(rejected & counts_as_power(fits["estimate"], benefit_sign)))
     failed = replicates - count
     interval = wilson_interval(found, count)
     rate = proportion(int(np.sum(rejected)), count)
@@ -163,6 +162,19 @@ def operating_characteristics(
         "fell_back": int(np.sum(columns["status"] == FELL_BACK)),
         "failed": failed,
     }
+
+
+def counts_as_power(estimate: NDArray[np.float64], benefit_sign: int) -> NDArray[np.bool_]:
+    """Return whether a rejection with these estimates finds the effect.
+
+    Parameters
+    ----------
+    estimate : ndarray, shape (R,)
+        Active against control; NaN is on no side.
+    benefit_sign : {-1, 0, 1}
+        Side of benefit; 0 where every rejection counts.
+    """
+    return np.asarray((benefit_sign * estimate > 0.0) | (benefit_sign == 0))
 
 
 def _pair(name: str, measure: Measure) -> dict[str, float]:

@@ -13,7 +13,8 @@ from trialsim.errors import Fault, InputError
 from trialsim.planning.clinical import ClinicalEffect, TrueEffect, clinical_effect, true_effects
 from trialsim.planning.closed_form import ALONE, ClosedValue, Formula, closed_factor, closed_value
 from trialsim.planning.curve import Curve
-from trialsim.planning.recruitment import Recruitment, recruitment_of
+from trialsim.planning.reached import Reached
+from trialsim.planning.recruitment import recruitment_of
 from trialsim.planning.sampling import (
     MOST_TRIALS,
     Sampler,
@@ -52,7 +53,7 @@ class DetectableEffect:
     path : str
     n_total : int
         Number randomised.
-    recruitment : Recruitment or None
+    recruitment : Reached or None
         What recruitment reaches of it, where it ends before all trials have it.
     value, low, high : float or None
         In the unit of the path, with the 95 % interval; `low` is the end nearer to 0.
@@ -81,7 +82,7 @@ class DetectableEffect:
     precision: float
     path: str
     n_total: int
-    recruitment: Recruitment | None
+    recruitment: Reached | None
     value: float | None
     low: float | None
     high: float | None
@@ -173,7 +174,7 @@ class _Values:
         """Seed of the scenario."""
         return self._scenario.content.simulation.seed
 
-    def recruitment(self) -> Recruitment | None:
+    def recruitment(self) -> Reached | None:
         """Return what recruitment reaches of the number, where that may be less."""
         own = self._scenario.content.simulation
         return recruitment_of(self.asked(1.0).variant, self.n, seed=own.seed, replicates=own.replicates)

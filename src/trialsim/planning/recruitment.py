@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from trialsim.engine.operations import number_enrolled
 from trialsim.engine.plan import n_blocks
 from trialsim.kernels.montecarlo import mean, wilson_interval
+from trialsim.planning.reached import Reached
 from trialsim.scenario.resolved import Variant
 from trialsim.scenario.resolved_operations import DAYS_PER_MONTH
 from trialsim.streams import BLOCK_SIZE, Streams
@@ -16,32 +15,7 @@ from trialsim.streams import BLOCK_SIZE, Streams
 MOST_REPLICATES = 8 * BLOCK_SIZE
 
 
-@dataclass(frozen=True, slots=True)
-class Recruitment:
-    """What recruitment reaches of a number to be randomised.
-
-    Parameters
-    ----------
-    n : int
-        To be randomised.
-    until_month : float
-        Month in which recruitment ends.
-    share, low, high : float
-        Trials that reach the number, with the 95 % interval.
-    mean, mcse : float
-        Patients randomised, over all trials.
-    """
-
-    n: int
-    until_month: float
-    share: float
-    low: float
-    high: float
-    mean: float
-    mcse: float
-
-
-def recruitment_of(variant: Variant, n: int, *, seed: int, replicates: int) -> Recruitment | None:
+def recruitment_of(variant: Variant, n: int, *, seed: int, replicates: int) -> Reached | None:
     """Return what recruitment reaches; None where every trial has its number, or nothing is said of operations.
 
     Parameters
@@ -65,4 +39,4 @@ def recruitment_of(variant: Variant, n: int, *, seed: int, replicates: int) -> R
         return None
     until, interval = running.recruitment.horizon_days / DAYS_PER_MONTH, wilson_interval(full, used)
     randomised = mean(enrolled.astype(np.float64))
-    return Recruitment(n, until, full / used, interval.low, interval.high, randomised.value, randomised.mcse)
+    return Reached(n, until, full / used, interval.low, interval.high, randomised.value, randomised.mcse)

@@ -15,7 +15,8 @@ from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.planning.clinical import ClinicalEffect, TrueEffect, clinical_effect, true_effects
 from trialsim.planning.closed_form import ALONE, ClosedForm, closed_form
 from trialsim.planning.first_guess import first_guess
-from trialsim.planning.recruitment import Recruitment, recruitment_of
+from trialsim.planning.reached import Reached
+from trialsim.planning.recruitment import recruitment_of
 from trialsim.planning.sampling import (
     MOST_TRIALS,
     Sampler,
@@ -84,7 +85,7 @@ class RequiredSize:
         Of the randomised without a score at the visit; None where nothing was simulated.
     completers, to_screen : int or None
         Expected with `n_total` randomised; completers of those whom recruitment reaches, where it ends before.
-    recruitment : Recruitment or None
+    recruitment : Reached or None
         Where recruitment ends before all trials have their number, what it reaches of `n_total`; of the largest number
         tried where the power is not reached. None where every trial has its number.
     screening : Screening
@@ -128,7 +129,7 @@ class RequiredSize:
     share_missing: float | None
     completers: int | None
     to_screen: int | None
-    recruitment: Recruitment | None
+    recruitment: Reached | None
     screening: Screening
     patients_per_percent: float | None
     best_n: int | None

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trialsim.planning.reached import Reached
 from trialsim.report.claims import CO_PRIMARY, claim_words, is_margin
-from trialsim.report.recruited import Recruited
+from trialsim.report.recruited import reached_words
 from trialsim.report.table import PowerCell, PowerRow, PowerTable, power_words
 from trialsim.report.words import NO_BREAK_SPACE, fixed, joined, percent
 
@@ -29,7 +30,7 @@ class Answer:
         The smallest size that is enough; None for a null or where none is.
     own : bool
         Whether these are the scenario's own values, those in force where nothing is varied.
-    recruited : Recruited or None
+    recruited : Reached or None
         Where recruitment ends before the number of `cell` is reached, what it reaches.
     """
 
@@ -37,7 +38,7 @@ class Answer:
     text: str
     cell: PowerCell | None
     own: bool
-    recruited: Recruited | None = None
+    recruited: Reached | None = None
 
 
 def answers(
@@ -46,7 +47,7 @@ def answers(
     target: float = TARGET,
     own_settings: Mapping[str, Any] | None = None,
     harms: Sequence[str] = (),
-    recruited: Sequence[Mapping[int, Recruited]] = (),
+    recruited: Sequence[Mapping[int, Reached]] = (),
 ) -> list[Answer]:
     """Return one answer per row of the table.
 
@@ -74,7 +75,7 @@ def answers(
     return found
 
 
-def _told(row: PowerRow, target: float, harm: str, reached: Mapping[int, Recruited]) -> tuple[str, PowerCell | None]:
+def _told(row: PowerRow, target: float, harm: str, reached: Mapping[int, Reached]) -> tuple[str, PowerCell | None]:
     """Return what a row says, and the smallest size that is enough."""
     known = [cell for cell in row.cells if cell is not None]
     cells = [cell for cell in known if not math.isnan(cell.share)]
@@ -86,7 +87,7 @@ def _told(row: PowerRow, target: float, harm: str, reached: Mapping[int, Recruit
         return _null_words(cells) + _failure_words(known), None
     cell = smallest_enough(cells, target)
     shown = cell or max(cells, key=lambda one: one.n)
-    recruitment = f" {reached[shown.n].words}" if shown.n in reached else ""
+    recruitment = f" {reached_words(reached[shown.n])}" if shown.n in reached else ""
     return _power_words(cells, cell, target, planned=bool(recruitment)) + _alone_words(
         shown
     ) + recruitment + _failure_words(known), cell

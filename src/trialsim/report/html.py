@@ -18,6 +18,7 @@ from markupsafe import Markup
 from trialsim import evidence
 from trialsim.engine.failures import trial_command
 from trialsim.kernels.montecarlo import mcse_proportion
+from trialsim.planning.reached import Reached
 from trialsim.report.answers import TARGET, Answer, answers
 from trialsim.report.characteristics import characteristics_tables
 from trialsim.report.claims import CO_PRIMARY, is_margin
@@ -37,7 +38,7 @@ from trialsim.report.ledger import ledger_totals
 from trialsim.report.matrix import is_matrix_asked, matrix_tables
 from trialsim.report.protocol import limitations, sample_size_statement, takes_scores_as_normal
 from trialsim.report.questions import not_at_risk_words, question_words, variants_of
-from trialsim.report.recruited import Recruited, as_asked, asked_words
+from trialsim.report.recruited import as_asked, asked_words
 from trialsim.report.sections import Section
 from trialsim.report.summary import hypotheses, hypothesis_words, records_of, rows_of, varied_paths
 from trialsim.report.svg import inline_svg
@@ -76,7 +77,7 @@ def render_report(
     rungs: pd.DataFrame | None = None,
     families: pd.DataFrame | None = None,
     sections: Sequence[Section] = (),
-    recruited: Mapping[int, Mapping[int, Recruited]] | None = None,
+    recruited: Mapping[int, Mapping[int, Reached]] | None = None,
 ) -> str:
     """Return the report of a run as an HTML page.
 

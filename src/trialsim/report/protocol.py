@@ -13,6 +13,7 @@ from trialsim.report.answers import Answer, interval_words
 from trialsim.report.claims import CO_PRIMARY, is_margin
 from trialsim.report.families import member_row, members_of, procedure_name
 from trialsim.report.questions import estimand_in, sides_of, strata_words, variable_words, variants_of
+from trialsim.report.recruited import reached_words
 from trialsim.report.summary import Hypothesis, hypotheses, records_of, rows_of
 from trialsim.report.table import PowerCell, all_words
 from trialsim.report.words import fixed, joined, percent
@@ -66,7 +67,7 @@ def _randomised(answer: Answer, ratio: str) -> str:
     """Return that patients are randomised, or are to be where recruitment may end before, and what it then reaches."""
     if answer.recruited is None:
         return f"are randomised {ratio}."
-    return f"are to be randomised {ratio}. {answer.recruited.words}"
+    return f"are to be randomised {ratio}. {reached_words(answer.recruited)}"
 
 
 def _goal(variant: Mapping[str, Any], estimand: Mapping[str, Any], row: pd.Series[Any]) -> str:

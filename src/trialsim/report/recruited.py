@@ -4,54 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from trialsim.planning.reached import Reached
 from trialsim.report.operations import last_month
 from trialsim.report.questions import variants_of
 from trialsim.report.summary import records_of
 from trialsim.report.words import NO_BREAK_SPACE, fixed
 
 
-@dataclass(frozen=True, slots=True)
-class Recruited:
-    """What recruitment reaches of a number to be randomised.
-
-    Parameters
-    ----------
-    n : int
-        To be randomised.
-    until_month : float
-        Month in which recruitment ends.
-    share, low, high : float
-        Trials that reach the number, with the 95 % interval.
-    mean, mcse : float
-        Patients randomised, over all trials.
-    """
-
-    n: int
-    until_month: float
-    share: float
-    low: float
-    high: float
-    mean: float
-    mcse: float
-
-    @property
-    def words(self) -> str:
-        """What is reached, in a sentence."""
-        low, high = fixed(100 * self.low, 1), fixed(100 * self.high, 1)
-        return (
-            f"Recruitment to month {self.until_month:.4g} reaches {self.n:,} in {fixed(100 * self.share, 1)}"
-            f"{NO_BREAK_SPACE}% of trials (95{NO_BREAK_SPACE}% interval {low} to {high}); on average "
-            f"{fixed(self.mean, 1)} ± {fixed(self.mcse, 1)} patients are randomised."
-        )
-
-
-def recruited_of(folder: Path, resolved: Mapping[str, Any]) -> dict[int, dict[int, Recruited]]:
+def recruited_of(folder: Path, resolved: Mapping[str, Any]) -> dict[int, dict[int, Reached]]:
     """Return what recruitment reaches by variant and number to be randomised, where some trials do not reach it.
 
     Parameters
@@ -65,13 +30,13 @@ def recruited_of(folder: Path, resolved: Mapping[str, Any]) -> dict[int, dict[in
     if not path.exists():
         return {}
     operated = pd.read_parquet(path)
-    found: dict[int, dict[int, Recruited]] = {}
+    found: dict[int, dict[int, Reached]] = {}
     for _, cell in operated[operated["measure"].isin(["recruited", "randomised"])].groupby("cell"):
         of = {str(row["measure"]): row for row in records_of(cell)}
         reached, patients = of["recruited"], of["randomised"]
         if reached["value"] < 1.0:
             variant, n = int(reached["variant"]), int(reached["n"])
-            found.setdefault(variant, {})[n] = Recruited(
+            found.setdefault(variant, {})[n] = Reached(
                 n=n,
                 until_month=last_month(variants_of(resolved)[variant]["operations"]),
                 share=float(reached["value"]),
@@ -83,7 +48,17 @@ def recruited_of(folder: Path, resolved: Mapping[str, Any]) -> dict[int, dict[in
     return found
 
 
-def asked_words(recruited: Mapping[int, Mapping[int, Recruited]]) -> str:
+def reached_words(reached: Reached) -> str:
+    """Return what recruitment reaches, in a sentence."""
+    low, high = fixed(100 * reached.low, 1), fixed(100 * reached.high, 1)
+    return (
+        f"Recruitment to month {reached.until_month:.4g} reaches {reached.n:,} in {fixed(100 * reached.share, 1)}"
+        f"{NO_BREAK_SPACE}% of trials (95{NO_BREAK_SPACE}% interval {low} to {high}); on average "
+        f"{fixed(reached.mean, 1)} ± {fixed(reached.mcse, 1)} patients are randomised."
+    )
+
+
+def asked_words(recruited: Mapping[int, Mapping[int, Reached]]) -> str:
     """Return that numbers of patients are those asked for; empty where all that `recruited_of` gives are reached."""
     shares = [one.share for cells in recruited.values() for one in cells.values()]
     return asked_note("The number of patients", min(shares)) if shares else ""

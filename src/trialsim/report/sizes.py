@@ -6,10 +6,11 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from trialsim.planning.reached import Reached
 from trialsim.report.clinic import effect_row, effect_words
 from trialsim.report.families import procedure_name
 from trialsim.report.measures import quantity
-from trialsim.report.recruited import Recruited
+from trialsim.report.recruited import reached_words
 from trialsim.report.words import path_words
 
 WIDTH = 100
@@ -162,10 +163,10 @@ def _recruitment_lines(answer: Mapping[str, Any]) -> list[str]:
     """Return what recruitment reaches where it ends early, and that more than it reaches is not to be had."""
     if answer["recruitment"] is None:
         return []
-    reached = Recruited(**answer["recruitment"])
+    reached = Reached(**answer["recruitment"])
     nobody_more = " No simulated trial has so many, and to ask for more adds nobody." if reached.share == 0.0 else ""
     counted = " The power counts those that fall short." if answer["reached"] else ""
-    return [f"{reached.words}{nobody_more}{counted}"]
+    return [f"{reached_words(reached)}{nobody_more}{counted}"]
 
 
 def _screening_words(answer: Mapping[str, Any]) -> str:

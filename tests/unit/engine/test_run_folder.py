@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import trialsim as ts
 from trials import BOUNDED, resolve, write
+from trialsim.engine import merging
 from trialsim.engine.execute import execute
 from trialsim.engine.store import write_atomically
 from trialsim.errors import RefusedError
@@ -106,6 +108,39 @@ def test_estimates_are_in_the_order_of_cells_hypotheses_and_replicates(finished)
     summary = pd.read_parquet(finished / "summary.parquet")
     assert list(summary["cell"]) == [0, 0, 1, 1, 2, 2, 3, 3]
     assert list(summary["n"]) == [40, 40, 60, 60, 40, 40, 60, 60]
+
+
+def test_parquet_says_that_no_estimate_has_holes(finished):
+    for path in [finished / "estimates.parquet", *(finished / "parts").glob("estimates_*.parquet")]:
+        assert [field.name for field in pq.read_schema(path) if field.nullable] == []
+
+
+def test_a_merge_that_fails_leaves_no_half_of_its_estimates(copied, monkeypatch):
+    before = digests(copied)
+    (copied / "estimates.parquet").unlink()
+
+    def broken(*_):
+        raise OSError("the disk is gone")
+
+    monkeypatch.setattr(merging, "summarise_family", broken)
+    with pytest.raises(OSError, match="the disk is gone"):
+        compute(copied, 500)
+    assert digests(copied).keys() == before.keys() - {"estimates.parquet"}
+    monkeypatch.undo()
+    compute(copied, 500)
+    assert digests(copied) == before
+
+
+def test_estimates_that_cannot_be_written_are_told(copied, monkeypatch):
+    (copied / "estimates.parquet").unlink()
+
+    def full(*_):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    with pytest.raises(OSError, match="the disk is full"):
+        compute(copied, 500)
+    assert list(copied.glob("*estimates.parquet*")) == []
 
 
 def test_the_summary_is_worked_out_from_the_estimates(finished):

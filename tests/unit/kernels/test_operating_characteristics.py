@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trialsim.kernels.operating_characteristics import COLUMNS, operating_characteristics
+from trialsim.kernels.operating_characteristics import COLUMNS, counts_as_power, operating_characteristics
 
 
 def _replicates(count: int, seed: int, *, failing: float = 0.1) -> dict[str, Any]:
@@ -175,3 +175,11 @@ def _simple(*, estimate: list[float], p: list[float], status: list[int]) -> dict
         "n_analysed": np.full(len(status), 80),
         "share_missing": np.full(len(status), 0.1),
     }
+
+
+@pytest.mark.parametrize(
+    ("sign", "expected"),
+    [(-1, [True, False, False, False]), (1, [False, False, True, False]), (0, [True, True, True, True])],
+)
+def test_a_rejection_counts_on_the_side_of_benefit_and_on_any_where_there_is_none(sign, expected):
+    assert counts_as_power(np.array([-1.0, 0.0, 1.0, np.nan]), sign).tolist() == expected
