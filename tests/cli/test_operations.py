@@ -125,7 +125,12 @@ def test_a_number_that_recruitment_does_not_reach_is_not_said_to_be_randomised(c
         "effects.ketamine.points.qids_sr16": -6,
     }
     given = [part for path, value in settings.items() for part in ("--set", f"{path}={value}")]
-    command("run", "scenarios/quick_start.yaml", "--replicates", "20", "--workers", "1", *given, "--out", "short")
+    done = command(
+        "run", "scenarios/quick_start.yaml", "--replicates", "20", "--workers", "1", *given, "--out", "short"
+    )
+    assert "Patients to be randomised" in done.stdout
+    assert "Patients randomised" not in done.stdout
+    assert "by patients to be randomised" in " ".join(done.stdout.split())
     page = html.unescape((folder / "short" / "report.html").read_text(encoding="utf-8")).replace("\u00a0", " ")
     with (folder / "short" / "operations_summary.csv").open(encoding="utf-8", newline="") as file:
         told = {row["measure"]: row for row in csv.DictReader(file)}

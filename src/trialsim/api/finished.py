@@ -185,9 +185,15 @@ class Run:
     def _say_asked(self, figure: Figure) -> None:
         """Let a figure say that its numbers of patients are those asked for, where some trials do not reach them."""
         from trialsim.report.figures.asked import say_asked
+
+        say_asked(figure, self.asked_note)
+
+    @property
+    def asked_note(self) -> str:
+        """That numbers of patients are those asked for; empty where recruitment reaches them in every trial."""
         from trialsim.report.recruited import asked_words, recruited_of
 
-        say_asked(figure, asked_words(recruited_of(self.folder, self.manifest["scenario"])))
+        return asked_words(recruited_of(self.folder, self.manifest["scenario"]))
 
     def plot_families(self) -> Figure:
         """Return power of hypotheses tested together against sample size as a matplotlib figure.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from trialsim.errors import visible
@@ -23,11 +23,14 @@ def print_run(result: Run) -> None:
     from rich.console import Console
     from rich.markup import escape
 
+    from trialsim.report.recruited import as_asked
+
     console = Console()
     power = result.power_table()
+    said = as_asked if result.asked_note else str
     console.print(f"\n[bold]{escape(str(result.manifest['title']))}[/bold]", highlight=False)
-    _print_uncut(console, _power_grid(power))
-    console.print(escape(power.caption), highlight=False)
+    _print_uncut(console, _power_grid(power, said))
+    console.print(escape(said(power.caption)), highlight=False)
     if result.operations is not None:
         _print_running(console, result)
     if result.families is not None:
@@ -111,7 +114,7 @@ def print_grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, left: 
     _print_uncut(Console(), table)
 
 
-def _power_grid(power: PowerTable) -> Table:
+def _power_grid(power: PowerTable, said: Callable[[str], str]) -> Table:
     """Return the table; sizes go down the page where there are more of them than of varied values."""
     from rich import box
     from rich.markup import escape
@@ -127,7 +130,7 @@ def _power_grid(power: PowerTable) -> Table:
         ]
     else:
         left = max(len(power.headings), 1)
-        headings, body = list(power.header), [list(row) for row in power.body]
+        headings, body = [said(heading) for heading in power.header], [list(row) for row in power.body]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     if upright and power.headings:
         table.title = escape(", ".join(power.headings))
