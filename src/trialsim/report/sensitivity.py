@@ -66,9 +66,16 @@ def measure_words(metric: str, value: float | None, *, signed: bool = False) -> 
 
 def measure_of(answer: Answer) -> str:
     """Return the measure of an answer and what it is of: an estimand, alone or within the procedure, or several."""
+    if answer["metric"] == "power":
+        return power_asked(answer)
+    return f"{METRICS[answer['metric']]} of {answer['estimand']}"
+
+
+def power_asked(answer: Answer) -> str:
+    """Return what the power of an answer is of."""
     procedure, estimand = str(answer["procedure"]), str(answer["estimand"])
-    if answer["metric"] != "power" or not procedure:
-        return f"{METRICS[answer['metric']]} of {estimand}"
+    if not procedure:
+        return f"{METRICS['power']} of {estimand}"
     words = power_of([(procedure, int(answer["members"]))])
     return words if procedure == CO_PRIMARY else f"{words} of {estimand}"
 
@@ -266,7 +273,7 @@ def _heat(answer: Answer, labels: Labels) -> Iterator[str]:
 def _attribution(answer: Answer, labels: Labels) -> Iterator[str]:
     yield f"{answer['first']} → {answer['second']}"
     yield (
-        f"Power of {answer['estimand']}: {measure_words('power', answer['power_first'])} (± "
+        f"{power_asked(answer)}: {measure_words('power', answer['power_first'])} (± "
         f"{_error('power', answer['mcse_first'])}) with {answer['n_first']:,} patients, "
         f"{measure_words('power', answer['power_second'])} (± {_error('power', answer['mcse_second'])}) with "
         f"{answer['n_second']:,}: a difference of {measure_words('power', answer['difference'], signed=True)} ± "
@@ -330,7 +337,7 @@ def _tipping(answer: Answer, labels: Labels) -> Iterator[str]:
     if answer["tipping"] is not None:
         ends = (_or(answer["tipping_low"], "below 0"), _or(answer["tipping_high"], f"beyond {number(answer['limit'])}"))
         yield (
-            f"Power of an analysis that adds delta falls to {target} at {_points(answer['tipping'])} (95 % interval "
+            f"{_with_delta(answer)} falls to {target} at {_points(answer['tipping'])} (95 % interval "
             f"{ends[0]} to {ends[1]})."
         )
     else:
@@ -348,6 +355,13 @@ def _tipping(answer: Answer, labels: Labels) -> Iterator[str]:
         for row in answer["rows"]
     ]
     yield from table_lines(rows)
+
+
+def _with_delta(answer: Answer) -> str:
+    """Return what the power is of that falls with delta."""
+    if not answer["procedure"]:
+        return "Power of an analysis that adds delta"
+    return f"{power_asked(answer)}, where delta is added in the analysis of {answer['estimand']},"
 
 
 def _flip(answer: Answer, active: str) -> Iterator[str]:

@@ -275,13 +275,13 @@ def _settle(figure: Figure) -> None:
     """Lay the figure out once and for all, so that each format and each repetition gets the same places.
 
     The layout is solved again at every drawing otherwise, from where the last one left off and for the resolution
-    of the format, and ends a hair elsewhere.
+    of the format, and ends a hair elsewhere. Without any layout engine a figure is drawn once for a format, not twice.
     """
     if figure.get_layout_engine() is not None:
         use_fallbacks(figure)
         FigureCanvasAgg(figure)
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        figure.set_layout_engine(None)
 
 
 def _hex(rgba: tuple[float, float, float, float]) -> str:

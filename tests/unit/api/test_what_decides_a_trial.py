@@ -121,6 +121,75 @@ def test_sensitivity_has_the_power_of_what_decides_the_trial(tmp_path, part):
     assert any("of the test of primary alone" in note for note in bias["notes"])
 
 
+@pytest.mark.parametrize("part", [CO_PRIMARY, IN_TURN], ids=["co_primary", "fixed_sequence"])
+def test_attribution_is_of_what_decides_the_trial(tmp_path, part):
+    procedure = part["multiplicity"]["method"]
+    weaker = {"effects": {"ketamine": {"points": {"qids_sr16": -2, "bsl23": -0.25}}}}
+    first = written(tmp_path, part)
+    second = written(tmp_path, part, weaker, name="weaker.yaml")
+    powers = []
+    for file in (first, second):
+        ts.run(file, out=tmp_path / file.stem, workers=1)
+        powers.append(successes(tmp_path / file.stem, procedure))
+    found = ts.attribute(first, second, replicates=250, workers=1)
+    answer = found.to_dict()
+    assert answer["procedure"] == procedure
+    assert [answer["power_first"], answer["power_second"]] == pytest.approx([one.mean() for one in powers])
+    apart = powers[1] - powers[0]
+    assert answer["difference_mcse"] == pytest.approx(apart.std(ddof=1) / np.sqrt(len(apart)))
+    names = {one["name"] for one in answer["contributions"]}
+    assert names == {"effects.ketamine.points.qids_sr16", "effects.ketamine.points.bsl23"}
+    assert sum(one["contribution"] for one in answer["contributions"]) == pytest.approx(apart.mean())
+    words = {
+        "co_primary": "Power for both co-primary hypotheses: ",
+        "fixed_sequence": "Power within the procedure (fixed sequence) of primary: ",
+    }[procedure]
+    assert words in str(found)
+    assert answer["notes"] == []
+    assert words.removesuffix(": ") in figure_words(found)
+
+
+def test_what_another_hypothesis_of_the_procedure_is_analysed_by_is_an_assumption(tmp_path):
+    first = written(tmp_path, CO_PRIMARY)
+    second = written(tmp_path, CO_PRIMARY, {"analysis": {"bpd": {"method": "ancova"}}}, name="other.yaml")
+    answer = ts.attribute(first, second, replicates=250, workers=1).to_dict()
+    assert [one["name"] for one in answer["contributions"]] == ["analysis.bpd.method"]
+
+
+@pytest.mark.parametrize("other", [{}, {"multiplicity": {**CO_PRIMARY["multiplicity"], "method": "holm"}}])
+def test_attribution_between_two_procedures_is_of_the_test_and_says_so(tmp_path, other):
+    weaker = {"effects": {"ketamine": {"points": {"qids_sr16": -2, "bsl23": -0.25}}}}
+    first, second = written(tmp_path, CO_PRIMARY), written(tmp_path, other, weaker, name="other.yaml")
+    found = ts.attribute(first, second, replicates=250, workers=1)
+    answer = found.to_dict()
+    assert answer["procedure"] == ""
+    assert any("of the test of primary alone" in note for note in answer["notes"])
+    assert "of the test of primary alone" in figure_words(found)
+    alone = ts.attribute(written(tmp_path), second, replicates=250, workers=1).to_dict()
+    assert answer["power_first"] == alone["power_first"]
+
+
+def test_the_tipping_point_is_of_what_decides_the_trial(tmp_path):
+    file = written(tmp_path, CO_PRIMARY, {"dropout": {"missing_by": {14: 0.2}}})
+    ts.run(file, out=tmp_path / "run", workers=1)
+    found = ts.design_tipping_point(file, target=0.3, replicates=250, workers=1)
+    answer = found.to_dict()
+    assert answer["power_at_random"] == pytest.approx(successes(tmp_path / "run", "co_primary").mean())
+    assert answer["procedure"] == "co_primary"
+    assert answer["power_at_0"] <= answer["power_at_random"] + 0.1
+    assert "Power for both co-primary hypotheses, where delta is added in the analysis of primary," in " ".join(
+        str(found).split()
+    )
+    assert "Power for both co-primary hypotheses; delta is added for primary." in figure_words(found)
+    alone = ts.design_tipping_point(file, estimand="bpd", target=0.3, replicates=250, workers=1).to_dict()
+    assert alone["power_at_random"] == answer["power_at_random"]
+
+
+def figure_words(found):
+    """Return all that stands in a figure, in one line."""
+    return " ".join(" ".join(text.get_text() for text in found.plot().findobj(Text)).split())
+
+
 def test_a_question_outside_the_procedure_has_the_power_of_its_test(tmp_path):
     file = written(tmp_path, {"multiplicity": {"method": "holm", "hypotheses": ["primary", "bpd"]}}, DESIGNS)
     document = yaml.safe_load(file.read_text(encoding="utf-8"))

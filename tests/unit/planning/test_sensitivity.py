@@ -12,8 +12,9 @@ from matplotlib.text import Text
 from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import compute_block
 from trialsim.errors import InputError
-from trialsim.planning.sensitivity.attribution import attribution, shapley_weights
+from trialsim.planning.sensitivity.attribution import attribution
 from trialsim.planning.sensitivity.heat import heat_map
+from trialsim.planning.sensitivity.shapley import shapley_weights
 from trialsim.planning.sensitivity.tipping import design_tipping_point
 from trialsim.planning.sensitivity.tornado import tornado
 from trialsim.planning.sensitivity.trials import Budget, Measured, Sample

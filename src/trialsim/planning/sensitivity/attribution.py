@@ -1,36 +1,29 @@
-r"""Which assumptions the difference of power between two scenarios is due to: Shapley values.
-
-With v(S) the power of the first scenario in which the assumptions S are those of the second, the contribution of i is
-
-.. math:: \phi_i = \sum_{S \not\ni i} \frac{|S|!\,(m - |S| - 1)!}{m!}\,[v(S \cup i) - v(S)],
-
-the mean of what it adds over all orders in which the m assumptions can be changed. Contributions add up to the whole
-difference, exactly: whatever is simulated, the sum telescopes.
-
-References
-----------
-Shapley LS (1953). A value for n-person games. Contributions to the Theory of Games II, 307-317.
-Castro J, Gomez D, Tejada J (2009). Polynomial calculation of the Shapley value based on sampling. Computers &
-Operations Research 36:1726-1730.
-"""
+"""Which assumptions the difference of power between two scenarios is due to: Shapley values."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trialsim.engine.successes import Asked
 from trialsim.errors import Fault, InputError
 from trialsim.planning.plain import without_nan
 from trialsim.planning.question_parts import LEAVING, question_parts, unlike
 from trialsim.planning.sensitivity.differences import Difference, differences, mixed
+from trialsim.planning.sensitivity.shapley import (
+    Array,
+    Coalition,
+    all_subsets,
+    sampled_orders,
+    sampled_value,
+    shapley_weights,
+    steps_of,
+)
 from trialsim.planning.sensitivity.trials import (
     NO_ESTIMATE,
     Budget,
@@ -47,15 +40,12 @@ from trialsim.planning.sensitivity.trials import (
 )
 from trialsim.scenario import Scenario, resolve
 from trialsim.scenario.paths import find, split_path
+from trialsim.scenario.resolved import Estimand, Variant
 from trialsim.scenario.words import listed
-from trialsim.streams import Streams
 
 EXACT_UP_TO = 8
 PERMUTATIONS = 32
 """Orders that are sampled beyond, half of them the others reversed."""
-
-Array = NDArray[np.float64]
-Coalition = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +96,10 @@ class Attribution:
     contributions : tuple of Contribution
         Largest first; they add up to the difference.
     notes : tuple of str
+    procedure : str
+        The multiplicity procedure that power is within; empty for the test alone.
+    members : int
+        How many hypotheses a success finds.
     """
 
     first: str
@@ -125,6 +119,8 @@ class Attribution:
     settings: int
     contributions: tuple[Contribution, ...]
     notes: tuple[str, ...]
+    procedure: str
+    members: int
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types."""
@@ -167,10 +163,15 @@ def attribution(
     ------
     InputError
         If the scenarios do not ask the same, do not differ, or a mixed one cannot be.
+
+    Notes
+    -----
+    Power is that within the multiplicity procedure where both scenarios have the same one and its hypotheses ask the
+    same; otherwise that of the test alone, and the notes say so.
     """
-    a, b = Question(first, estimand), Question(second, estimand)
+    a, b = _questions(first, second, estimand)
     _require_one_question(a, b)
-    found = differences(a.scenario, b.scenario, estimand, together)
+    found = differences(a.scenario, b.scenario, _decisive(a), together)
     if n is not None:
         found = [one for one in found if one.paths != ("sample_size",)]
     if not found:
@@ -178,8 +179,8 @@ def attribution(
         raise InputError([Fault("--against", message)])
     every = frozenset(range(len(found)))
     exact = len(found) <= exact_up_to
-    orders = [] if exact else _orders(len(found), a.seed, permutations)
-    wanted = _all_subsets(len(found)) if exact else list(dict.fromkeys(s for order in orders for s in _steps(order)))
+    orders = [] if exact else sampled_orders(len(found), a.seed, permutations)
+    wanted = all_subsets(len(found)) if exact else list(dict.fromkeys(s for order in orders for s in steps_of(order)))
     single = [frozenset({i}) for i in every] + [every - {i} for i in every]
     wanted = list(dict.fromkeys([*wanted, *single]))
     asked = [_asked(a, b, found, coalition) for coalition in wanted]
@@ -219,7 +220,34 @@ def attribution(
         settings=len(wanted),
         contributions=tuple(shown),
         notes=_notes(a, b),
+        procedure=a.at({}).procedure,
+        members=len(a.at({}).members),
     )
+
+
+def _questions(first: Scenario, second: Scenario, estimand: str) -> tuple[Question, Question]:
+    """Return what is asked of both: power within their procedure if they have the same one, otherwise of the test."""
+    a, b = (Question(scenario, estimand, within=True) for scenario in (first, second))
+    if _family_of(a) == _family_of(b):
+        return a, b
+    return Question(first, estimand), Question(second, estimand)
+
+
+def _family_of(question: Question) -> dict[str, Any]:
+    """Return the procedure that decides a question, with what each of its hypotheses asks; empty for the test alone."""
+    variant, asked = question.resolved.variants[0], question.at({})
+    plan = variant.multiplicity
+    if plan is None or not asked.procedure:
+        return {}
+    tested = [variant.estimands[estimand] for estimand, _ in plan.hypotheses]
+    members = [(one.name, which) for one, (_, which) in zip(tested, plan.hypotheses, strict=True)]
+    return {**asdict(plan), "hypotheses": members, "parts": [_parts_of(variant, one) for one in tested]}
+
+
+def _decisive(question: Question) -> set[str]:
+    """Return the estimands that success hangs on: all of the procedure, or the one that is asked."""
+    asked = question.at({})
+    return {one.name for one in asked.variant.estimands} if asked.procedure else {question.estimand}
 
 
 def _no_power(changed: Sequence[str]) -> str:
@@ -249,7 +277,7 @@ def _with_defaults(one: Difference, a: Question, b: Question) -> Difference:
 
 
 def _notes(a: Question, b: Question) -> tuple[str, ...]:
-    alone = alone_notes(a, "Power") or alone_notes(b, "Power")
+    alone = () if a.at({}).procedure else alone_notes(a, "Power") or alone_notes(b, "Power")
     if a.seed == b.seed:
         return alone
     return (
@@ -272,7 +300,10 @@ def _require_one_question(a: Question, b: Question) -> None:
 
 def _parts(question: Question) -> dict[str, str]:
     """Return the parts of a question: an endpoint by its numbers and not by its name, leaving only where some leave."""
-    variant, one = question.resolved.variants[0], question.asked_of
+    return _parts_of(question.resolved.variants[0], question.asked_of)
+
+
+def _parts_of(variant: Variant, one: Estimand) -> dict[str, str]:
     parts = {**question_parts(variant, one), "endpoint": one.endpoint.kind}
     return {part: words for part, words in parts.items() if variant.dropout is not None or part != LEAVING}
 
@@ -304,27 +335,6 @@ def _asked(a: Question, b: Question, found: Sequence[Difference], coalition: Coa
         raise InputError([Fault("--against", message)]) from error
 
 
-def _all_subsets(m: int) -> list[Coalition]:
-    return [frozenset(i for i in range(m) if mask >> i & 1) for mask in range(1 << m)]
-
-
-def _orders(m: int, seed: int, number: int) -> list[tuple[int, ...]]:
-    """Return sampled orders, each followed by its reverse, so that an early place is paid for by a late one."""
-    generator = Streams(seed, 0).generator("permutation")
-    orders: list[tuple[int, ...]] = []
-    for _ in range(max(number // 2, 2)):
-        order = tuple(int(i) for i in generator.permutation(m))
-        orders += [order, order[::-1]]
-    return orders
-
-
-def _steps(order: Iterable[int]) -> list[Coalition]:
-    steps: list[Coalition] = [frozenset()]
-    for i in order:
-        steps.append(steps[-1] | {i})
-    return steps
-
-
 def _contribution(
     i: int,
     one: Difference,
@@ -334,7 +344,7 @@ def _contribution(
     orders: Sequence[Sequence[int]],
 ) -> Contribution:
     if orders:
-        contribution, mcse = _sampled(i, value, influence, orders)
+        contribution, mcse = sampled_value(i, value, influence, orders)
     else:
         weights = shapley_weights(i, m)
         contribution = math.fsum(weight * value[coalition] for coalition, weight in weights.items())
@@ -351,30 +361,3 @@ def _contribution(
         value[every] - value[every - {i}],
         is_beyond_noise(contribution, mcse),
     )
-
-
-def shapley_weights(i: int, m: int) -> dict[Coalition, float]:
-    """Return the weight of the value of every coalition in the Shapley value of i; they add up to 0."""
-    weights: dict[Coalition, float] = {}
-    for coalition in _all_subsets(m):
-        size = len(coalition)
-        if i in coalition:
-            weights[coalition] = math.factorial(size - 1) * math.factorial(m - size) / math.factorial(m)
-        else:
-            weights[coalition] = -math.factorial(size) * math.factorial(m - size - 1) / math.factorial(m)
-    return weights
-
-
-def _sampled(
-    i: int, value: Mapping[Coalition, float], influence: Mapping[Coalition, Array], orders: Sequence[Sequence[int]]
-) -> tuple[float, float]:
-    """Return the mean of what i adds over sampled orders, with the error of the orders and that of the trials."""
-    added, moved = [], []
-    for order in orders:
-        before, after = next((s, t) for s, t in pairwise(_steps(order)) if i in t - s)
-        added.append(value[after] - value[before])
-        moved.append(influence[after] - influence[before])
-    pairs = np.array(added).reshape(-1, 2).mean(axis=1)
-    of_orders = float(pairs.std(ddof=1) / math.sqrt(len(pairs)))
-    of_trials = standard_error(np.mean(moved, axis=0))
-    return math.fsum(added) / len(added), math.hypot(of_orders, of_trials)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -40,14 +40,14 @@ class Difference:
 
 
 def differences(
-    first: Scenario, second: Scenario, estimand: str, together: Sequence[Sequence[str]] = ()
+    first: Scenario, second: Scenario, estimands: Collection[str], together: Sequence[Sequence[str]] = ()
 ) -> list[Difference]:
     """Return what two scenarios differ in, in the order of the first.
 
     Parameters
     ----------
     first, second : Scenario
-    estimand : str
+    estimands : collection of str
         What is asked; other estimands and their analyses are left as they are in the first.
     together : sequence of sequences of str
         Paths that are one assumption: all that differs at or below them.
@@ -61,7 +61,7 @@ def differences(
     leaves = [
         (leaf, lonely)
         for leaf, lonely in _unlike((), roots[0], roots[1])
-        if leaf[0] not in _BY_ESTIMAND or leaf[1:2] == (estimand,)
+        if leaf[0] not in _BY_ESTIMAND or leaf[1] in estimands
     ]
     groups: list[list[Path]] = []
     asked = [[tuple(path.split(".")) for path in paths] for paths in together]

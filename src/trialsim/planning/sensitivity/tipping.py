@@ -117,6 +117,11 @@ class DesignTipping:
     rows : tuple of AtDelta
     reason : str
         Why there is no tipping point; empty where there is one.
+    procedure : str
+        The multiplicity procedure that powers are within; empty for the test alone. Delta is added for the estimand
+        alone: other hypotheses of the procedure keep their analyses.
+    members : int
+        How many hypotheses a success finds.
     notes : tuple of str
     """
 
@@ -144,6 +149,8 @@ class DesignTipping:
     flip_both: float | None
     rows: tuple[AtDelta, ...]
     reason: str
+    procedure: str
+    members: int
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -181,7 +188,7 @@ def design_tipping_point(
     InputError
         If the estimand is not a difference of scores, nobody leaves, or a number is out of range.
     """
-    question = Question(scenario, estimand)
+    question = Question(scenario, estimand, within=True)
     _require_scores(question)
     _require_leaving(question)
     _limit(question, limit, math.inf)
@@ -242,7 +249,9 @@ def design_tipping_point(
         flip_both=both,
         rows=rows,
         reason=_reason(tipping, shares[0].value, target, largest),
-        notes=alone_notes(question, "Power"),
+        procedure=own.procedure,
+        members=len(own.members),
+        notes=() if own.procedure else alone_notes(question, "Power"),
     )
 
 

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from trialsim.report import style
-from trialsim.report.sensitivity import measure_words
+from trialsim.report.sensitivity import measure_words, power_asked
 from trialsim.report.words import path_words
 
 COLUMNS = (
     "first", "second", "estimand", "name", "words", "start", "contribution", "mcse", "alone", "last", "beyond_noise",
-    "power_first", "power_second", "exact",
+    "power_first", "power_second", "exact", "measured", "notes",
 )  # fmt: skip
 _Z95 = 1.96
 _WORD_LETTERS = 40
@@ -35,7 +35,7 @@ def attribution_data(answer: Mapping[str, Any], labels: Mapping[str, str] | None
     DataFrame
         Columns `first`, `second` (titles), `estimand`, `name`, `words`, `start` (power before this step),
         `contribution`, `mcse`, `alone` and `last` (its change if it is changed first, or last), `beyond_noise`,
-        `power_first`, `power_second` and `exact`.
+        `power_first`, `power_second`, `exact`, `measured` (what the power is of) and `notes`.
     """
     rows, start = [], float(answer["power_first"])
     for one in answer["contributions"]:
@@ -43,6 +43,7 @@ def attribution_data(answer: Mapping[str, Any], labels: Mapping[str, str] | None
             **{key: answer[key] for key in ("first", "second", "estimand", "power_first", "power_second", "exact")},
             **{key: one[key] for key in ("name", "contribution", "mcse", "alone", "last", "beyond_noise")},
             "words": path_words(one["name"], labels=labels), "start": start,
+            "measured": power_asked(answer), "notes": " ".join(answer["notes"]),
         })  # fmt: skip
         start += float(one["contribution"])
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -77,14 +78,14 @@ def draw_attribution(frame: pd.DataFrame) -> Figure:
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlim(0, 108)
         axes.grid(visible=False, axis="y")
-        axes.set_xlabel("Power, %")
+        axes.set_xlabel(f"{first['measured']}, %")
         axes.set_title(f"Why power differs: {first['estimand']}")
         how = "all orders" if first["exact"] else "sampled orders"
         style.add_note(
             figure,
             f"Steps: mean contribution over {how} of changing the assumptions (Shapley value), in percentage points, "
             "with its 95 % Monte Carlo interval. Blue adds, orange costs; pale: not larger than noise (3 standard "
-            "errors).",
+            f"errors). {first['notes']}",
         )
     return figure
 

@@ -11,11 +11,13 @@ from matplotlib.figure import Figure
 
 from trialsim.planning.sensitivity.trials import NO_ESTIMATE
 from trialsim.report import style
+from trialsim.report.sensitivity import power_asked
 from trialsim.report.words import number, percent
 
 COLUMNS = (
     "estimand", "n", "target", "active", "delta", "power", "mcse", "low", "high", "true_effect", "bias", "bias_mcse",
     "power_at_random", "tipping", "tipping_low", "tipping_high", "flip", "flip_low", "flip_high",
+    "decided", "notes",
 )  # fmt: skip
 
 _ROOM = 1.2
@@ -37,8 +39,8 @@ def design_tipping_data(answer: Mapping[str, Any], labels: Mapping[str, str] | N
     DataFrame
         Columns `estimand`, `n`, `target`, `active` (arm), `delta` (points, towards harm), `power`, `mcse`, `low`,
         `high` (Wilson) of the analysis that adds delta, `true_effect` on everybody, `bias` and `bias_mcse` of an
-        analysis at random, `power_at_random`, and `tipping` and `flip` with the ends of their intervals (empty where
-        there is none).
+        analysis at random, `power_at_random`, `tipping` and `flip` with the ends of their intervals (empty where there
+        is none), `decided` (what the power is of, where hypotheses are tested together) and `notes`.
     """
     active = answer["arms"][0]
     shared = {
@@ -48,9 +50,11 @@ def design_tipping_data(answer: Mapping[str, Any], labels: Mapping[str, str] | N
             "flip_high",
         )
     }  # fmt: skip
+    shared["decided"] = power_asked(answer) if answer["procedure"] else ""
+    shared["notes"] = " ".join(answer["notes"])
     rows = [{**shared, "active": (labels or {}).get(active, active), **row} for row in answer["rows"]]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return frame.astype(dict.fromkeys(COLUMNS[4:], float))
+    return frame.astype(dict.fromkeys(COLUMNS[4:-2], float))
 
 
 def draw_design_tipping(frame: pd.DataFrame) -> Figure:
@@ -81,10 +85,11 @@ def draw_design_tipping(frame: pd.DataFrame) -> Figure:
         lower.set_ylabel("True effect on\neverybody, points")
         lower.set_xlabel(f"Delta: points by which those who left {first['active']} are worse than at random")
         upper.set_title(f"If those who left did worse: {first['estimand']}, {int(first['n']):,} patients")
+        decided = f"{first['decided']}; delta is added for {first['estimand']}." if first["decided"] else ""
         style.add_note(
             figure,
             "Bands: 95 % Monte Carlo (Wilson) intervals. An analysis that takes those who left as missing at random "
-            "sees the same data whatever delta is.",
+            f"sees the same data whatever delta is. {decided} {first['notes']}",
         )
     return figure
 
