@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -249,7 +250,7 @@ HANGUP = getattr(signal, "SIGHUP", None)
 def test_a_run_that_is_stopped_keeps_finished_blocks(folder, number, times, workers):
     command = [*console_script(), "run", "scenarios/quick_start.yaml", "--replicates", "1000000", "--workers", workers]
     parts, told = folder / "outputs" / "quick_start" / "parts", folder / "told.txt"
-    with told.open("w") as stream:
+    with told.open("w") as stream, heeded(number):
         process = subprocess.Popen(
             command, cwd=folder, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=stream, start_new_session=True
         )
@@ -273,6 +274,16 @@ def test_a_run_that_is_stopped_keeps_finished_blocks(folder, number, times, work
     told_by_run = json.loads((folder / "outputs" / "quick_start" / "run.json").read_text(encoding="utf-8"))
     assert told_by_run["finished"] is False
     assert told_by_run["sessions"][0]["state"] == "interrupted"
+
+
+@contextmanager
+def heeded(number):
+    """Have a signal heeded by what is started; one that this process ignores would be ignored there too."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
 
 
 def wait_for(condition):

@@ -36,10 +36,18 @@ def at_first_block(act: Callable[[], object]) -> Callable[[int, int], None]:
 
 def kill_a_loky_worker() -> int:
     """Kill one of the worker processes of this process."""
-    workers = [child for child in psutil.Process().children(recursive=True) if "loky" in " ".join(child.cmdline())]
-    victims = [child for child in workers if "resource_tracker" not in " ".join(child.cmdline())]
+    workers = [child for child in psutil.Process().children(recursive=True) if "loky" in command_of(child)]
+    victims = [child for child in workers if "resource_tracker" not in command_of(child)]
     victims[0].kill()
     return victims[0].pid
+
+
+def command_of(process: psutil.Process) -> str:
+    """Return what a process was started by; nothing of one that has ended meanwhile."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # also a zombie
+        return ""
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="kills as POSIX does")
