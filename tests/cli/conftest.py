@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+SCENARIOS = ROOT / "scenarios"
 
 Trialsim = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -30,7 +31,7 @@ def console_script() -> list[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of the user's, with the shipped scenarios in it."""
-    shutil.copytree(ROOT / "scenarios", tmp_path / "scenarios")
+    shutil.copytree(SCENARIOS, tmp_path / "scenarios")
     return tmp_path
 
 

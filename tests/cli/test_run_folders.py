@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 
 import pandas as pd
 import pytest
 
-from cli.conftest import content_of
+from cli.conftest import ENVIRONMENT, SCENARIOS, console_script, content_of
 
 SMALL = ("run", "scenarios/quick_start.yaml", "--set", "sample_size=[6, 40]", "--workers", "1", "--quiet")
 
 
-@pytest.fixture
-def finished(command, folder):
-    command(*SMALL, "--replicates", "20")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A finished run of 20 replicates; read only."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copytree(SCENARIOS, folder / "scenarios")
+    command = [*console_script(), *SMALL, "--replicates", "20"]
+    subprocess.run(command, cwd=folder, env=ENVIRONMENT, check=True, capture_output=True)
     return folder / "outputs" / "quick_start"
+
+
+@pytest.fixture
+def finished(made, folder):
+    """The same run among the outputs of the test's own folder."""
+    return shutil.copytree(made, folder / "outputs" / "quick_start")
 
 
 def test_looking_into_what_a_run_left(command, folder, finished):
