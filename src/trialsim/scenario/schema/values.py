@@ -71,4 +71,4 @@ MeansByStratum = Annotated[
 class Section(BaseModel):
     """Base of all parts of a scenario: unknown keys are refused and nothing is converted."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
