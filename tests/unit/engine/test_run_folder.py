@@ -14,7 +14,7 @@ import pytest
 
 import trialsim as ts
 from trials import BOUNDED, resolve, write
-from trialsim.engine import merging
+from trialsim.engine import estimates, merging
 from trialsim.engine.execute import execute
 from trialsim.engine.store import write_atomically
 from trialsim.errors import RefusedError
@@ -131,13 +131,18 @@ def test_a_merge_that_fails_leaves_no_half_of_its_estimates(copied, monkeypatch)
     assert digests(copied) == before
 
 
-def test_estimates_that_cannot_be_written_are_told(copied, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(pq.ParquetWriter, "write_table"), (estimates, "sync_rename")],
+    ids=["while they are written", "as they are flushed"],
+)
+def test_estimates_that_cannot_be_written_are_told(place, name, copied, monkeypatch):
     (copied / "estimates.parquet").unlink()
 
     def full(*_):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(pq.ParquetWriter, "write_table", full)
+    monkeypatch.setattr(place, name, full)
     with pytest.raises(OSError, match="the disk is full"):
         compute(copied, 500)
     assert list(copied.glob("*estimates.parquet*")) == []
