@@ -156,6 +156,14 @@ def test_what_another_hypothesis_of_the_procedure_is_analysed_by_is_an_assumptio
     assert [one["name"] for one in answer["contributions"]] == ["analysis.bpd.method"]
 
 
+def test_leaving_is_an_assumption_where_both_have_the_same_procedure(tmp_path):
+    first = written(tmp_path, CO_PRIMARY)
+    second = written(tmp_path, CO_PRIMARY, {"dropout": {"missing_by": {14: 0.2}}}, name="other.yaml")
+    answer = ts.attribute(first, second, replicates=250, workers=1).to_dict()
+    assert answer["procedure"] == "co_primary"
+    assert [one["name"] for one in answer["contributions"]] == ["dropout.missing_by.14"]
+
+
 @pytest.mark.parametrize("other", [{}, {"multiplicity": {**CO_PRIMARY["multiplicity"], "method": "holm"}}])
 def test_attribution_between_two_procedures_is_of_the_test_and_says_so(tmp_path, other):
     weaker = {"effects": {"ketamine": {"points": {"qids_sr16": -2, "bsl23": -0.25}}}}

@@ -228,20 +228,21 @@ def attribution(
 def _questions(first: Scenario, second: Scenario, estimand: str) -> tuple[Question, Question]:
     """Return what is asked of both: power within their procedure if they have the same one, otherwise of the test."""
     a, b = (Question(scenario, estimand, within=True) for scenario in (first, second))
-    if _family_of(a) == _family_of(b):
+    (plan, parts), (other, others) = (_family_of(question) for question in (a, b))
+    if plan == other and not any(unlike(one, two) for one, two in zip(parts, others, strict=True)):
         return a, b
     return Question(first, estimand), Question(second, estimand)
 
 
-def _family_of(question: Question) -> dict[str, Any]:
-    """Return the procedure that decides a question, with what each of its hypotheses asks; empty for the test alone."""
+def _family_of(question: Question) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return the procedure that decides a question, and what each of its hypotheses asks; empty for the test alone."""
     variant, asked = question.resolved.variants[0], question.at({})
     plan = variant.multiplicity
     if plan is None or not asked.procedure:
-        return {}
+        return {}, []
     tested = [variant.estimands[estimand] for estimand, _ in plan.hypotheses]
     members = [(one.name, which) for one, (_, which) in zip(tested, plan.hypotheses, strict=True)]
-    return {**asdict(plan), "hypotheses": members, "parts": [_parts_of(variant, one) for one in tested]}
+    return {**asdict(plan), "hypotheses": members}, [_parts_of(variant, one) for one in tested]
 
 
 def _decisive(question: Question) -> set[str]:
