@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -23,28 +24,85 @@ Path = tuple[str | int, ...]
 SMALLEST_SD = 1e-6
 """In steps of the scale: below it a score is a constant, which has no correlation with anything."""
 
+_AT_ONCE = 1 << 14
+"""Correlations looked at together: what they are computed from takes 2.4 kB each."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Whether scores can have their correlations.
+
+    Parameters
+    ----------
+    scales : tuple of Scale or None
+        Of the K outcomes; None for continuous ones.
+    means, sds : ndarray, shape (V + 1, K), points
+        From the baseline on.
+    correlation : ndarray, shape (J, J)
+    askers : list of (Case, str)
+        Who is told what cannot be, with the arm and stratum in words.
+    """
+
+    scales: tuple[Scale | None, ...]
+    means: FloatArray
+    sds: FloatArray
+    correlation: FloatArray
+    askers: list[tuple[Case, str]]
+
 
 class Margins:
-    """Fitted margins by moments, so that variants that share an arm share the work."""
+    """Fitted margins, and questions about them that wait until many are answered at once.
+
+    One answer takes nearly as long as a hundred, and those of a run that is known to be sound need not be given.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[Scale, bytes], BoundedMargins] = {}
-        self._passed: set[bytes] = set()
+        self._waiting: dict[tuple[object, ...], _Question] = {}
+        self._sound: set[tuple[object, ...]] = set()
 
     def fit(self, scale: Scale, mean: FloatArray, sd: FloatArray) -> BoundedMargins:
         """Return margins with these means and SDs, arrays of one shape."""
         key = (scale, mean.tobytes() + sd.tobytes())
         if key not in self._known:
-            grid = {"minimum": scale.minimum, "maximum": scale.maximum, "step": scale.step}
-            self._known[key] = fit_bounded_margins(mean, sd, **grid)
+            self._known[key] = _fitted(scale, mean, sd)
         return self._known[key]
 
-    def is_new(self, *arrays: FloatArray) -> bool:
-        """Whether this combination has not been asked for before."""
-        key = b"".join(array.tobytes() for array in arrays)
-        new = key not in self._passed
-        self._passed.add(key)
-        return new
+    def ask(
+        self, case: Case, moments: tuple[FloatArray, FloatArray, FloatArray, FloatArray], correlation: FloatArray
+    ) -> None:
+        """Have `settle` report correlations that the scores cannot have once they are on their scales.
+
+        Parameters
+        ----------
+        case : Case
+        moments : tuple of ndarray
+            Baseline mean and SD, (S, K); mean, (A, S, V, K); SD, (S, V, K).
+        correlation : ndarray, shape (S, J, J)
+        """
+        baseline_mean, baseline_sd, mean, sd = moments
+        scales = tuple(measure.scale for measure in case.measures)
+        for a, s in np.ndindex(mean.shape[:2]):
+            means = np.concatenate([baseline_mean[s][None], mean[a, s]])
+            sds = np.concatenate([baseline_sd[s][None], sd[s]])
+            key = (scales, *(array.tobytes() for array in (means, sds, correlation[s])))
+            if key not in self._sound:
+                asked = self._waiting.setdefault(key, _Question(scales, means, sds, correlation[s], []))
+                if not asked.askers or asked.askers[-1][0] is not case:  # a case is told of the first arm alone
+                    asked.askers.append((case, f"in {case.arms[a]}, {case.strata[s]}"))
+
+    def settle(self) -> None:
+        """Answer what was asked: what cannot be goes into the ledger of every case that asked."""
+        alike: dict[tuple[object, ...], list[tuple[tuple[object, ...], _Question]]] = {}
+        for key, asked in self._waiting.items():
+            alike.setdefault((asked.scales, asked.means.shape), []).append((key, asked))
+        self._waiting = {}
+        for questions in alike.values():
+            n_scores = questions[0][1].means.size
+            at_once = max(1, _AT_ONCE // (n_scores * n_scores))
+            for start in range(0, len(questions), at_once):
+                keys, some = zip(*questions[start : start + at_once], strict=True)
+                self._sound.update(key for key, sound in zip(keys, _answer(some), strict=True) if sound)
 
 
 def check_moments(
@@ -164,53 +222,44 @@ def mean_path(case: Case, arm: int, k: int) -> Path:
     return ("effects", active, "specific_share") if active else ("course", "control_change", outcome)
 
 
-def check_correlations(
-    case: Case,
-    margins: Margins,
-    moments: tuple[FloatArray, FloatArray, FloatArray, FloatArray],
-    correlation: FloatArray,
-) -> None:
-    """Report correlations that the scores cannot have once they are on their scales.
-
-    Parameters
-    ----------
-    case : Case
-    margins : Margins
-    moments : tuple of ndarray
-        Baseline mean and SD, (S, K); mean, (A, S, V, K); SD, (S, V, K).
-    correlation : ndarray, shape (S, J, J)
-    """
-    baseline_mean, baseline_sd, mean, sd = moments
-    for a, s in np.ndindex(mean.shape[:2]):
-        means = np.concatenate([baseline_mean[s][None], mean[a, s]])  # (V + 1, K)
-        sds = np.concatenate([baseline_sd[s][None], sd[s]])
-        if not margins.is_new(means, sds, correlation[s]):
-            continue
-        where = f"in {case.arms[a]}, {case.strata[s]}"
-        try:
-            scores = list(_scores(case, margins, means, sds))
-            latent = latent_correlation(correlation[s], scores)
-        except MarginError as error:  # pragma: no cover - check_moments has told it already
-            case.ledger.fault(("outcomes",), f"{where}: {error}")
-        except CorrelationError as error:
-            _report_pair(case, error, where)
-        else:
-            _check_latent(case, latent, where)
+def _answer(questions: Sequence[_Question]) -> list[bool]:
+    """Return which of some questions about the same scales can be, and tell who asked of the others."""
+    try:
+        latent = latent_correlation(np.stack([asked.correlation for asked in questions]), _scores(questions))
+    except (MarginError, CorrelationError) as error:
+        if len(questions) > 1:  # the error is of one of them: each on its own has its own
+            return [sound for asked in questions for sound in _answer([asked])]
+        for case, where in questions[0].askers:
+            if isinstance(error, CorrelationError):
+                _report_pair(case, error, where)
+            else:  # pragma: no cover - check_moments has told it already
+                case.ledger.fault(("outcomes",), f"{where}: {error}")
+        return [False]
+    sound: list[bool] = is_positive_definite(latent).tolist()
+    for asked, matrix, can_be in zip(questions, latent, sound, strict=True):
+        if not can_be:
+            for case, where in asked.askers:
+                _report_latent(case, matrix, where)
+    return sound
 
 
-def _scores(case: Case, margins: Margins, means: FloatArray, sds: FloatArray) -> Iterator[BoundedMargins | None]:
-    """Yield the margin of each of the J scores, None for continuous ones."""
+def _scores(questions: Sequence[_Question]) -> list[BoundedMargins | None]:
+    """Return the margin of each of the J scores, a batch of the questions, None for continuous ones."""
+    means = np.stack([asked.means for asked in questions])
+    sds = np.stack([asked.sds for asked in questions])
     fitted = [
-        None if measure.scale is None else margins.fit(measure.scale, means[:, k].copy(), sds[:, k].copy())
-        for k, measure in enumerate(case.measures)
+        None if scale is None else _fitted(scale, means[..., k], sds[..., k])
+        for k, scale in enumerate(questions[0].scales)
     ]
-    for visit in range(len(means)):
-        for margin in fitted:
-            if margin is None:
-                yield None
-            else:
-                at_visit = (margin.probabilities[visit], margin.thresholds[visit], margin.mean[visit], margin.sd[visit])
-                yield BoundedMargins(margin.values, *at_visit)
+    return [
+        None if margin is None else BoundedMargins(margin.values, *(part[:, visit] for part in margin[1:]))
+        for visit in range(means.shape[1])
+        for margin in fitted
+    ]
+
+
+def _fitted(scale: Scale, mean: FloatArray, sd: FloatArray) -> BoundedMargins:
+    return fit_bounded_margins(mean, sd, minimum=scale.minimum, maximum=scale.maximum, step=scale.step)
 
 
 def _report_pair(case: Case, error: CorrelationError, where: str) -> None:
@@ -223,14 +272,13 @@ def _report_pair(case: Case, error: CorrelationError, where: str) -> None:
     case.ledger.fault(_correlation_path(case, i, j), message, key=True, near=("outcomes",))
 
 
-def _check_latent(case: Case, latent: FloatArray, where: str) -> None:
-    if not is_positive_definite(latent):
-        i, j = worst_pair(latent)
-        message = (
-            f"the correlations cannot all be had on these scales {where}: most to blame is {score_name(case, i)} with "
-            f"{score_name(case, j)}; a smaller correlation or scale: continuous would do"
-        )
-        case.ledger.fault(_correlation_path(case, i, j), message, key=True, near=("outcomes",))
+def _report_latent(case: Case, latent: FloatArray, where: str) -> None:
+    i, j = worst_pair(latent)
+    message = (
+        f"the correlations cannot all be had on these scales {where}: most to blame is {score_name(case, i)} with "
+        f"{score_name(case, j)}; a smaller correlation or scale: continuous would do"
+    )
+    case.ledger.fault(_correlation_path(case, i, j), message, key=True, near=("outcomes",))
 
 
 def _correlation_path(case: Case, i: int, j: int) -> Path:

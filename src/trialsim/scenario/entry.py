@@ -58,7 +58,9 @@ def entry(
     population, (baseline_mean, baseline_sd, mean, sd) = case.content.population, moments
     if population.characteristics is None and population.eligibility is None and population.run_in is None:
         return None, mean
-    n_faults = len(case.ledger.faults)
+    margins.settle()
+    if case.ledger.faults:
+        return None, mean
     better = [measure.lower_is_better for measure in case.measures]
     scores = score_margins(case, margins, moments)
     numbers = Numbers(baseline_mean, baseline_sd, sd, correlation, scores, better)
@@ -68,7 +70,7 @@ def entry(
     run_in = None if population.run_in is None else _run_in(case, population.run_in, numbers, mean)
     who = Entry(brought, eligibility, run_in)
     own = _own_part(case, numbers, len(mean)) if who.selects else None
-    if own is None or len(case.ledger.faults) > n_faults:
+    if own is None or case.ledger.faults:
         return who, mean
     return who, _selected_means(case, who, numbers, own, mean)
 

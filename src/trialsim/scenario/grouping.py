@@ -39,6 +39,9 @@ def check_groups(
     """
     if not clusters:
         return
+    margins.settle()
+    if case.ledger.faults:
+        return
     scores = score_margins(case, margins, moments)
     n_arms = moments[2].shape[0]
     latent = latent_correlation(np.broadcast_to(correlation, (n_arms, *correlation.shape)), scores)

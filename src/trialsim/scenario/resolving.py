@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from trialsim.errors import Fault, InputError
 from trialsim.scenario.arrangement import allocation, dropout, sample_sizes
-from trialsim.scenario.attainable import Margins, check_correlations, check_moments
+from trialsim.scenario.attainable import Margins, check_moments
 from trialsim.scenario.case import Case, frame
 from trialsim.scenario.correlations import correlations
 from trialsim.scenario.course import Course, course
@@ -44,12 +45,15 @@ class _Truth(NamedTuple):
     course: Course
 
 
-def resolve(scenario: Scenario) -> Resolved:
+def resolve(scenario: Scenario, *, known: Callable[[Resolved], bool] | None = None) -> Resolved:
     """Find every number of a scenario.
 
     Parameters
     ----------
     scenario : Scenario
+    known : callable, optional
+        Says whether this very scenario was found sound before: it is then not tried again whether scores on their
+        scales can have such correlations, which takes most of the time.
 
     Returns
     -------
@@ -63,26 +67,31 @@ def resolve(scenario: Scenario) -> Resolved:
     """
     margins = Margins()
     ledger, base = _variant(scenario.base, 0, margins)
+    alone = scenario.points == (scenario.base,)
+    varied = [] if alone else [_variant(point, index, margins) for index, point in enumerate(scenario.points)]
+    sound = [variant for variant in ([base] if alone else [own for _, own in varied]) if variant is not None]
+    faults = [fault for own in (ledger, *(own for own, _ in varied)) for fault in own.faults]
+    resolved = None if faults else _resolved(scenario, sound, ledger)
+    if resolved is not None and known is not None and known(resolved):
+        return resolved
+    margins.settle()
     faults = list(ledger.faults)
-    if scenario.points == (scenario.base,):
-        variants = [base]
-    else:
-        variants = []
-        places = Places(faults)
-        for index, point in enumerate(scenario.points):
-            own, variant = _variant(point, index, margins)
-            faults += places.new(own.faults, point.varied)
-            variants.append(variant)
-    if faults:
+    places = Places(faults)
+    for point, (own, _) in zip(() if alone else scenario.points, varied, strict=True):
+        faults += places.new(own.faults, point.varied)
+    if resolved is None or faults:
         raise InputError(unique(faults))
-    sound = tuple(variant for variant in variants if variant is not None)
+    return resolved
+
+
+def _resolved(scenario: Scenario, variants: Sequence[Variant], ledger: Ledger) -> Resolved:
     simulation = scenario.content.simulation
     return Resolved(
         scenario=scenario,
         title=scenario.title,
-        variants=sound,
+        variants=tuple(variants),
         provenance=_provenance(scenario, ledger),
-        hash=content_hash(sound, simulation.seed),
+        hash=content_hash(variants, simulation.seed),
         replicates=simulation.replicates,
         seed=simulation.seed,
         precision=simulation.precision,
@@ -94,7 +103,9 @@ def faults_of(point: Point) -> list[Fault]:
     ledger = Ledger(point.root)
     case = frame(point, ledger)
     if case.measures and not ledger.faults:
-        _truth(case, Margins())
+        margins = Margins()
+        _truth(case, margins)
+        margins.settle()
     return ledger.faults
 
 
@@ -200,7 +211,7 @@ def _truth(case: Case, margins: Margins) -> _Truth:
     possible = check_moments(case, baseline_mean, baseline_sd, mean, sd)
     moments = (baseline_mean, baseline_sd, mean, sd)
     if possible and correlation is not None and not any(np.isnan(array).any() for array in moments):
-        check_correlations(case, margins, moments, correlation)
+        margins.ask(case, moments, correlation)
     return _Truth(*moments, correlation, changes)
 
 

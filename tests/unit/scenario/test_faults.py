@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trialsim.errors import InputError
-from trialsim.scenario import load
+from trialsim.scenario import load, resolve
 
 CASES = {
     "unknown key, nearest named": (
@@ -196,24 +196,54 @@ def test_visit_matrix_that_is_not_positive_definite_names_the_days(faults):
     assert "between visits on days 3 and 14" in told
 
 
+# A score that is nearly always 0 cannot go along closely with one that is spread out.
+RARE = "{qids_sr16: {mean: 18, sd: 4}, madrs: {mean: 30, sd: 6}, rare: {mean: 0.02, sd: 0.15}}"
+UNATTAINABLE = (
+    ("madrs: {}", "madrs: {}\n  rare: {scale: {min: 0, max: 2, step: 1}, post_sd: 0.15}"),
+    ("defaults.trd_bpd", RARE),
+    ("defaults.trd_no_bpd", RARE),
+    ("madrs: -5.0", "madrs: -5.0, rare: 0"),
+)
+PAIRS = "[{pair: [qids_sr16, rare], baseline: 0.9, later: 0.2}, {pair: [madrs, rare], baseline: 0.3, later: 0.2}]"
+UNATTAINABLE_SETTINGS = {
+    "course.control_change.rare": 0,
+    "covariance.outcomes": PAIRS,
+    "outcomes.rare.baseline_correlation": 0.1,
+}
+
+
 def test_correlation_that_the_scales_cannot_have_is_told(faults):
-    # A score that is nearly always 0 cannot go along closely with one that is spread out.
-    moments = "{qids_sr16: {mean: 18, sd: 4}, madrs: {mean: 30, sd: 6}, rare: {mean: 0.02, sd: 0.15}}"
-    pairs = "[{pair: [qids_sr16, rare], baseline: 0.9, later: 0.2}, {pair: [madrs, rare], baseline: 0.3, later: 0.2}]"
-    told = faults(
-        ("madrs: {}", "madrs: {}\n  rare: {scale: {min: 0, max: 2, step: 1}, post_sd: 0.15}"),
-        ("defaults.trd_bpd", moments),
-        ("defaults.trd_no_bpd", moments),
-        ("madrs: -5.0", "madrs: -5.0, rare: 0"),
-        settings={
-            "course.control_change.rare": 0,
-            "covariance.outcomes": pairs,
-            "outcomes.rare.baseline_correlation": 0.1,
-        },
-    )
+    told = faults(*UNATTAINABLE, settings=UNATTAINABLE_SETTINGS)
     assert len(told) == 2, told  # one for each stratum
     assert "correlation of qids_sr16 at baseline with rare at baseline in midazolam, bpd cannot be 0.9" in told[0]
     assert "is attainable" in told[0]
+
+
+@pytest.mark.parametrize(
+    "needs_it",
+    [
+        ("outcomes:", "  eligibility: {outcome: madrs, at_least: 25}"),
+        ("effects:", "clusters:\n  site: {size: 10, icc: 0.02}"),
+    ],
+    ids=["who enters", "groups"],
+)
+def test_it_is_told_before_what_needs_such_scores_and_of_varied_values_too(faults, needs_it):
+    before, block = needs_it
+    told = faults(
+        *UNATTAINABLE,
+        (f"{before}\n", f"{block}\n{before}\n"),
+        settings={**UNATTAINABLE_SETTINGS, "vary": {"dropout.never_starts": [0.01, 0.05]}},
+    )
+    assert len(told) == 2, told
+    assert all("cannot be 0.9 on these scales" in line for line in told)
+
+
+def test_what_is_known_to_be_sound_is_not_tried_again(write):
+    unsound = load(write(*UNATTAINABLE), settings=UNATTAINABLE_SETTINGS)
+    seen = []
+    with pytest.raises(InputError, match=r"cannot be 0\.9 on these scales"):
+        resolve(unsound, known=lambda resolved: bool(seen.append(resolved)))
+    assert resolve(unsound, known=lambda resolved: resolved.hash == seen[0].hash).hash == seen[0].hash
 
 
 def test_outcome_without_evidence_asks_for_its_numbers(faults):
