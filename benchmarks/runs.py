@@ -5,7 +5,7 @@
   the last to the end, the median over the runs is taken; beside it the median of single runs, and quartiles;
 - two workers: the computation on one worker against that on two right after, the start of the worker processes apart;
   beside it what two processes reach that share nothing and compute the same blocks each: the ceiling of this machine;
-- asked again: seconds until a finished run is shown, and with --verify;
+- asked again: seconds until a finished run's table is printed, and with --verify;
 - merging: seconds and memory, by number of replicates.
 """
 
@@ -210,20 +210,24 @@ def long_run(resolved: Resolved, replicates: int) -> None:
     try:
         for length in (replicates // 10, replicates):
             fill(resolved, place / str(length), length)
-            elapsed, processor, peak = timed(*RUN, "--replicates", length, "--out", place / str(length), "--force")
+            once = (*RUN, "--quiet", "--workers", "1", "--replicates", length, "--out", place / str(length), "--force")
+            elapsed, processor, peak = timed(*once)
             size = sum(path.stat().st_size for path in (place / str(length)).rglob("*") if path.is_file())
             print(f"{f'merge and draw {length:,} replicates':<44}{elapsed:10.2f} s{processor:10.2f} s of processor")
             print(f"{'':<44}{peak:10.0f} MB of memory{size / 1e6:10.0f} MB on disk")
         for words, options in (("asked again", ()), ("asked again with --verify", ("--verify",))):
             again = (*RUN, "--replicates", replicates, "--out", place / str(replicates), *options)
-            taken = [timed(*again) for _ in range(3)]
+            taken = [timed(*again) for _ in range(7)]
             elapsed, processor = (statistics.median(one[clock] for one in taken) for clock in (0, 1))
             print(f"{words:<44}{elapsed:10.2f} s{processor:10.2f} s of processor")
     finally:
         shutil.rmtree(place)
 
 
-RUN = [sys.executable, "-m", "trialsim", "run", str(SCENARIO), "--quiet", "--workers", "1"]
+RUN = (sys.executable, "-m", "trialsim", "run", str(SCENARIO))
+
+INSTALLED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""What a user has: modules are compiled once and not at every start."""
 
 
 def fill(resolved: Resolved, folder: Path, replicates: int) -> None:
@@ -245,7 +249,7 @@ def fill(resolved: Resolved, folder: Path, replicates: int) -> None:
 def timed(*command: str | int | Path) -> tuple[float, float, float]:
     """Return what a command takes: seconds elapsed and of the processor, and its largest memory in MB."""
     started = time.perf_counter()
-    process = subprocess.Popen([str(word) for word in command])
+    process = subprocess.Popen([str(word) for word in command], env=INSTALLED, stdout=subprocess.DEVNULL)
     _, status, used = os.wait4(process.pid, 0)
     assert status == 0
     return time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024

@@ -81,6 +81,11 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
         ("figures/clinic.csv",),
         "Where an estimand is a score or a response of two arms: its true value in the words of the clinic.",
     ),
+    "`answer.json`": (
+        ("answer.json",),
+        "What the command shows: sentences and tables (`blocks`), what to beware of (`notes`), fits that failed or "
+        "fell back. A finished run asked for again is shown from it.",
+    ),
     "[`manifest.json`](#manifestjson)": (
         ("manifest.json",),
         "What was run: everything that the results depend on.",

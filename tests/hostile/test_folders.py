@@ -21,6 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import trialsim as ts
+from trialsim.cli.results import show_run
 from trialsim.engine.manifest import damages, read_manifest
 from trialsim.errors import RefusedError, TrialsimError
 
@@ -47,6 +48,7 @@ def looked_into(made: Path, folder: Path) -> dict[str, Callable[[], object]]:
     """Return what opens a run folder without computing much."""
     return {
         "open": lambda: ts.open_run(folder).power_table(),
+        "answer": lambda: ts.open_run(folder).answer,
         "diff": lambda: ts.diff(made, folder),
         "list": lambda: ts.list_runs(folder.parent),
     }
@@ -98,6 +100,30 @@ def test_a_strange_manifest(made, tmp_path_factory, data, value):
     (folder / "manifest.json").write_text(json.dumps(changed), encoding="utf-8")
     for act in looked_into(made, folder).values():
         assert refusal(act) != ""
+
+
+@settings(max_examples=12)
+@given(data=st.data(), value=STRANGE)
+def test_a_strange_answer(made, tmp_path_factory, data, value):
+    answer = json.loads((made / "answer.json").read_text(encoding="utf-8"))
+    path = data.draw(st.sampled_from(inside(answer)))
+    place = answer
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    folder = shutil.copytree(made, tmp_path_factory.mktemp("strange") / "run")
+    (folder / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
+    told = refusal(looked_into(made, folder)["answer"])
+    assert told is None or "answer.json" in told
+
+
+def test_an_answer_steers_no_terminal(run_folder, capsys):
+    answer = (run_folder / "answer.json").read_text(encoding="utf-8")
+    (run_folder / "answer.json").write_text(answer.replace("Power", "\\u001b[2J[red]Power"), encoding="utf-8")
+    show_run(ts.open_run(run_folder), quiet=False, as_json=False)
+    shown = capsys.readouterr().out
+    assert "\x1b[2J" not in shown
+    assert "\\x1b[2J[red]Power" in shown
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from trialsim.kernels.operating_characteristics import CONVERGED as CONVERGED
+from trialsim.kernels.operating_characteristics import FAILED as FAILED
+from trialsim.kernels.operating_characteristics import FELL_BACK as FELL_BACK
 from trialsim.scenario.methods import benefit_sign
 from trialsim.scenario.resolved import Analysis, Estimand
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Index = NDArray[np.intp]
-
-CONVERGED, FELL_BACK, FAILED = 0, 1, 2
-"""Status of a fit."""
 
 NO_COVARIANCE_CONVERGED = "no covariance converged"
 NOT_ESTIMABLE = "contrast not estimable"

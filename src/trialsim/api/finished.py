@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from trialsim.api.answer import Answer
     from trialsim.report.families import FamilyTable
     from trialsim.report.table import PowerTable
 
@@ -53,6 +54,14 @@ class Run:
         return found
 
     @cached_property
+    def answer(self) -> Answer:
+        """What the command line shows: sentences and tables."""
+        from trialsim.api.answer import answer_of, read_answer
+        from trialsim.engine.manifest import ANSWER
+
+        return read_answer(self.folder / ANSWER) or answer_of(self)
+
+    @cached_property
     def families(self) -> pd.DataFrame | None:
         """Hypotheses tested together, one row per cell; None where the scenario has no `multiplicity`."""
         from trialsim.report.families import families_of
@@ -88,8 +97,7 @@ class Run:
         """Return how many fits failed or fell back, and how to look at one; empty where all went well."""
         from trialsim.engine.failures import failure_words
 
-        counts = self.summary[["fell_back", "failed"]].sum()
-        return failure_words(self.folder, int(counts["fell_back"]), int(counts["failed"]))
+        return failure_words(self.folder, self.answer.fell_back, self.answer.failed)
 
     @property
     def twin_warning(self) -> str:

@@ -104,12 +104,13 @@ def run(
     RunError
         If the disk is full, the folder cannot be written to, the memory does not suffice, or workers are lost for good.
     """
+    from trialsim.engine.manifest import was_run
     from trialsim.engine.shards import parse_shard
 
     scenario = loaded(scenario, settings, replicates=replicates, seed=seed)
-    resolved = resolve(scenario)
     part = None if shard is None else parse_shard(shard)
     folder = Path(out) if out is not None else OUTPUTS / f"{own_name(scenario.file)}{_ending(part)}"
+    resolved = resolve(scenario, known=partial(was_run, folder))
     given: dict[str, Any] = {"force": force, "verify": verify, "wait": wait, "tell": tell}
     backend = _backend(workers, scheduler)
     if resolved.precision is None or extend is not None:
@@ -185,10 +186,10 @@ def _ending(shard: Shard | None) -> str:
 
 
 def _backend(workers: int | None, scheduler: str | None) -> Backend:
-    from trialsim.engine.backends import Dask, Local, available_workers
+    from trialsim.engine.backends import Dask, Local
 
     if scheduler is None:
-        return Local(workers or available_workers())
+        return Local(workers)
     if workers is not None:
         raise InputError([Fault("workers", "are those that the scheduler has; leave this out, or the scheduler")])
     return Dask(scheduler)
@@ -222,7 +223,9 @@ def _say_longer(resolved: Resolved, folder: Path, wanted: int, tell: Tell | None
 
 
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
+    from trialsim.api.answer import write_answer
     from trialsim.engine.example import one_trial, trajectories
+    from trialsim.engine.manifest import ANSWER
     from trialsim.report.clinic import write_clinic
     from trialsim.report.origins import SCORES, origin_words
     from trialsim.report.publish import publish
@@ -238,4 +241,6 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list
         note += " at the scenario's own values"
     note = f"{note}.\n{origin_words(own.provenance, SCORES)}".strip()
     drawn = [*write_twins(folder, resolved), *write_clinic(folder, resolved.variants, resolved.hash)]
-    return [*drawn, *publish(folder, manifest, trajectories(variant, trial), note)]
+    drawn += publish(folder, manifest, trajectories(variant, trial), note)
+    write_answer(folder / ANSWER, Run(folder, manifest))
+    return [*drawn, folder / ANSWER]

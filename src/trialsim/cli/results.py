@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from trialsim.errors import visible
+
 if TYPE_CHECKING:
     from trialsim.api import Run
 
@@ -35,7 +37,7 @@ def show_run(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str] = 
 
 def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> None:
     if as_json:
-        own = [*result.harms, *result.short_coverage] if result.whole else []
+        own = result.answer.notes if result.whole else ()
         typer.echo(json.dumps({**_as_json(result), "notes": [*own, *notes]}, indent=2))
     elif quiet:
         return
@@ -45,8 +47,8 @@ def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> N
         from trialsim.cli.tables import print_run
 
         print_run(result)
-        for note in (*result.harms, *result.short_coverage, *notes):
-            typer.echo(note)
+        for note in (*result.answer.notes, *notes):
+            typer.echo(visible(note))
 
 
 def _as_json(result: Run) -> dict[str, Any]:

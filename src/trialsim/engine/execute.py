@@ -20,6 +20,7 @@ from trialsim.engine.environment import environment_text, environment_words
 from trialsim.engine.history import Session, finished_replicates, holder
 from trialsim.engine.lock import hold
 from trialsim.engine.manifest import (
+    ANSWER,
     CHECKSUMS,
     build_manifest,
     check_folder,
@@ -210,12 +211,14 @@ def _damages(task: _Task, there: dict[str, Any]) -> dict[str, str]:
 
 def _shown(there: dict[str, Any]) -> list[str]:
     """Return what a person opens: drawn from the results, and drawn again without them being made again."""
-    return [name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith(".html")]
+    return [
+        name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith((".html", ANSWER))
+    ]
 
 
 def _is_drawn(there: dict[str, Any], publish: Publish | None) -> bool:
     """Return whether a finished run has been drawn, or nobody asks for it."""
-    return publish is None or bool(_shown(there))
+    return publish is None or ANSWER in there.get(CHECKSUMS, {})
 
 
 def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:

@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from trialsim.analysis.contract import CONVERGED, FAILED
 from trialsim.engine.plan import Cell
 from trialsim.engine.store import sync_rename, temporary_for
+from trialsim.kernels.operating_characteristics import CONVERGED, FAILED
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 import platform
+import stat
 import sys
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from trialsim._version import __version__
 from trialsim.engine.environment import cpu_family
+from trialsim.engine.history import finished_replicates
 from trialsim.engine.lock import LOCK
 from trialsim.engine.reading import read_json, strange
 from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of, side_by_side
@@ -22,6 +26,8 @@ PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "joblib", "matplotlib", "pyda
 """Packages whose versions the results or their presentation may depend on."""
 
 MANIFEST = "manifest.json"
+ANSWER = "answer.json"
+"""What a finished run shows on the screen."""
 CHECKSUMS = "checksums"
 COMPARISON = "comparison"
 """Kind of a manifest that is no run's: designs are compared in its folder."""
@@ -117,17 +123,15 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
     known_of: dict[str, dict[str, Any]] = manifest.get(CHECKSUMS, {})
     found, to_read = {}, []
     for name, known in known_of.items():
-        path = folder / name
         try:
-            size = path.stat().st_size
+            seen = os.stat(f"{folder}/{name}")  # a long run has thousands: a Path for each takes longer than looking
         except OSError:
             found[name] = "is missing"
             continue
-        if not path.is_file():
+        if not stat.S_ISREG(seen.st_mode):
             found[name] = "is no ordinary file"
-            continue
-        if size != known["bytes"]:
-            found[name] = f"has {size:,} bytes and not {known['bytes']:,}"
+        elif seen.st_size != known["bytes"]:
+            found[name] = f"has {seen.st_size:,} bytes and not {known['bytes']:,}"
         elif read:
             to_read.append(name)
     for name, digest in zip(to_read, side_by_side(sha256_of, [folder / name for name in to_read]), strict=True):
@@ -187,11 +191,37 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 def _check_entry(path: Path, name: str, known: object) -> None:
     """Refuse a checksum that is none, or that would have a file outside the folder read."""
-    pure = PurePosixPath(name)
-    inside = not pure.is_absolute() and ".." not in pure.parts and "\\" not in name and ":" not in name
+    inside = not name.startswith("/") and ".." not in name.split("/") and "\\" not in name and ":" not in name
     kinds = {key: type(value) for key, value in known.items()} if isinstance(known, dict) else {}
     if not inside or kinds != {"sha256": str, "bytes": int}:
         raise strange(path, f"its entry {name[:80]!r} names no file of the folder")
+
+
+def was_run(folder: Path, resolved: Resolved) -> bool:
+    """Return whether a folder holds a finished run of this very scenario by this version, which found it sound.
+
+    Parameters
+    ----------
+    folder : Path
+    resolved : Resolved
+        What it says of its simulation, such as the number of replicates, is left aside.
+    """
+    try:
+        there = read_json(folder / MANIFEST) or {}
+    except RefusedError:  # told to who wants the folder
+        return False
+    if there.get("scenario_hash") != resolved.hash or there.get("trialsim") != __version__:
+        return False
+    inside = there.get("scenario")
+    written = inside.get("scenario") if isinstance(inside, dict) else None
+    alike = isinstance(written, dict) and _without_simulation(written) == _without_simulation(
+        resolved.scenario.to_dict()
+    )
+    return alike and finished_replicates(folder) is not None
+
+
+def _without_simulation(written: dict[str, Any]) -> str:
+    return json.dumps({key: value for key, value in written.items() if key != "simulation"}, sort_keys=True)
 
 
 def _is_ours_alone(path: Path) -> bool:

@@ -21,8 +21,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, ndtri
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -134,7 +134,7 @@ def fit_guess_model(
         intercept = _intercept(control, slope, control_share)
         return GuessModel(intercept, slope, _intercept(active, slope, active_share) - intercept)
     if control_share == active_share:
-        return GuessModel(float(logit(active_share)), 0.0)
+        return GuessModel(float(scipy.special.logit(active_share)), 0.0)
     solved = _solve_slope(active, control, active_share, control_share)
     return GuessModel(_intercept(active, solved, active_share), solved)
 
@@ -154,7 +154,7 @@ def guess_probability(model: GuessModel, worst_cadss: ArrayLike, *, active: Arra
     ndarray, shape (...)
     """
     seen = model.intercept + model.slope * np.log1p(np.asarray(worst_cadss, dtype=np.float64))
-    return np.asarray(expit(seen + model.other_cues * np.asarray(active, dtype=np.float64)))
+    return np.asarray(scipy.special.expit(seen + model.other_cues * np.asarray(active, dtype=np.float64)))
 
 
 def guess_counts(guess: Index, control: NDArray[np.bool_]) -> Array:
@@ -281,7 +281,7 @@ def _with_interval(estimate: Array, variance: Array, confidence: float) -> Blind
     """Return the index with its normal interval."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be strictly between 0 and 1; got {confidence:g}")
-    half = ndtri((1 + confidence) / 2) * np.sqrt(variance)
+    half = scipy.special.ndtri((1 + confidence) / 2) * np.sqrt(variance)
     return BlindingIndex(*(np.asarray(part) for part in (estimate, variance, estimate - half, estimate + half)))
 
 
@@ -303,20 +303,18 @@ def _distribution(cadss: ArrayLike, name: str) -> _Distribution:
 
 def _expected(distribution: _Distribution, intercept: float, slope: float) -> float:
     """Return the expected share that says 'active'."""
-    return float(distribution.weight @ expit(intercept + slope * distribution.x))
+    return float(distribution.weight @ scipy.special.expit(intercept + slope * distribution.x))
 
 
 def _intercept(distribution: _Distribution, slope: float, share: float) -> float:
     """Return the intercept that gives a share, found between those that put all above and all below it."""
-    from scipy.optimize import brentq  # late: see kernels.margins
-
     shifted = slope * distribution.x
-    low, high = float(logit(share) - shifted.max()), float(logit(share) - shifted.min())
+    low, high = float(scipy.special.logit(share) - shifted.max()), float(scipy.special.logit(share) - shifted.min())
     if low == high:
         return low
     # Moving the bracket out by a unit keeps its signs apart where rounding would blur them.
     return float(
-        brentq(
+        scipy.optimize.brentq(
             lambda at: _expected(distribution, at, slope) - share,
             low - 1,
             high + 1,
@@ -329,8 +327,6 @@ def _intercept(distribution: _Distribution, slope: float, share: float) -> float
 
 def _solve_slope(active: _Distribution, control: _Distribution, active_share: float, control_share: float) -> float:
     """Return the slope at which the control arm's share is the one asked for, the active arm's being right."""
-    from scipy.optimize import brentq  # late: see kernels.margins
-
     ends = [_limit(active, control, active_share, sign=sign) for sign in (1.0, -1.0)]
     towards = 1.0 if control_share < active_share else -1.0
     # From no slope to an infinite one the control arm's share goes from the active arm's to this end.
@@ -342,7 +338,7 @@ def _solve_slope(active: _Distribution, control: _Distribution, active_share: fl
         slope = towards * bent / (1 - bent)
         return _expected(control, _intercept(active, slope, active_share), slope) - control_share
 
-    bent = float(brentq(gap, 0.0, _STEEPEST, xtol=1e-15, rtol=1e-14, maxiter=500))
+    bent = float(scipy.optimize.brentq(gap, 0.0, _STEEPEST, xtol=1e-15, rtol=1e-14, maxiter=500))
     return towards * bent / (1 - bent)
 
 

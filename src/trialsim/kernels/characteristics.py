@@ -7,8 +7,8 @@ with a score in the same way.
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri, pdtr, pdtrc
 
 from trialsim.kernels.margins import BoundedMargins
 
@@ -42,7 +42,11 @@ def yes_or_no(share: Array) -> BoundedMargins:
     """Return the margins of something that a share of each group has, shape (S,): 1 for yes."""
     probabilities = np.stack([1.0 - share, share], axis=-1)
     return BoundedMargins(
-        np.array([0.0, 1.0]), probabilities, -ndtri(share)[:, None], share.copy(), np.sqrt(share * (1.0 - share))
+        np.array([0.0, 1.0]),
+        probabilities,
+        -scipy.special.ndtri(share)[:, None],
+        share.copy(),
+        np.sqrt(share * (1.0 - share)),
     )
 
 
@@ -62,10 +66,10 @@ def from_least(mean: Array, least: int) -> BoundedMargins:
     """
     excess = np.asarray(mean, dtype=np.float64) - least
     last = 1
-    while (pdtrc(last, excess) > _LAST_TAIL).any():
+    while (scipy.special.pdtrc(last, excess) > _LAST_TAIL).any():
         last += 1
-    below = pdtr(np.arange(last), excess[:, None])
-    above = pdtrc(np.arange(last), excess[:, None])
+    below = scipy.special.pdtr(np.arange(last), excess[:, None])
+    above = scipy.special.pdtrc(np.arange(last), excess[:, None])
     return _assembled(np.arange(least, least + last + 1.0), below, above)
 
 
@@ -149,7 +153,9 @@ def _dual(features: Array, moments: Array, parameters: Array) -> tuple[float, Ar
 def _assembled(values: Array, below: Array, above: Array) -> BoundedMargins:
     """Return margins from P(X <= x) and P(X > x), each exact in its own tail."""
     lower = below < 0.5
-    thresholds = np.where(lower, ndtri(np.minimum(below, 1.0)), -ndtri(np.minimum(above, 1.0)))
+    thresholds = np.where(
+        lower, scipy.special.ndtri(np.minimum(below, 1.0)), -scipy.special.ndtri(np.minimum(above, 1.0))
+    )
     ends = np.zeros((len(below), 1))
     probabilities = np.diff(np.concatenate([ends, below, ends + 1.0], axis=-1), axis=-1)
     probabilities = np.maximum(probabilities, 0.0)

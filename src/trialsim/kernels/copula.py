@@ -19,8 +19,8 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from trialsim.kernels.margins import SERIES_ORDER, BoundedMargins, hermite_coefficients, step_coefficients
 
@@ -338,7 +338,7 @@ def _steps(margin: BoundedMargins) -> _Steps:
 
 def _extreme(one: _Steps, two: _Steps, *, sign: float) -> float:
     """Return the correlation after rounding at latent correlation `sign` 1 or -1 (Hoeffding's formula)."""
-    a, b = ndtr(one.cuts)[:, None], ndtr(two.cuts)[None, :]
+    a, b = scipy.special.ndtr(one.cuts)[:, None], scipy.special.ndtr(two.cuts)[None, :]
     both = np.minimum(a, b) if sign > 0 else np.maximum(a + b - 1, 0.0)
     return float(one.jumps @ (both - a * b) @ two.jumps)
 
@@ -370,8 +370,6 @@ def _end_curve(one: _Steps, two: _Steps, *, sign: float) -> Callable[[float], fl
 
 def _solve_end(one: _Steps, two: _Steps, target: float) -> float:
     """Return the latent correlation beyond +-0.95 that gives an attainable target."""
-    from scipy.optimize import brentq  # late: see kernels.margins
-
     sign = 1.0 if target > 0 else -1.0
     if abs(target) >= abs(_extreme(one, two, sign=sign)) - _TOLERANCE:
         return sign
@@ -379,7 +377,7 @@ def _solve_end(one: _Steps, two: _Steps, target: float) -> float:
     widest = float(np.sqrt(1 - _SERIES_LIMIT**2))
     if sign * (curve(widest) - target) >= 0:  # in the crack between the two ways to compute, below 1e-8 wide
         return sign * _SERIES_LIMIT
-    c = float(brentq(lambda at: curve(at) - target, 0.0, widest, xtol=1e-10))
+    c = float(scipy.optimize.brentq(lambda at: curve(at) - target, 0.0, widest, xtol=1e-10))
     return sign * float(np.sqrt(1 - c * c))
 
 

@@ -19,8 +19,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc, gammaincc, gammaln, ndtri
 
 from trialsim.kernels.copula import ScoreTable, latent_correlation
 from trialsim.kernels.margins import BoundedMargins
@@ -281,7 +281,7 @@ def _fit_margins(mean: Array, sd: Array, zeros: Array, maximum: float) -> Bounde
     return BoundedMargins(
         values=values,
         probabilities=probabilities,
-        thresholds=np.where(below < 0.5, ndtri(below), -ndtri(above)),
+        thresholds=np.where(below < 0.5, scipy.special.ndtri(below), -scipy.special.ndtri(above)),
         mean=reached,
         sd=np.sqrt(np.sum(probabilities * (values - reached[..., None]) ** 2, axis=-1)),
     )
@@ -322,9 +322,9 @@ def _tails(x: Array, values: Array) -> tuple[Array, Array]:
     log_cuts = x[1] - x[0] + np.log(values[1:-1] + 0.5)
     cuts = np.exp(log_cuts)
     # A gamma wide enough to lie on 1 and the maximum has a scale beyond any floating-point number.
-    log_first = shape * log_cuts - gammaln(1 + shape)
-    below = np.where(log_cuts < _TINY, np.exp(np.minimum(log_first, 0.0)), gammainc(shape, cuts))
-    above = np.where(log_cuts < _TINY, -np.expm1(np.minimum(log_first, 0.0)), gammaincc(shape, cuts))
+    log_first = shape * log_cuts - scipy.special.gammaln(1 + shape)
+    below = np.where(log_cuts < _TINY, np.exp(np.minimum(log_first, 0.0)), scipy.special.gammainc(shape, cuts))
+    above = np.where(log_cuts < _TINY, -np.expm1(np.minimum(log_first, 0.0)), scipy.special.gammaincc(shape, cuts))
     return np.append(0.0, below), np.append(1.0, above)
 
 
@@ -338,7 +338,6 @@ def _rounded_moments(x: Array, values: Array) -> tuple[float, float]:
 
 def _solve_gamma(mean: float, variance: float, values: Array) -> Array:
     """Return (log mean, log shape) of the gamma that after rounding has this mean and variance."""
-    from scipy.optimize import root  # late: see kernels.margins
 
     def gap(x: Array) -> Array:
         at = np.array([np.clip(x[0], -50.0, 50.0), np.clip(x[1], -8.0, 20.0)])  # where Newton's steps make sense
@@ -347,7 +346,7 @@ def _solve_gamma(mean: float, variance: float, values: Array) -> Array:
         return np.asarray(off + 1e3 * (x - at))
 
     start = np.array([np.log(mean), np.clip(2 * np.log(mean) - np.log(variance), -3.0, 12.0)])
-    found = root(gap, start, method="hybr", options={"xtol": 1e-15})
+    found = scipy.optimize.root(gap, start, method="hybr", options={"xtol": 1e-15})
     if np.max(np.abs(gap(found.x))) < _TOLERANCE:
         return np.asarray(found.x)
     return _solve_nested(mean, variance, values)
@@ -359,14 +358,13 @@ def _solve_nested(mean: float, variance: float, values: Array) -> Array:
     At any shape the mean after rounding rises with the gamma's, so that the inner root is unique; the outer one exists
     since the variance goes from one end of its range to the other.
     """
-    from scipy.optimize import brentq  # late: see kernels.margins
 
     def location(log_shape: float) -> float:
         def mean_gap(log_mean: float) -> float:
             return _rounded_moments(np.array([log_mean, log_shape]), values)[0] - mean
 
         widest = 50.0 + 50.0 * float(np.exp(-log_shape))  # the mean is then within 1e-20 of the maximum
-        return float(brentq(mean_gap, -50.0, widest, xtol=1e-15, rtol=1e-15, maxiter=500))
+        return float(scipy.optimize.brentq(mean_gap, -50.0, widest, xtol=1e-15, rtol=1e-15, maxiter=500))
 
     def variance_gap(log_shape: float) -> float:
         return _rounded_moments(np.array([location(log_shape), log_shape]), values)[1] - variance
@@ -375,7 +373,9 @@ def _solve_nested(mean: float, variance: float, values: Array) -> Array:
         if sign * variance_gap(end) <= 0:  # asked for within rounding of an end of the range
             return np.array([location(end), end])
     log_shape = float(
-        brentq(variance_gap, _SMALLEST_LOG_SHAPE, _LARGEST_LOG_SHAPE, xtol=1e-15, rtol=1e-15, maxiter=500)
+        scipy.optimize.brentq(
+            variance_gap, _SMALLEST_LOG_SHAPE, _LARGEST_LOG_SHAPE, xtol=1e-15, rtol=1e-15, maxiter=500
+        )
     )
     return np.array([location(log_shape), log_shape])
 

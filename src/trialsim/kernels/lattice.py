@@ -12,8 +12,8 @@ Niederreiter H (1992), Random number generation and quasi-Monte Carlo methods, S
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 Array = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def even_points(dimensions: int, points: int) -> Array:
 
 def even_normals(dimensions: int, points: int) -> Array:
     """Return the points of `even_points` as independent standard normals, shape (dimensions, M)."""
-    return np.asarray(ndtri(even_points(dimensions, points)))
+    return np.asarray(scipy.special.ndtri(even_points(dimensions, points)))
 
 
 def _primes(count: int) -> Array:

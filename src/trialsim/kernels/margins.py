@@ -12,8 +12,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, betaincc, expit, logit, ndtri
 
 __all__ = [
     "SERIES_ORDER",
@@ -165,8 +165,8 @@ def fit_bounded_margins(
     below[at_high] = 1 - above[at_high]
     a, b = _solve_beta(place[inside], spread[inside], levels)
     cuts = _cuts(levels)
-    below[inside] = betainc(a[:, None], b[:, None], cuts)
-    above[inside] = betaincc(a[:, None], b[:, None], cuts)
+    below[inside] = scipy.special.betainc(a[:, None], b[:, None], cuts)
+    above[inside] = scipy.special.betaincc(a[:, None], b[:, None], cuts)
     return _assemble(below, above, np.linspace(minimum, maximum, levels + 1), mean_given.shape)
 
 
@@ -257,13 +257,13 @@ def _neighbours(place: FloatArray, levels: int) -> tuple[FloatArray, FloatArray]
 def _parameters(x: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the beta's a and b from (logit mean, log precision)."""
     precision = np.exp(x[:, 1])
-    return expit(x[:, 0]) * precision, expit(-x[:, 0]) * precision
+    return scipy.special.expit(x[:, 0]) * precision, scipy.special.expit(-x[:, 0]) * precision
 
 
 def _rounded_moments(x: FloatArray, levels: int) -> tuple[FloatArray, FloatArray]:
     """Return mean and variance, in steps above the minimum, of the rounded beta."""
     a, b = _parameters(x)
-    below = betainc(a[:, None], b[:, None], _cuts(levels))
+    below = scipy.special.betainc(a[:, None], b[:, None], _cuts(levels))
     probabilities = np.diff(below, axis=-1, prepend=0.0, append=1.0)
     score = np.arange(levels + 1.0)
     mean = probabilities @ score
@@ -273,7 +273,9 @@ def _rounded_moments(x: FloatArray, levels: int) -> tuple[FloatArray, FloatArray
 def _coordinates(mean: FloatArray, variance: FloatArray, levels: int) -> FloatArray:
     """Return the logit of the mean's place and the log odds of the variance against its upper limit."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.stack([logit(mean / levels), np.log(variance) - np.log(mean * (levels - mean) - variance)], axis=-1)
+        return np.stack(
+            [scipy.special.logit(mean / levels), np.log(variance) - np.log(mean * (levels - mean) - variance)], axis=-1
+        )
 
 
 def _solve_beta(place: FloatArray, spread: FloatArray, levels: int) -> tuple[FloatArray, FloatArray]:
@@ -282,7 +284,7 @@ def _solve_beta(place: FloatArray, spread: FloatArray, levels: int) -> tuple[Flo
     # Start from the unrounded beta; Sheppard's correction takes the rounding out of the variance.
     share = (place + 0.5) / (levels + 1)
     variance = np.maximum(spread**2 - 1 / 12, 0.02) / (levels + 1) ** 2
-    x = np.stack([logit(share), np.log(np.maximum(share * (1 - share) / variance - 1, 0.05))], axis=-1)
+    x = np.stack([scipy.special.logit(share), np.log(np.maximum(share * (1 - share) / variance - 1, 0.05))], axis=-1)
     best = np.full(place.size, np.inf)
     move = np.zeros_like(x)
     damping = np.ones(place.size)
@@ -314,21 +316,23 @@ def _solve_nested(place: float, spread: float, levels: int) -> FloatArray:
     Newton's derivatives vanish. At any precision the mean rises with the beta's mean, so the inner root is
     unique; the outer one exists since the variance goes from its upper to its lower end.
     """
-    from scipy.optimize import brentq  # late: few scenarios need it, and loading it takes a third of a second
-
     edge = 40.0  # logit of a beta mean that cannot be told from an end of the scale
 
     def mean_gap(location: float, log_precision: float) -> float:
         return float(_rounded_moments(np.array([[location, log_precision]]), levels)[0][0]) - place
 
     def location_of(log_precision: float) -> float:
-        return float(brentq(mean_gap, -edge, edge, args=(log_precision,), xtol=1e-16, rtol=1e-15, maxiter=500))
+        return float(
+            scipy.optimize.brentq(mean_gap, -edge, edge, args=(log_precision,), xtol=1e-16, rtol=1e-15, maxiter=500)
+        )
 
     def sd_gap(log_precision: float) -> float:
         x = np.array([[location_of(log_precision), log_precision]])
         return float(np.sqrt(_rounded_moments(x, levels)[1][0])) - spread
 
-    log_precision = float(brentq(sd_gap, -edge, 2 * np.log(1e3 * levels), xtol=1e-15, rtol=1e-15, maxiter=500))
+    log_precision = float(
+        scipy.optimize.brentq(sd_gap, -edge, 2 * np.log(1e3 * levels), xtol=1e-15, rtol=1e-15, maxiter=500)
+    )
     return np.array([location_of(log_precision), log_precision])
 
 
@@ -361,7 +365,7 @@ def _newton_move(x: FloatArray, residual: FloatArray, levels: int) -> FloatArray
 def _assemble(below: FloatArray, above: FloatArray, values: FloatArray, shape: tuple[int, ...]) -> BoundedMargins:
     """Return the margins from P(score <= j) and P(score > j), each exact in its own tail."""
     lower = below < 0.5
-    thresholds = np.where(lower, ndtri(below), -ndtri(above))
+    thresholds = np.where(lower, scipy.special.ndtri(below), -scipy.special.ndtri(above))
     ends = np.ones((below.shape[0], 1))
     all_below = np.concatenate([0 * ends, below, ends], axis=-1)
     all_above = np.concatenate([ends, above, 0 * ends], axis=-1)

@@ -18,8 +18,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 
 class Measure(NamedTuple):
@@ -91,7 +91,7 @@ def wilson_interval(hits: int, count: int, *, level: float = 0.95) -> Interval:
         raise ValueError(f"level must lie in (0, 1); got {level}")
     if count == 0:
         return Interval(math.nan, math.nan)
-    z = float(ndtri(0.5 + level / 2.0))
+    z = float(scipy.special.ndtri(0.5 + level / 2.0))
     share = hits / count
     shrink = 1.0 + z * z / count
     centre = (share + z * z / (2.0 * count)) / shrink

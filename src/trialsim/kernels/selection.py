@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from trialsim.kernels.copula import CorrelationError, latent_correlation
 from trialsim.kernels.margins import BoundedMargins
@@ -43,7 +43,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 def share_passing(bound: Array, *, above: bool) -> Array:
     """Return the share of standard normals on the right side of a bound, with the shape of `bound`."""
-    return np.asarray(ndtr(-bound if above else bound))
+    return np.asarray(scipy.special.ndtr(-bound if above else bound))
 
 
 def draw_passing(uniform: Array, bound: Array, *, above: bool) -> Array:
@@ -65,7 +65,7 @@ def draw_passing(uniform: Array, bound: Array, *, above: bool) -> Array:
     """
     lower = bound if above else -bound
     # 1 - u is never 0, and is multiplied with the smaller tail, so that nothing is lost however high the bound is.
-    z = -ndtri((1.0 - uniform) * ndtr(-lower))
+    z = -scipy.special.ndtri((1.0 - uniform) * scipy.special.ndtr(-lower))
     z = np.maximum(z, np.nextafter(lower, np.inf))
     return np.asarray(z if above else -z)
 
@@ -174,7 +174,7 @@ def selected_means(
             result[at] = mean[at] + sd[at] * (weight @ shift)
             continue
         left = np.sqrt(1.0 - np.sum(loading[at] ** 2))
-        beyond = weight @ ndtr((shift[:, None] - margin.thresholds[at]) / left)
+        beyond = weight @ scipy.special.ndtr((shift[:, None] - margin.thresholds[at]) / left)
         result[at] = margin.values[0] + np.diff(margin.values) @ beyond
     return result
 

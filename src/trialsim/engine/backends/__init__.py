@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeVar
 
 from trialsim.engine.backends.cluster import check_address, run_on_cluster
@@ -35,17 +36,22 @@ class Backend(Protocol):
         """Yield what a picklable function returns for each unit, in any order; parameters as of `run_units`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Local:
     """The process itself, or worker processes of this machine.
 
     Parameters
     ----------
-    workers : int
-        1 computes in this process.
+    asked : int or None
+        1 computes in this process; None is as many as the machine runs at once.
     """
 
-    workers: int
+    asked: int | None = None
+
+    @cached_property
+    def workers(self) -> int:
+        """Counted when first needed: a finished run needs none."""
+        return self.asked or available_workers()
 
     def run(
         self,
