@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import combinations, product
 from numbers import Real
@@ -79,6 +79,7 @@ class MmrmResult:
     _likelihood: Likelihood
     _statistics: PatternStatistics
     _groups: tuple[Hashable, ...]
+    _grids: dict[tuple[Any, ...], tuple[pd.DataFrame, Array]] = field(default_factory=dict, repr=False)
 
     @property
     def neg2_reml_loglik(self) -> float:
@@ -263,16 +264,27 @@ class MmrmResult:
             if level not in self._levels(name):
                 words = ", ".join(map(repr, self._levels(name)))
                 raise refuse(name, f"has no level {level!r}; its levels are {words}")
-        held = self._held(at)
-        others = dict.fromkeys([self._data.visit_column, *self._data.covariates])
-        others.pop(factor)
-        choices = [[held[n]] if n in held else [fixed[n]] if n in fixed else self._levels(n) for n in others]
-        grid = pd.DataFrame(list(product(levels, *choices)), columns=[factor, *others])
-        for name in grid.columns:
-            if self._is_factor(name):
+        visit = self._data.visit_column
+        cells, matrix = self._reference_grid(self._held(at) | {n: level for n, level in fixed.items() if n != visit})
+        kept = np.ones(len(matrix), dtype=bool) if visit not in fixed else np.asarray(cells[visit] == fixed[visit])
+        return np.stack([matrix[kept & np.asarray(cells[factor] == level)].mean(axis=0) for level in levels])
+
+    def _reference_grid(self, held: Mapping[str, Any]) -> tuple[pd.DataFrame, Array]:
+        """Return every combination of the levels that are not held, and its model row.
+
+        The formula takes most of the time of a mean, and means are asked for visit by visit: grids are kept.
+        """
+        key = tuple(held.items())
+        if key not in self._grids:
+            names = list(dict.fromkeys([self._data.visit_column, *self._data.covariates]))
+            choices = [[held[name]] if name in held else self._levels(name) for name in names]
+            cells = pd.DataFrame(list(product(*choices)), columns=names)
+            grid = cells.copy()
+            for name in filter(self._is_factor, names):
                 grid[name] = pd.Categorical(grid[name], dtype=self._data.rows[name].dtype)
-        matrix = self._data.spec.get_model_matrix(grid, na_action="raise", output="numpy")
-        return np.asarray(np.asarray(matrix, dtype=float).reshape(len(levels), -1, len(self._data.terms)).mean(axis=1))
+            matrix = self._data.spec.get_model_matrix(grid, na_action="raise", output="numpy")
+            self._grids[key] = cells, np.asarray(matrix, dtype=float).reshape(len(cells), len(self._data.terms))
+        return self._grids[key]
 
 
 def mmrm(

@@ -12,8 +12,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
 from trialsim.scenario.resolved import Dropout
 
@@ -74,4 +74,4 @@ def solve_hazard(weights: Array, ratio: Array, target: float) -> float:
         highest *= 2.0
     if highest >= 1e300:  # ratios of 0 in the computer's numbers: whoever can leave has left
         return highest
-    return float(brentq(excess, 0.0, highest, xtol=1e-14, rtol=1e-13))
+    return float(scipy.optimize.brentq(excess, 0.0, highest, xtol=1e-14, rtol=1e-13))

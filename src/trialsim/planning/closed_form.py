@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.optimize import brentq
+import scipy
 
 from trialsim.analysis.contract import Observed
 from trialsim.engine.hypotheses import Hypothesis
@@ -127,7 +127,7 @@ def closed_factor(
     ends = short(low), short(high)
     if ends[0] is None or ends[1] is None or ends[0] < 0.0 or ends[1] > 0.0:
         return None
-    return float(brentq(short, low, high, rtol=1e-6))
+    return float(scipy.optimize.brentq(short, low, high, rtol=1e-6))
 
 
 def closed_value(value: float, factor: float, there: Twin, curve: Curve) -> ClosedValue:

@@ -47,46 +47,11 @@ def publish(
     """
     resolved = manifest["scenario"]
     summary = pd.read_parquet(folder / "summary.parquet")
-    together = families_of(folder)
-    means = trajectory_data(pd.DataFrame(example))
-    labels, matrix = labels_of(resolved), is_matrix_asked(resolved)
-    recruited = recruited_of(folder, resolved)
-    asked = asked_words(recruited)
-    drawn = standard_figures(
-        summary,
-        labels=labels,
-        trajectories=means,
-        trajectories_note=example_note,
-        families=together,
-        matrix=matrix,
-        asked=asked,
-    )
-    without_font = names_note(labels)
-    pictures = drawn
-    if without_font:
-        pictures = standard_figures(
-            summary,
-            labels=drawable(labels),
-            trajectories=drawable_columns(means),
-            trajectories_note=example_note,
-            note=without_font,
-            families=together,
-            matrix=matrix,
-            asked=asked,
-        )
-    ran = operations_drawings_of(folder, summary, resolved, labels)
-    drawn |= {name: DrawnFigure(draw(data), data) for name, (data, draw) in ran.items()}
-    if without_font:
-        ran = {name: (drawable_columns(data), draw) for name, (data, draw) in ran.items()}
-        pictures |= {name: DrawnFigure(draw(data), data) for name, (data, draw) in ran.items()}
-    texts: dict[str, str] = {}
-    written = [folder / REPORT]
-    for name, shown in drawn.items():
-        texts[name] = svg_text(shown.figure)
-        write_bytes(folder / FIGURES / f"{name}.png", png_bytes(pictures[name].figure))
-        write_text(folder / FIGURES / f"{name}.svg", texts[name])
-        write_text(folder / FIGURES / f"{name}.csv", csv_text(shown.data, digits=None))
-        written.extend(folder / FIGURES / f"{name}.{ending}" for ending in ("png", "svg", "csv"))
+    together, recruited, labels = families_of(folder), recruited_of(folder, resolved), labels_of(resolved)
+    same = {"families": together, "matrix": is_matrix_asked(resolved), "asked": asked_words(recruited)}
+    course = (trajectory_data(pd.DataFrame(example)), example_note)
+    drawn, pictures = _drawings(folder, summary, resolved, course, same)
+    texts = _write_figures(folder, drawn, pictures)
     # Only the fits that did not go as asked are read into memory.
     unusual = pd.read_parquet(
         folder / "estimates.parquet",
@@ -106,4 +71,47 @@ def publish(
         recruited=recruited,
     )
     write_text(folder / REPORT, page)
-    return written
+    return [
+        folder / REPORT,
+        *(folder / FIGURES / f"{name}.{ending}" for name in drawn for ending in ("png", "svg", "csv")),
+    ]
+
+
+def _drawings(
+    folder: Path,
+    summary: pd.DataFrame,
+    resolved: Mapping[str, Any],
+    course: tuple[pd.DataFrame, str],
+    same: Mapping[str, Any],
+) -> tuple[dict[str, DrawnFigure], dict[str, DrawnFigure]]:
+    """Return figures by name, as they are in the page and as pictures: these without letters that no font here has."""
+    labels, (means, note) = labels_of(resolved), course
+    ran = operations_drawings_of(folder, summary, resolved, labels)
+    drawn = standard_figures(summary, labels=labels, trajectories=means, trajectories_note=note, **same)
+    drawn |= {name: DrawnFigure(draw(data), data) for name, (data, draw) in ran.items()}
+    without_font = names_note(labels)
+    if not without_font:
+        return drawn, drawn
+    pictures = standard_figures(
+        summary,
+        labels=drawable(labels),
+        trajectories=drawable_columns(means),
+        trajectories_note=note,
+        note=without_font,
+        **same,
+    )
+    told = {name: (drawable_columns(data), draw) for name, (data, draw) in ran.items()}
+    return drawn, pictures | {name: DrawnFigure(draw(data), data) for name, (data, draw) in told.items()}
+
+
+def _write_figures(
+    folder: Path, drawn: Mapping[str, DrawnFigure], pictures: Mapping[str, DrawnFigure]
+) -> dict[str, str]:
+    """Write every figure twice, with the data it shows; return the drawings for the page."""
+    texts: dict[str, str] = {}
+    for name, shown in drawn.items():
+        texts[name] = svg_text(shown.figure)
+        write_bytes(folder / FIGURES / f"{name}.png", png_bytes(pictures[name].figure))
+        write_text(folder / FIGURES / f"{name}.svg", texts[name])
+        write_text(folder / FIGURES / f"{name}.csv", csv_text(shown.data, digits=None))
+    return texts

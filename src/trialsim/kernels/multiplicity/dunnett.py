@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import gammainccinv, gammaincinv, ndtr
+import scipy
 
 from trialsim.kernels.multiplicity.adjust import Array, Decision, Flags, decide
 
@@ -123,9 +122,9 @@ def _normal_between(lower: Array, upper: Array, scale: Array, centre: Array, sd:
     piece = inside
     for h in range(upper.shape[1]):
         if h == 0 or not _same(h, lower, upper, centre):
-            piece = ndtr(upper[:, h, None, None] * scale[:, None] / sd[h] - centre[:, h])
+            piece = scipy.special.ndtr(upper[:, h, None, None] * scale[:, None] / sd[h] - centre[:, h])
             if not np.all(np.isneginf(lower[:, h])):
-                piece -= ndtr(lower[:, h, None, None] * scale[:, None] / sd[h] - centre[:, h])
+                piece -= scipy.special.ndtr(lower[:, h, None, None] * scale[:, None] / sd[h] - centre[:, h])
         inside = inside * piece
     return inside
 
@@ -165,8 +164,8 @@ def _scale_nodes(df: float) -> tuple[Array, Array]:
     if np.isinf(df):
         return np.ones(1), np.ones(1)
     half = 0.5 * df
-    low = 0.5 * np.log(gammaincinv(half, _SCALE_TAIL) / half)
-    high = 0.5 * np.log(gammainccinv(half, _SCALE_TAIL) / half)
+    low = 0.5 * np.log(scipy.special.gammaincinv(half, _SCALE_TAIL) / half)
+    high = 0.5 * np.log(scipy.special.gammainccinv(half, _SCALE_TAIL) / half)
     step = 0.6 / np.sqrt(2.0 * max(df, 1.0))
     x = np.linspace(low, high, int(np.ceil((high - low) / step)) + 1)
     log_density = df * x - half * np.expm1(2.0 * x)
@@ -256,4 +255,4 @@ def dunnett_critical_value(
     high = 4.0
     while excess(high) < 0.0:
         high *= 2.0
-    return float(brentq(excess, 0.0 if two_sided else -8.0, high, xtol=1e-12, rtol=1e-13))
+    return float(scipy.optimize.brentq(excess, 0.0 if two_sided else -8.0, high, xtol=1e-12, rtol=1e-13))

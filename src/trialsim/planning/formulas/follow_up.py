@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scipy.optimize import brentq
+import scipy
 
 from trialsim.planning.formulas.checks import allocation, positive, refuse
 
@@ -210,7 +210,7 @@ def time_of_events(
             refuse(
                 "events", f"{events:g} are never reached: {events - short(end):.1f} are expected in the end; enrol more"
             )
-    return float(brentq(short, 1e-12 * end, end, xtol=1e-13, rtol=4e-15, maxiter=500))
+    return float(scipy.optimize.brentq(short, 1e-12 * end, end, xtol=1e-13, rtol=4e-15, maxiter=500))
 
 
 def _events(time: float, hazard: Hazard, accrual: Accrual, dropout: float) -> float:

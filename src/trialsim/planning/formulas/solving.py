@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from scipy.optimize import brentq
+import scipy
 
 from trialsim.errors import UnreachableError
 from trialsim.planning.formulas.answer import Answer, rounded_up
@@ -118,7 +118,9 @@ def root_from(power_at: Callable[[float], float], power: float, least: float, *,
             highest = power_at(least + step)
             reason = f"no {what} gives power {power:g}: it stays at {highest:.4f}; enlarge the effect"
             raise UnreachableError(what, reason, highest)
-    return float(brentq(lambda x: power_at(x) - power, low, least + step, xtol=1e-12, rtol=RELATIVE, maxiter=500))
+    return float(
+        scipy.optimize.brentq(lambda x: power_at(x) - power, low, least + step, xtol=1e-12, rtol=RELATIVE, maxiter=500)
+    )
 
 
 def _effect(question: Question, n_total: float, power: float) -> float:
@@ -133,7 +135,9 @@ def _effect(question: Question, n_total: float, power: float) -> float:
         if high in (low, end):
             break
         if question.power_at(high, n) >= power:
-            root = brentq(lambda x: question.power_at(x, n) - power, low, high, xtol=1e-14, rtol=RELATIVE, maxiter=500)
+            root = scipy.optimize.brentq(
+                lambda x: question.power_at(x, n) - power, low, high, xtol=1e-14, rtol=RELATIVE, maxiter=500
+            )
             return float(root)
     highest = question.power_at(high, n)
     reason = f"no {question.effect_name} reaches power {power:g} with {n_total:g} {question.unit}; give more"

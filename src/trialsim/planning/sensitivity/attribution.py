@@ -18,15 +18,15 @@ from trialsim.planning.sensitivity.differences import Difference, differences, m
 from trialsim.planning.sensitivity.shapley import (
     Array,
     Coalition,
-    all_subsets,
+    coalitions,
     sampled_orders,
     sampled_value,
     shapley_weights,
-    steps_of,
 )
 from trialsim.planning.sensitivity.trials import (
     NO_ESTIMATE,
     Budget,
+    Measured,
     Place,
     Question,
     alone_notes,
@@ -180,9 +180,7 @@ def attribution(
     every = frozenset(range(len(found)))
     exact = len(found) <= exact_up_to
     orders = [] if exact else sampled_orders(len(found), a.seed, permutations)
-    wanted = all_subsets(len(found)) if exact else list(dict.fromkeys(s for order in orders for s in steps_of(order)))
-    single = [frozenset({i}) for i in every] + [every - {i} for i in every]
-    wanted = list(dict.fromkeys([*wanted, *single]))
+    wanted = coalitions(len(found), orders)
     asked = [_asked(a, b, found, coalition) for coalition in wanted]
     for question in (a, b) if n is not None else ():
         checked_size(question.resolved.variants[0], n or 0)
@@ -192,10 +190,7 @@ def attribution(
     places = [Place(one, sizes[int(second)]) for one, second in zip(asked, own_size, strict=True)]
     samples = simulate(places, blocks_for(budget.replicates), a.seed, budget)
     measured = [sample.share for sample in samples]
-    without = [coalition for coalition, one in zip(wanted, measured, strict=True) if math.isnan(one.value)]
-    if without:
-        fewest = min((sorted(coalition) for coalition in without), key=len)
-        raise InputError([Fault("--against", _no_power([found[i].name for i in fewest]))])
+    _require_power(wanted, measured, found)
     value = {coalition: one.value for coalition, one in zip(wanted, measured, strict=True)}
     influence = {coalition: one.influence for coalition, one in zip(wanted, measured, strict=True)}
     told = [_with_defaults(one, a, b) for one in found]
@@ -251,13 +246,18 @@ def _decisive(question: Question) -> set[str]:
     return {one.name for one in asked.variant.estimands} if asked.procedure else {question.estimand}
 
 
-def _no_power(changed: Sequence[str]) -> str:
-    """Return why there is nothing to attribute, from the fewest assumptions that were changed."""
+def _require_power(wanted: Sequence[Coalition], measured: Sequence[Measured], found: Sequence[Difference]) -> None:
+    """Refuse where a mixed scenario has no power: there is nothing to attribute; the fewest changes are named."""
+    without = [coalition for coalition, one in zip(wanted, measured, strict=True) if math.isnan(one.value)]
+    if not without:
+        return
+    changed = [found[i].name for i in min((sorted(coalition) for coalition in without), key=len)]
     where = f"with these of the second, {', '.join(changed)}," if changed else "as it is"
-    return (
+    message = (
         f"in the first scenario {where} {NO_ESTIMATE}, so it has no power, and a difference from it is due to nothing. "
         "Compare scenarios of which enough patients stay"
     )
+    raise InputError([Fault("--against", message)])
 
 
 def _titled(scenario: Scenario, other: Scenario) -> str:

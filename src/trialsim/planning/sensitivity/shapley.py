@@ -53,6 +53,22 @@ def steps_of(order: Iterable[int]) -> list[Coalition]:
     return steps
 
 
+def coalitions(m: int, orders: Sequence[Sequence[int]]) -> list[Coalition]:
+    """Return the sets whose values are needed: all, or those on the way through orders; each alone, all but each.
+
+    Parameters
+    ----------
+    m : int
+        Assumptions.
+    orders : sequence of sequences of int
+        Sampled; empty for all sets.
+    """
+    every = frozenset(range(m))
+    wanted = [step for order in orders for step in steps_of(order)] or all_subsets(m)
+    single = [frozenset({i}) for i in every] + [every - {i} for i in every]
+    return list(dict.fromkeys([*wanted, *single]))
+
+
 def shapley_weights(i: int, m: int) -> dict[Coalition, float]:
     """Return the weight of the value of every coalition in the Shapley value of i; they add up to 0."""
     weights: dict[Coalition, float] = {}

@@ -205,14 +205,8 @@ def design_tipping_point(
     truth = question.truth(own)
     helps = direction * truth < 0.0
     largest = _limit(question, limit, abs(truth) / active if helps else math.inf)
-    tried: dict[float, Sample] = {}
     (at_random,) = simulate([Place(own, at)], blocks, question.seed, replace(budget, progress=None))
-    grid = [float(f"{x:.6g}") for x in np.linspace(0.0, largest, GRID)]
-    _try(question, at, grid, direction, blocks, budget, tried)
-    bracket = _bracket(tried, target)
-    if bracket is not None:
-        inside = [float(f"{x:.6g}") for x in np.linspace(*bracket, REFINED + 2)[1:-1]]
-        _try(question, at, inside, direction, blocks, budget, tried)
+    tried = _tried(question, at, largest, target, direction, blocks, budget)
     deltas = sorted(tried)
     shares = [tried[delta].share for delta in deltas]
     intervals = [tried[delta].interval for delta in deltas]
@@ -222,8 +216,6 @@ def design_tipping_point(
         for delta, share, interval in zip(deltas, shares, intervals, strict=True)
     )  # fmt: skip
     tipping = _crossing(deltas, [share.value for share in shares], target)
-    flip = abs(truth) / active if helps else None
-    both = abs(truth) / (active - control) if helps and active - control > 3.0 * error else None
     return DesignTipping(
         title=scenario.title,
         estimand=estimand,
@@ -243,16 +235,46 @@ def design_tipping_point(
         tipping=tipping,
         tipping_low=_crossing(deltas, [interval.low for interval in intervals], target),
         tipping_high=_crossing(deltas, [interval.high for interval in intervals], target),
-        flip=flip,
-        flip_low=None if flip is None else abs(truth) / (active + _Z95 * error),
-        flip_high=None if flip is None or active <= _Z95 * error else abs(truth) / (active - _Z95 * error),
-        flip_both=both,
+        **_flips(abs(truth) if helps else None, active, control, error),
         rows=rows,
         reason=_reason(tipping, shares[0].value, target, largest),
         procedure=own.procedure,
         members=len(own.members),
         notes=() if own.procedure else alone_notes(question, "Power"),
     )
+
+
+def _tried(
+    question: Question,
+    n: int,
+    largest: float,
+    target: float,
+    direction: int,
+    blocks: Sequence[int],
+    budget: Budget,
+) -> dict[float, Sample]:
+    """Return trials by delta: from 0 to the largest, and closer where power falls below the target."""
+    tried: dict[float, Sample] = {}
+    grid = [float(f"{x:.6g}") for x in np.linspace(0.0, largest, GRID)]
+    _try(question, n, grid, direction, blocks, budget, tried)
+    bracket = _bracket(tried, target)
+    if bracket is not None:
+        inside = [float(f"{x:.6g}") for x in np.linspace(*bracket, REFINED + 2)[1:-1]]
+        _try(question, n, inside, direction, blocks, budget, tried)
+    return tried
+
+
+def _flips(effect: float | None, active: float, control: float, error: float) -> dict[str, float | None]:
+    """Return the deltas that take an effect of so many points away, by the shares who leave; None without one."""
+    if effect is None:
+        return dict.fromkeys(("flip", "flip_low", "flip_high", "flip_both"))
+    apart = active - control
+    return {
+        "flip": effect / active,
+        "flip_low": effect / (active + _Z95 * error),
+        "flip_high": effect / (active - _Z95 * error) if active > _Z95 * error else None,
+        "flip_both": effect / apart if apart > 3.0 * error else None,
+    }
 
 
 def _require_scores(question: Question) -> None:
