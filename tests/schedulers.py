@@ -11,6 +11,9 @@ from typing import Self
 
 TESTS = Path(__file__).resolve().parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(TESTS), "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "2"}
+ENVIRONMENT["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = (
+    "3s"  # else a scheduler asks a killed worker for half a minute
+)
 
 
 class Cluster:
