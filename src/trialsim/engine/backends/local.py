@@ -108,8 +108,9 @@ def _together(function: Callable[[T], R], units: Mapping[int, T], workers: int) 
 def _numbered(parent: int, function: Callable[[T], R], position: int, unit: T) -> tuple[int, R]:
     _end_with(parent)
     keep_freed_memory()
-    spare_collector()
-    return position, function(unit)
+    result = function(unit)
+    spare_collector()  # after the first unit, which imports what it needs
+    return position, result
 
 
 @cache
