@@ -13,7 +13,9 @@ import yaml
 
 from trialsim import scenario
 from trialsim.analysis.contract import Observed
+from trialsim.api import Run, open_run
 from trialsim.engine.block import compute_block
+from trialsim.engine.execute import execute
 from trialsim.streams import BLOCK_SIZE
 
 CONTINUOUS: dict[str, Any] = {
@@ -125,3 +127,11 @@ def observed(scores, *, baseline=None, arm=None, stratum=None, n_arms=2, n_strat
     return Observed(
         np.asarray(arm), np.asarray(stratum), n_arms, n_strata, np.asarray(baseline)[..., None], scores[..., None]
     )
+
+
+def simulated(file: Path | scenario.Scenario, folder: Path, **settings: Any) -> Run:
+    """Return a run as the command makes it, without figures and report, which take longer than a small simulation."""
+    loaded = file if isinstance(file, scenario.Scenario) else scenario.load(file, settings=settings)
+    resolved = scenario.resolve(loaded)
+    execute(resolved, folder, replicates=resolved.replicates)
+    return open_run(folder)

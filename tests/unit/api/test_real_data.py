@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import trialsim as ts
+from trials import simulated
 from trialsim.errors import InputError
 
 SCENARIO = Path(__file__).parents[3] / "scenarios" / "followup_rct.yaml"
@@ -39,14 +40,14 @@ def test_a_trial_read_in_gives_the_estimates_of_the_run(scenario, trial, tmp_pat
     path = tmp_path / "trial.csv"
     trial.to_csv(path, index=False)
     real = ts.analyse(path, scenario)
-    run = ts.run(scenario, out=tmp_path / "run", workers=1)
+    run = simulated(scenario, tmp_path / "run")
     first = run.estimates().query("replicate == 0").set_index(["estimand", "method"])
     assert len(real) == len(METHODS) + 2
     assert not real["failed"].any()
     for row in real.itertuples():
-        simulated = first.loc[(row.estimand, row.method)]
+        theirs = first.loc[(row.estimand, row.method)]
         for name in ("estimate", "se", "df", "p", "n_analysed"):
-            assert getattr(row, name) == pytest.approx(simulated[name], rel=1e-9), (row.method, name)
+            assert getattr(row, name) == pytest.approx(theirs[name], rel=1e-9), (row.method, name)
 
 
 def test_order_of_rows_and_empty_scores_do_not_matter(scenario, trial):

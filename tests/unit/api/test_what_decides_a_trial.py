@@ -11,6 +11,7 @@ import yaml
 from matplotlib.text import Text
 
 import trialsim as ts
+from trials import simulated
 
 ROOT = Path(__file__).parents[3]
 TWO = {
@@ -91,7 +92,7 @@ def test_diff_has_the_power_of_what_decides_the_trial(tmp_path, part):
     folders = [tmp_path / name for name in ("a", "b")]
     for folder, points in zip(folders, (-3, -2), strict=True):
         effects = {"effects": {"ketamine": {"points": {"qids_sr16": points, "bsl23": -0.3}}}}
-        ts.run(written(tmp_path, part, effects), out=folder, workers=1)
+        simulated(written(tmp_path, part, effects), folder)
     each = [successes(folder, procedure) for folder in folders]
     row = ts.diff(*folders).power.set_index("estimand").loc["primary"]
     assert (row["within_a"], row["within_b"]) == (procedure, procedure)
@@ -106,7 +107,7 @@ def test_diff_has_the_power_of_what_decides_the_trial(tmp_path, part):
 @pytest.mark.parametrize("part", [CO_PRIMARY, IN_TURN], ids=["co_primary", "fixed_sequence"])
 def test_sensitivity_has_the_power_of_what_decides_the_trial(tmp_path, part):
     file, procedure = written(tmp_path, part), part["multiplicity"]["method"]
-    ts.run(file, out=tmp_path / "run", workers=1)
+    simulated(file, tmp_path / "run")
     ranges = {"effects.ketamine.points.qids_sr16": [-3, -2], "effects.ketamine.points.bsl23": [-0.3, -0.2]}
     found = ts.sensitivity(file, ranges=ranges, replicates=250, workers=1)
     answer = found.to_dict()
@@ -129,7 +130,7 @@ def test_attribution_is_of_what_decides_the_trial(tmp_path, part):
     second = written(tmp_path, part, weaker, name="weaker.yaml")
     powers = []
     for file in (first, second):
-        ts.run(file, out=tmp_path / file.stem, workers=1)
+        simulated(file, tmp_path / file.stem)
         powers.append(successes(tmp_path / file.stem, procedure))
     found = ts.attribute(first, second, replicates=250, workers=1)
     answer = found.to_dict()
@@ -179,7 +180,7 @@ def test_attribution_between_two_procedures_is_of_the_test_and_says_so(tmp_path,
 
 def test_the_tipping_point_is_of_what_decides_the_trial(tmp_path):
     file = written(tmp_path, CO_PRIMARY, {"dropout": {"missing_by": {14: 0.2}}})
-    ts.run(file, out=tmp_path / "run", workers=1)
+    simulated(file, tmp_path / "run")
     found = ts.design_tipping_point(file, target=0.3, replicates=250, workers=1)
     answer = found.to_dict()
     assert answer["power_at_random"] == pytest.approx(successes(tmp_path / "run", "co_primary").mean())

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import trialsim as ts
-from trials import BOUNDED, resolve, write
+from trials import BOUNDED, resolve, simulated, write
 from trialsim.engine.block import compute_block, draw_block
 from trialsim.streams import Streams
 
@@ -35,7 +34,7 @@ def test_without_guesses_there_is_no_table_and_no_file(tmp_path):
     resolved = resolve(BOUNDED, {"dissociation": {}, "outcomes": {"qids_sr16": {}}})
     assert compute_block(resolved.variants[0], resolved.hash, resolved.seed, 0)[0].guesses is None
     path = write(tmp_path, BOUNDED, {"outcomes": {"qids_sr16": {}}, "analysis": {"primary": {"method": "ancova"}}})
-    ts.run(path, out=tmp_path / "run", settings={"simulation.replicates": 4}, workers=1)
+    simulated(path, tmp_path / "run", **{"simulation.replicates": 4})
     assert not list((tmp_path / "run").glob("blinding.*"))
     assert not list((tmp_path / "run" / "parts").glob("*.npy"))
 
@@ -43,7 +42,7 @@ def test_without_guesses_there_is_no_table_and_no_file(tmp_path):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("blinding")
-    ts.run(write(folder, BOUNDED, SMALL), out=folder / "run", settings={"simulation.replicates": 260}, workers=1)
+    simulated(write(folder, BOUNDED, SMALL), folder / "run", **{"simulation.replicates": 260})
     return folder / "run"
 
 
@@ -79,8 +78,8 @@ def test_shares_and_indices_are_means_over_replicates(run):
 
 def test_more_replicates_later_give_the_same_file(run, tmp_path):
     path = write(tmp_path, BOUNDED, SMALL)
-    ts.run(path, out=tmp_path / "run", settings={"simulation.replicates": 100}, workers=1)
-    ts.run(path, out=tmp_path / "run", settings={"simulation.replicates": 260}, workers=1)
+    simulated(path, tmp_path / "run", **{"simulation.replicates": 100})
+    simulated(path, tmp_path / "run", **{"simulation.replicates": 260})
     assert (tmp_path / "run" / "blinding.csv").read_bytes() == (run / "blinding.csv").read_bytes()
 
 

@@ -4,8 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import trialsim as ts
-from trials import CONTINUOUS, resolve, write
+from trials import CONTINUOUS, resolve, simulated, write
 from trialsim.engine.block import compute_block
 from trialsim.kernels import multiplicity as kernel
 
@@ -75,7 +74,7 @@ def test_dunnett_takes_the_planned_allocation_and_the_degrees_of_freedom_of_the_
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("family")
     path = write(folder, CONTINUOUS, {**THREE_ARMS, "multiplicity": GRAPH})
-    return ts.run(path, out=folder / "out", workers=1)
+    return simulated(path, folder / "out")
 
 
 def test_power_and_family_wise_error_are_shares_of_replicates(run):
@@ -104,9 +103,7 @@ def test_adjusted_power_is_less_than_power(run):
 
 
 def test_without_a_procedure_there_is_no_family(tmp_path):
-    made = ts.run(
-        write(tmp_path, CONTINUOUS, {"analysis.primary": {"method": "ancova"}}), out=tmp_path / "out", workers=1
-    )
+    made = simulated(write(tmp_path, CONTINUOUS, {"analysis.primary": {"method": "ancova"}}), tmp_path / "out")
     assert not (made.folder / "families.csv").exists()
     assert made.summary["adjusted_power"].isna().all()
 
@@ -114,7 +111,7 @@ def test_without_a_procedure_there_is_no_family(tmp_path):
 @pytest.mark.parametrize(("low", "told"), [(18.0, "family_wise_error"), (21.0, "conjunctive_power")])
 def test_co_primary_hypotheses_are_claimed_on_the_side_of_benefit_or_not_at_all(tmp_path, low, told):
     """Of one that has nothing to find, and of one that is a harm: a rejection for the control is no success."""
-    made = ts.run(
+    made = simulated(
         write(
             tmp_path,
             CONTINUOUS,
@@ -125,8 +122,7 @@ def test_co_primary_hypotheses_are_claimed_on_the_side_of_benefit_or_not_at_all(
                 "simulation.replicates": 250,
             },
         ),
-        out=tmp_path / "out",
-        workers=1,
+        tmp_path / "out",
     )
     rows = made.estimates()
     both = [rows[rows["estimand"] == name].reset_index(drop=True) for name in ("primary", "low")]
