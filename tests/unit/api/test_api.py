@@ -1,5 +1,9 @@
 """The Python interface: load, run, open, look."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +12,7 @@ import trialsim as ts
 from trials import BOUNDED, write
 from trialsim.errors import InputError, RefusedError
 
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = {
     "simulation.replicates": 20,
     "outcomes": {"qids_sr16": {}},
@@ -31,6 +36,38 @@ def test_a_run_gives_its_results(done):
     assert done.plot_power().axes
     assert done.plot_heatmap().axes
     assert done.power_table() is not None
+
+
+def test_a_finished_run_without_an_answer_is_given_one(done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "out")
+    answer, manifest = folder / "answer.json", folder / "manifest.json"
+    told, listed = answer.read_bytes(), manifest.read_bytes()
+    answer.unlink()
+    content = json.loads(listed)
+    del content["checksums"]["answer.json"]
+    manifest.write_text(json.dumps(content), encoding="utf-8")
+    assert ts.open_run(folder).answer == done.answer  # from the tables
+    assert not answer.exists()
+    assert not ts.run(write(tmp_path, BOUNDED, SMALL), out=folder, workers=1).computed
+    assert (answer.read_bytes(), manifest.read_bytes()) == (told, listed)
+
+
+def test_what_no_scores_can_have_is_told_before_anything_is_written(done, tmp_path):
+    """Also where the folder holds a finished run, whose own scenario is not tried again."""
+    baseline = {"qids_sr16": {"mean": 18, "sd": 4}, "rare": {"mean": 0.02, "sd": 0.15}}
+    settings = {
+        "outcomes": {"qids_sr16": {}, "rare": {"scale": {"min": 0, "max": 2, "step": 1}, "post_sd": 0.15}},
+        "outcomes.rare.baseline_correlation": 0.1,
+        "population.strata.bpd.baseline": baseline,
+        "population.strata.no_bpd.baseline": baseline,
+        "effects.ketamine.points": {"qids_sr16": -3, "rare": 0},
+        "course.control_change.rare": 0,
+        "covariance.outcomes": [{"pair": ["qids_sr16", "rare"], "baseline": 0.9, "later": 0.2}],
+    }
+    for folder in (tmp_path / "new", done.folder):
+        with pytest.raises(InputError, match=r"cannot be 0\.9 on these scales"):
+            ts.run(ROOT / "scenarios" / "quick_start.yaml", out=folder, settings=settings, workers=1)
+    assert not (tmp_path / "new").exists()
 
 
 def test_running_again_and_opening_give_the_same(done):

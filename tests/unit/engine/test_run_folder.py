@@ -16,6 +16,7 @@ import trialsim as ts
 from trials import BOUNDED, resolve, write
 from trialsim.engine import estimates, merging
 from trialsim.engine.execute import execute
+from trialsim.engine.manifest import was_run
 from trialsim.engine.store import write_atomically
 from trialsim.errors import RefusedError
 
@@ -54,6 +55,24 @@ def copied(finished, tmp_path):
     """The same run, to be changed."""
     shutil.copytree(finished, tmp_path / "run")
     return tmp_path / "run"
+
+
+def test_only_a_finished_run_of_the_same_scenario_and_version_was_found_sound(copied, tmp_path):
+    same = resolve(BOUNDED, {**CHANGES, "simulation.replicates": 250})
+    assert was_run(copied, same)
+    for other in ({"title": "Another"}, {"effects.ketamine.specific_share": 0.4}, {"sample_size": [30]}):
+        assert not was_run(copied, resolve(BOUNDED, {**CHANGES, **other})), other
+    manifest, run = copied / "manifest.json", copied / "run.json"
+    written = manifest.read_text(encoding="utf-8")
+    for strange in (written.replace('"trialsim": "', '"trialsim": "9.'), "nonsense", "{}", '{"scenario": 1}'):
+        assert strange != written
+        manifest.write_text(strange, encoding="utf-8")
+        assert not was_run(copied, same), strange[:20]
+    manifest.write_text(written, encoding="utf-8")
+    assert was_run(copied, same)
+    run.write_text(run.read_text(encoding="utf-8").replace('"finished": true', '"finished": false'), encoding="utf-8")
+    assert not was_run(copied, same)
+    assert not was_run(tmp_path / "nowhere", same)
 
 
 def test_everything_but_run_json_is_the_same_for_any_number_of_workers(tmp_path):

@@ -335,3 +335,26 @@ def test_a_key_of_an_option_is_not_said_to_stand_beside_another(tmp_path, write)
     with pytest.raises(InputError) as caught:
         load(write(), settings={"sample_sizes": 100})
     assert str(caught.value) == "--set sample_sizes=100: sample_sizes: unknown key; did you mean 'sample_size'?"
+
+
+def test_correlations_that_coarse_scales_cannot_have_together_are_told(faults):
+    """Three scores of yes or no: what the latent normals must have in common is more than what the scores have."""
+    outcomes = "\n".join(
+        f"  {name}: {{scale: {{min: 0, max: 1, step: 1}}, post_sd: 0.5, baseline_correlation: 0.3}}" for name in "abc"
+    )
+    moments = ", ".join(f"{name}: {{mean: 0.5, sd: 0.5}}" for name in "abc")
+    pairs = ", ".join(f"{{pair: [{x}, {y}], baseline: -0.45, later: -0.2}}" for x, y in ("ab", "ac", "bc"))
+    (told,) = faults(  # both strata have the same scores
+        ("  qids_sr16: {}\n  madrs: {}", outcomes),
+        ("defaults.trd_bpd", f"{{{moments}}}"),
+        ("defaults.trd_no_bpd", f"{{{moments}}}"),
+        ("{qids_sr16: -2.0, madrs: -5.0}", "{a: 0, b: 0, c: 0}"),
+        ("outcome: qids_sr16", "outcome: a"),
+        settings={
+            "course.control_change": {"a": 0, "b": 0, "c": 0},
+            "covariance.outcomes": f"[{pairs}]",
+            "schedule.visits": [14],
+        },
+    )
+    assert "the correlations cannot all be had on these scales in midazolam, bpd: most to blame is " in told
+    assert "at baseline" in told
