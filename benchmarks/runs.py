@@ -5,7 +5,7 @@
   the last to the end, the median over the runs is taken; beside it the median of single runs, and quartiles;
 - two workers: the computation on one worker against that on two right after, the start of the worker processes apart;
   beside it what two processes reach that share nothing and compute the same blocks each: the ceiling of this machine;
-- asked again: seconds until a finished run's table is printed, and with --verify;
+- asked again: seconds until a finished run's table is printed, with --json, and with --verify;
 - merging: seconds and memory, by number of replicates.
 """
 
@@ -215,7 +215,11 @@ def long_run(resolved: Resolved, replicates: int) -> None:
             size = sum(path.stat().st_size for path in (place / str(length)).rglob("*") if path.is_file())
             print(f"{f'merge and draw {length:,} replicates':<44}{elapsed:10.2f} s{processor:10.2f} s of processor")
             print(f"{'':<44}{peak:10.0f} MB of memory{size / 1e6:10.0f} MB on disk")
-        for words, options in (("asked again", ()), ("asked again with --verify", ("--verify",))):
+        for words, options in (
+            ("asked again", ()),
+            ("asked again with --json", ("--json", "--quiet")),
+            ("again with --verify", ("--verify",)),
+        ):
             again = (*RUN, "--replicates", replicates, "--out", place / str(replicates), *options)
             taken = [timed(*again) for _ in range(7)]
             elapsed, processor = (statistics.median(one[clock] for one in taken) for clock in (0, 1))

@@ -86,6 +86,11 @@ FILES: Mapping[str, tuple[tuple[str, ...], str]] = {
         "What the command shows: sentences and tables (`blocks`), what to beware of (`notes`), fits that failed or "
         "fell back. A finished run asked for again is shown from it.",
     ),
+    "`results.json`": (
+        ("results.json",),
+        "Its tables for another program, as `--json` prints them: `summary` and, where there are such, `families`, "
+        "`twins` and `operations`, with every digit; `null` where there is no number.",
+    ),
     "[`manifest.json`](#manifestjson)": (
         ("manifest.json",),
         "What was run: everything that the results depend on.",

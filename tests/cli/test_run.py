@@ -19,7 +19,7 @@ from trialsim.errors import RefusedError
 
 QUICK = ("run", "scenarios/quick_start.yaml", "--replicates", "20", "--set", "sample_size=[40, 60]", "--workers", "1")
 TABLES = {"summary.csv", "summary.parquet", "estimates.parquet"}
-FILES = {"report.html", "answer.json", "manifest.json", "run.json", *TABLES}
+FILES = {"report.html", "answer.json", "results.json", "manifest.json", "run.json", *TABLES}
 
 
 def _files(place):
@@ -65,7 +65,8 @@ def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
     assert content_of(place) == before
     table = [line for line in first.stdout.splitlines() if "±" in line]
     assert [line for line in second.stdout.splitlines() if "±" in line] == table
-    assert loaded_by(folder, *QUICK) == {"numpy"}  # nothing that computes, draws or reads tables
+    for options in ((), ("--json",)):
+        assert loaded_by(folder, *QUICK, *options) == {"numpy"}  # nothing that computes, draws or reads tables
 
     # Fewer replicates than there are: the table of those there.
     command(*QUICK, "--replicates", "10")
@@ -91,12 +92,14 @@ def test_a_run_from_start_to_end_and_again(trialsim, command, folder):
     assert "Another title" in (place / "report.html").read_text(encoding="utf-8")
 
     # A report or an answer that was deleted comes back.
-    for name in ("report.html", "answer.json"):
+    for name in ("report.html", "answer.json", "results.json"):
+        shown = (place / name).read_bytes()
         (place / name).unlink()
         again = command(*QUICK, "--set", "title=Another title").stdout
         assert "nothing was run again" in again
         assert "Another title" in again
-        assert "Another title" in (place / name).read_text(encoding="utf-8")
+        assert (place / name).read_bytes() == shown
+    assert "Another title" in (place / "answer.json").read_text(encoding="utf-8")
 
 
 def test_a_value_that_is_set_is_not_varied(command, folder):

@@ -49,6 +49,7 @@ def looked_into(made: Path, folder: Path) -> dict[str, Callable[[], object]]:
     return {
         "open": lambda: ts.open_run(folder).power_table(),
         "answer": lambda: ts.open_run(folder).answer,
+        "results": lambda: ts.open_run(folder).to_dict(),
         "diff": lambda: ts.diff(made, folder),
         "list": lambda: ts.list_runs(folder.parent),
     }
@@ -102,19 +103,20 @@ def test_a_strange_manifest(made, tmp_path_factory, data, value):
         assert refusal(act) != ""
 
 
+@pytest.mark.parametrize("name", ["answer", "results"])
 @settings(max_examples=12)
 @given(data=st.data(), value=STRANGE)
-def test_a_strange_answer(made, tmp_path_factory, data, value):
-    answer = json.loads((made / "answer.json").read_text(encoding="utf-8"))
+def test_a_strange_answer(made, tmp_path_factory, name, data, value):
+    answer = json.loads((made / f"{name}.json").read_text(encoding="utf-8"))
     path = data.draw(st.sampled_from(inside(answer)))
     place = answer
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
     folder = shutil.copytree(made, tmp_path_factory.mktemp("strange") / "run")
-    (folder / "answer.json").write_text(json.dumps(answer), encoding="utf-8")
-    told = refusal(looked_into(made, folder)["answer"])
-    assert told is None or "answer.json" in told
+    (folder / f"{name}.json").write_text(json.dumps(answer), encoding="utf-8")
+    told = refusal(looked_into(made, folder)[name])
+    assert told is None or f"{name}.json" in told
 
 
 def test_an_answer_steers_no_terminal(run_folder, capsys):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from trialsim.errors import RefusedError
 
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
 
 _SUMMARY = ("cell", "variant", "n", "estimand", "method", "contrast", "alpha", "null", "replicates", "power")
 """Columns without which nothing can be made of a summary."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _from_folder(look: Callable[Concatenate[Run, P], T]) -> Callable[Concatenate[Run, P], T]:
+    """Let what goes wrong with the content of a folder be a refusal, unless this very call has written it."""
+
+    @wraps(look)
+    def looked(run: Run, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        from trialsim.engine.manifest import refuse_damaged
+        from trialsim.engine.reading import refusing
+
+        if run.computed:
+            return look(run, *args, **kwargs)
+        with refusing(run.folder, checked=refuse_damaged):
+            return look(run, *args, **kwargs)
+
+    return looked
 
 
 @dataclass(frozen=True)
@@ -43,6 +63,7 @@ class Run:
     whole: bool = True
 
     @cached_property
+    @_from_folder
     def summary(self) -> pd.DataFrame:
         """Operating characteristics, one row per cell and hypothesis; columns in docs/data_dictionary.md."""
         from trialsim.engine.reading import strange
@@ -54,6 +75,7 @@ class Run:
         return found
 
     @cached_property
+    @_from_folder
     def answer(self) -> Answer:
         """What the command line shows: sentences and tables."""
         from trialsim.api.answer import answer_of, read_answer
@@ -61,7 +83,23 @@ class Run:
 
         return read_answer(self.folder / ANSWER) or answer_of(self)
 
+    @_from_folder
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tables of the run as JSON's types, rows by table, and what to beware of (`notes`).
+
+        Of a shard there are only its folder and the hash of its scenario.
+        """
+        from trialsim.api.results import read_results, results_of
+        from trialsim.engine.manifest import RESULTS
+
+        told = {"folder": str(self.folder), "scenario_hash": self.manifest["scenario_hash"]}
+        if not self.whole:
+            return {**told, "notes": []}
+        tables = read_results(self.folder / RESULTS) or results_of(self)
+        return {**told, **tables, "notes": list(self.answer.notes)}
+
     @cached_property
+    @_from_folder
     def families(self) -> pd.DataFrame | None:
         """Hypotheses tested together, one row per cell; None where the scenario has no `multiplicity`."""
         from trialsim.report.families import families_of
@@ -69,6 +107,7 @@ class Run:
         return families_of(self.folder)
 
     @cached_property
+    @_from_folder
     def operations(self) -> pd.DataFrame | None:
         """How the trials were run, one row per cell and measure; None where the scenario has no `operations`."""
         import pandas as pd
@@ -77,6 +116,7 @@ class Run:
         return pd.read_parquet(path) if path.exists() else None
 
     @cached_property
+    @_from_folder
     def twins(self) -> pd.DataFrame | None:
         """Closed forms beside simulated power, one row per cell and hypothesis; None where none applies."""
         from trialsim.report.twins import twins_of
@@ -84,6 +124,7 @@ class Run:
         return twins_of(self.folder)
 
     @cached_property
+    @_from_folder
     def failures(self) -> pd.DataFrame | None:
         """Fits that failed or fell back, one row each with the command that shows its trial; None without any."""
         import pandas as pd
@@ -93,6 +134,7 @@ class Run:
         path = self.folder / FAILURES
         return pd.read_csv(path, keep_default_na=False) if path.exists() else None
 
+    @_from_folder
     def failure_words(self) -> str:
         """Return how many fits failed or fell back, and how to look at one; empty where all went well."""
         from trialsim.engine.failures import failure_words
@@ -100,6 +142,7 @@ class Run:
         return failure_words(self.folder, self.answer.fell_back, self.answer.failed)
 
     @property
+    @_from_folder
     def twin_warning(self) -> str:
         """Where simulated power and closed form differ by more than their errors allow, and why; empty if nowhere."""
         from trialsim.report.design import labels_of
@@ -108,6 +151,7 @@ class Run:
         return "" if self.twins is None else warning_words(self.twins, labels=labels_of(self.manifest["scenario"]))
 
     @property
+    @_from_folder
     def harms(self) -> list[str]:
         """Where the true effect of the primary hypothesis is a harm, and what it is, in words; empty if nowhere."""
         from trialsim.report.design import labels_of
@@ -118,6 +162,7 @@ class Run:
         return harm_notes(resolved, self.summary, primary, families=self.families, labels=labels_of(resolved))
 
     @property
+    @_from_folder
     def short_coverage(self) -> list[str]:
         """Where intervals of the primary analysis hold the true value too seldom, in words; empty if nowhere."""
         from trialsim.report.coverage import coverage_notes
@@ -128,12 +173,14 @@ class Run:
         return coverage_notes(self.summary, hypotheses(self.summary)[0], labels=labels)
 
     @cached_property
+    @_from_folder
     def clinic(self) -> pd.DataFrame | None:
         """True effects in the words of the clinic, one row per variant and estimand; None where there are none."""
         from trialsim.report.clinic import clinic_of
 
         return clinic_of(self.folder)
 
+    @_from_folder
     def estimates(self, columns: list[str] | None = None) -> pd.DataFrame:
         """Return the per-replicate estimates.
 
@@ -151,7 +198,7 @@ class Run:
         from trialsim.engine.reading import refusing, require_file
 
         require_file(self.folder / name)
-        with refusing(self.folder, checked=refuse_damaged):
+        with refusing(self.folder, checked=refuse_damaged):  # what this call has written may be damaged since
             return pd.read_parquet(self.folder / name, columns=columns)
 
     @property
@@ -159,6 +206,7 @@ class Run:
         """The HTML report."""
         return self.folder / "report.html"
 
+    @_from_folder
     def power_table(self) -> PowerTable:
         """Return power of the primary hypothesis by varied value and sample size.
 
@@ -170,6 +218,7 @@ class Run:
 
         return power_table(self.summary, labels=labels_of(self.manifest["scenario"]), families=self.families)
 
+    @_from_folder
     def plot_power(self) -> Figure:
         """Return power of every hypothesis, each tested alone, against sample size as a matplotlib figure."""
         from trialsim.report.design import labels_of
@@ -180,6 +229,7 @@ class Run:
         self._say_asked(figure)
         return figure
 
+    @_from_folder
     def plot_heatmap(self) -> Figure:
         """Return power over varied value and sample size as a matplotlib figure."""
         from trialsim.report.design import labels_of
@@ -197,12 +247,14 @@ class Run:
         say_asked(figure, self.asked_note)
 
     @property
+    @_from_folder
     def asked_note(self) -> str:
         """That numbers of patients are those asked for; empty where recruitment reaches them in every trial."""
         from trialsim.report.recruited import asked_words, recruited_of
 
         return asked_words(recruited_of(self.folder, self.manifest["scenario"]))
 
+    @_from_folder
     def plot_families(self) -> Figure:
         """Return power of hypotheses tested together against sample size as a matplotlib figure.
 
@@ -216,6 +268,7 @@ class Run:
 
         return draw_families(family_data(self._families(), self.summary, labels=labels_of(self.manifest["scenario"])))
 
+    @_from_folder
     def family_tables(self) -> list[FamilyTable]:
         """Return power alone and within the procedure, one table per varied value.
 

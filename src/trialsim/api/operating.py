@@ -78,13 +78,13 @@ class OperationsResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the answer as JSON's types: the summary by number of patients and measure, and what was left aside."""
-        import json
+        from trialsim.report.summary import json_records
 
-        found = {"title": self.title, "notes": list(self.notes)}
+        found: dict[str, Any] = {"title": self.title, "notes": list(self.notes)}
         for name, frame in (("summary", self.summary), ("calendar", self.calendar), ("waits", self.waits)):
-            found[name] = json.loads(frame.to_json(orient="records", double_precision=15))
+            found[name] = json_records(frame)
         if self.power is not None:
-            found["power"] = json.loads(self.power.to_json(orient="records", double_precision=15))
+            found["power"] = json_records(self.power)
         return found
 
     def plot_recruitment(self) -> Figure:

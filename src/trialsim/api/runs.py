@@ -224,8 +224,9 @@ def _say_longer(resolved: Resolved, folder: Path, wanted: int, tell: Tell | None
 
 def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list[Path]:
     from trialsim.api.answer import write_answer
+    from trialsim.api.results import write_results
     from trialsim.engine.example import one_trial, trajectories
-    from trialsim.engine.manifest import ANSWER
+    from trialsim.engine.manifest import ANSWER, RESULTS
     from trialsim.report.clinic import write_clinic
     from trialsim.report.origins import SCORES, origin_words
     from trialsim.report.publish import publish
@@ -242,5 +243,7 @@ def _publish(resolved: Resolved, folder: Path, manifest: dict[str, Any]) -> list
     note = f"{note}.\n{origin_words(own.provenance, SCORES)}".strip()
     drawn = [*write_twins(folder, resolved), *write_clinic(folder, resolved.variants, resolved.hash)]
     drawn += publish(folder, manifest, trajectories(variant, trial), note)
-    write_answer(folder / ANSWER, Run(folder, manifest))
-    return [*drawn, folder / ANSWER]
+    done = Run(folder, manifest, computed=True)
+    write_answer(folder / ANSWER, done)
+    write_results(folder / RESULTS, done)
+    return [*drawn, folder / ANSWER, folder / RESULTS]

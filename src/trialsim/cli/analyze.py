@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +43,7 @@ def analyze(
     the baseline.
     """
     from trialsim import api
+    from trialsim.report.summary import json_records
 
     loaded = api.load(scenario, settings=parse_settings(settings))
     if tipping:
@@ -53,7 +55,7 @@ def analyze(
         return
     found = api.analyse(data, loaded)
     if as_json:
-        typer.echo(found.to_json(orient="records", indent=2, double_precision=15))
+        typer.echo(json.dumps(json_records(found), indent=2))
     else:
         _print(found)
     _require_all(found)
@@ -104,7 +106,7 @@ def _words(point: TippingPoint) -> str:
 
 
 def _json_of(point: TippingPoint) -> str:
-    import json
+    from trialsim.report.summary import json_records
 
     reached = math.isfinite(point.delta)
     content = {
@@ -116,7 +118,7 @@ def _json_of(point: TippingPoint) -> str:
         "reached": reached,
         "limit": point.limit,
         "imputed": point.imputed,
-        "path": json.loads(point.path.to_json(orient="records", double_precision=15)),
+        "path": json_records(point.path),
     }
     return json.dumps(content, indent=2)
 

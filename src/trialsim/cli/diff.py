@@ -41,10 +41,12 @@ def diff(
 
 
 def _as_json(found: RunDifference) -> dict[str, Any]:
+    from trialsim.report.summary import json_records
+
     return {
         "same_scenario": found.same_scenario,
         "changed": [one._asdict() for one in found.found.changed],
-        "power": json.loads(found.power.to_json(orient="records", double_precision=15)),
+        "power": json_records(found.power),
         "only_a": found.found.only_a,
         "only_b": found.found.only_b,
     }

@@ -91,7 +91,7 @@ def _print_names(names: dict[str, str], *, as_json: bool) -> None:
 
 
 def _as_json(result: ReplayResult) -> dict[str, Any]:
-    import json
+    from trialsim.report.summary import json_records
 
     return {
         "name": result.name,
@@ -99,7 +99,7 @@ def _as_json(result: ReplayResult) -> dict[str, Any]:
         "replicates": result.n_replicates,
         "seed": result.seed,
         "scenario_hash": result.scenario_hash,
-        "quantities": json.loads(result.frame.to_json(orient="records", double_precision=15)),
+        "quantities": json_records(result.frame),
         "findings": result.findings,
     }
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -28,17 +27,9 @@ def show_run(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str] = 
     notes : sequence of str
         Sentences on what was asked for.
     """
-    from trialsim.engine.manifest import refuse_damaged
-    from trialsim.engine.reading import refusing
-
-    with refusing(result.folder, checked=refuse_damaged) if not result.computed else nullcontext():
-        _show(result, quiet=quiet, as_json=as_json, notes=notes)
-
-
-def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> None:
     if as_json:
-        own = result.answer.notes if result.whole else ()
-        typer.echo(json.dumps({**_as_json(result), "notes": [*own, *notes]}, indent=2))
+        told = result.to_dict()
+        typer.echo(json.dumps({**told, "notes": [*told["notes"], *notes]}, indent=2))
     elif quiet:
         return
     elif not result.whole:
@@ -49,14 +40,3 @@ def _show(result: Run, *, quiet: bool, as_json: bool, notes: Sequence[str]) -> N
         print_run(result)
         for note in (*result.answer.notes, *notes):
             typer.echo(visible(note))
-
-
-def _as_json(result: Run) -> dict[str, Any]:
-    told: dict[str, Any] = {"folder": str(result.folder), "scenario_hash": result.manifest["scenario_hash"]}
-    if not result.whole:
-        return told
-    frames = {"families": result.families, "twins": result.twins, "operations": result.operations}
-    for name, frame in {"summary": result.summary, **frames}.items():
-        if frame is not None:
-            told[name] = json.loads(frame.to_json(orient="records", double_precision=15))
-    return told

@@ -34,8 +34,9 @@ def runs(
     if as_json:
         import json
 
-        listed = found.astype({"folder": str})
-        typer.echo(json.dumps(json.loads(listed.to_json(orient="records", double_precision=15)), indent=2))
+        from trialsim.report.summary import json_records
+
+        typer.echo(json.dumps(json_records(found.astype({"folder": str})), indent=2))
     elif found.empty:
         typer.echo(f"{place} is no run folder, and none lies in it.")
     else:

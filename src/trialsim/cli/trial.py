@@ -65,15 +65,14 @@ def _beside(folder: Path, ending: str) -> Path:
 
 
 def _as_json(found: Trial) -> dict[str, Any]:
-    import json
-
     from trialsim.api.run_folders import trial_words
+    from trialsim.report.summary import json_records
 
     return {
         **trial_words(found.inspected),
         "as_stored": found.as_stored,
-        "flow": json.loads(found.flow.to_json(orient="records")),
-        "analysis": json.loads(found.analysis.to_json(orient="records", double_precision=15)),
+        "flow": json_records(found.flow),
+        "analysis": json_records(found.analysis),
     }
 
 

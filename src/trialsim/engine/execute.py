@@ -22,6 +22,7 @@ from trialsim.engine.lock import hold
 from trialsim.engine.manifest import (
     ANSWER,
     CHECKSUMS,
+    RESULTS,
     build_manifest,
     check_folder,
     damages,
@@ -212,13 +213,15 @@ def _damages(task: _Task, there: dict[str, Any]) -> dict[str, str]:
 def _shown(there: dict[str, Any]) -> list[str]:
     """Return what a person opens: drawn from the results, and drawn again without them being made again."""
     return [
-        name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith((".html", ANSWER))
+        name
+        for name in there.get(CHECKSUMS, {})
+        if name.startswith("figures/") or name.endswith((".html", ANSWER, RESULTS))
     ]
 
 
 def _is_drawn(there: dict[str, Any], publish: Publish | None) -> bool:
     """Return whether a finished run has been drawn, or nobody asks for it."""
-    return publish is None or ANSWER in there.get(CHECKSUMS, {})
+    return publish is None or {ANSWER, RESULTS} <= set(there.get(CHECKSUMS, {}))
 
 
 def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:

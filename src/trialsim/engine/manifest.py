@@ -28,6 +28,8 @@ PACKAGES = ("numpy", "scipy", "pandas", "pyarrow", "joblib", "matplotlib", "pyda
 MANIFEST = "manifest.json"
 ANSWER = "answer.json"
 """What a finished run shows on the screen."""
+RESULTS = "results.json"
+"""What it gives another program."""
 CHECKSUMS = "checksums"
 COMPARISON = "comparison"
 """Kind of a manifest that is no run's: designs are compared in its folder."""

@@ -9,6 +9,7 @@ stopping.parquet, stopping.csv          one row per cell and hypothesis, where a
 operations.parquet                      one row per cell and replicate, where the running of the trial is simulated
 operations_NAME.parquet, .csv           summary, calendar and waits of the same
 failures.csv                            one row per fit that failed or fell back, where there is one
+answer.json, results.json               what is shown, to a person and to another program, without a table being read
 manifest.json                           what was run: resolved scenario, versions, seed, checksums
 run.json                                when, where and how long; nothing else depends on it
 run.lock                                held by the process that works in the folder

@@ -6,6 +6,7 @@ then one per varied scenario path, then `n` and all that follows it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -86,6 +87,19 @@ def _positions(summary: pd.DataFrame) -> pd.Series[int]:
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a frame as dicts by column name, lists that a file gave back as arrays as lists again."""
     return [{str(name): _plain(value) for name, value in record.items()} for record in frame.to_dict("records")]
+
+
+def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as JSON's types, every digit kept; None stands for a number that there is not."""
+    return [{name: _finite(value) for name, value in record.items()} for record in records_of(frame)]
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _plain(value: Any) -> Any:

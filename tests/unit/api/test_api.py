@@ -38,18 +38,31 @@ def test_a_run_gives_its_results(done):
     assert done.power_table() is not None
 
 
-def test_a_finished_run_without_an_answer_is_given_one(done, tmp_path):
+@pytest.mark.parametrize("name", ["answer.json", "results.json"])
+def test_a_finished_run_without_an_answer_is_given_one(name, done, tmp_path):
     folder = shutil.copytree(done.folder, tmp_path / "out")
-    answer, manifest = folder / "answer.json", folder / "manifest.json"
+    answer, manifest = folder / name, folder / "manifest.json"
     told, listed = answer.read_bytes(), manifest.read_bytes()
     answer.unlink()
     content = json.loads(listed)
-    del content["checksums"]["answer.json"]
+    del content["checksums"][name]
     manifest.write_text(json.dumps(content), encoding="utf-8")
-    assert ts.open_run(folder).answer == done.answer  # from the tables
+    opened = ts.open_run(folder)
+    assert opened.answer == done.answer  # from the tables
+    assert {**opened.to_dict(), "folder": str(done.folder)} == done.to_dict()
     assert not answer.exists()
     assert not ts.run(write(tmp_path, BOUNDED, SMALL), out=folder, workers=1).computed
     assert (answer.read_bytes(), manifest.read_bytes()) == (told, listed)
+
+
+def test_a_run_as_json_has_every_digit_of_its_tables(done):
+    told = json.loads(json.dumps(done.to_dict(), allow_nan=False))
+    assert list(told) == ["folder", "scenario_hash", "summary", "twins", "notes"]
+    for name in ("summary", "twins"):
+        frame = getattr(done, name)
+        rows = pd.DataFrame(told[name], columns=frame.columns)
+        for column in frame.select_dtypes("number"):
+            np.testing.assert_array_equal(rows[column].to_numpy(float), frame[column].to_numpy(float))
 
 
 def test_what_no_scores_can_have_is_told_before_anything_is_written(done, tmp_path):
