@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,12 @@ def render_report(
 
 def rendered(template: str, context: Mapping[str, Any]) -> str:
     """Return a page from one of the templates; all text in it is escaped."""
+    return _environment().get_template(template).render(context)
+
+
+@cache
+def _environment() -> Environment:
+    """Return the templates, each of which is compiled once."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -175,7 +182,7 @@ def rendered(template: str, context: Mapping[str, Any]) -> str:
     )
     environment.filters["ranged"] = _ranged
     environment.globals["many"] = _MANY
-    return environment.get_template(template).render(context)
+    return environment
 
 
 def _ranged(text: str) -> str:

@@ -54,9 +54,11 @@ def hypotheses(summary: pd.DataFrame) -> list[Hypothesis]:
     An estimand's analyses go by their position: where the analysis itself is varied, the first of each variant are one
     hypothesis, by the name that it has first.
     """
-    named = summary.assign(position=_positions(summary)).drop_duplicates(["estimand", "position"])
-    found = [Hypothesis(str(row.estimand), str(row.method)) for row in named.itertuples(index=False)]
-    return sorted(found, key=lambda hypothesis: hypothesis.estimand != PRIMARY)
+    found: dict[tuple[str, int], Hypothesis] = {}
+    rows = zip(summary["estimand"], summary["method"], _positions(summary), strict=True)
+    for estimand, method, position in rows:
+        found.setdefault((estimand, position), Hypothesis(str(estimand), str(method)))
+    return sorted(found.values(), key=lambda hypothesis: hypothesis.estimand != PRIMARY)
 
 
 def rows_of(summary: pd.DataFrame, hypothesis: Hypothesis) -> pd.DataFrame:
@@ -86,7 +88,10 @@ def _positions(summary: pd.DataFrame) -> pd.Series[int]:
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a frame as dicts by column name, lists that a file gave back as arrays as lists again."""
-    return [{str(name): _plain(value) for name, value in record.items()} for record in frame.to_dict("records")]
+    names = [str(name) for name in frame]
+    columns = [map(_plain, frame[name].tolist()) for name in frame]
+    rows = zip(*columns, strict=True) if columns else [()] * len(frame)
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def json_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
