@@ -79,7 +79,9 @@ class MmrmResult:
     _likelihood: Likelihood
     _statistics: PatternStatistics
     _groups: tuple[Hashable, ...]
-    _grids: dict[tuple[Any, ...], tuple[pd.DataFrame, Array]] = field(default_factory=dict, repr=False)
+    _grids: dict[tuple[Any, ...], tuple[dict[str, NDArray[np.object_]], Array]] = field(
+        default_factory=dict, repr=False
+    )
 
     @property
     def neg2_reml_loglik(self) -> float:
@@ -121,7 +123,7 @@ class MmrmResult:
     def coefficient_covariance(self) -> pd.DataFrame:
         """Covariance of the coefficients, adjusted where the method adjusts it."""
         terms = self._data.terms
-        return pd.DataFrame(self._inference.coefficient_covariance()[0], index=terms, columns=terms)
+        return pd.DataFrame(self._inference.coefficient_covariance[0], index=terms, columns=terms)
 
     @cached_property
     def _inference(self) -> Inference:
@@ -228,25 +230,31 @@ class MmrmResult:
         within = float(self.n_observations - self.n_subjects - (~between).sum())
         return float(self.n_subjects - between.sum()) if np.any(involved & between & ~intercept) else within
 
-    def _is_factor(self, name: Hashable) -> bool:
-        rows = self._data.rows
-        known = name == self._data.visit_column or name in self._data.covariates
-        return known and isinstance(rows[name].dtype, pd.CategoricalDtype)
+    @cached_property
+    def _factors(self) -> dict[Hashable, list[Hashable]]:
+        """Levels of each factor of the model."""
+        rows, names = self._data.rows, {self._data.visit_column, *self._data.covariates}
+        known = [name for name in rows.columns if name in names and isinstance(rows[name].dtype, pd.CategoricalDtype)]
+        return {name: list(rows[name].cat.categories) for name in known}
+
+    @cached_property
+    def _means(self) -> dict[str, float]:
+        """Mean of each numeric covariate over the rows of the fit."""
+        numeric = [name for name in self._data.covariates if name not in self._factors]
+        return {name: float(self._data.rows[name].mean()) for name in numeric}
 
     def _levels(self, factor: str) -> list[Hashable]:
-        if not self._is_factor(factor):
+        if factor not in self._factors:
             if factor in self._data.covariates:
                 words = "is a number in the model; make it text or a category to have a factor, or give a value by at="
                 raise refuse(factor, words)
-            names = ", ".join(str(name) for name in self._data.rows.columns if self._is_factor(name))
+            names = ", ".join(map(str, self._factors))
             raise refuse("factor", f"{factor!r} is not a factor of the model; the factors are {names}")
-        return list(self._data.rows[factor].cat.categories)
+        return self._factors[factor]
 
     def _held(self, at: Mapping[str, float] | None) -> dict[str, float]:
         """Return values for the numeric covariates: those given, and means over the rows of the fit."""
-        rows = self._data.rows
-        numeric = [name for name in self._data.covariates if not self._is_factor(name)]
-        values = {name: float(rows[name].mean()) for name in numeric}
+        values = dict(self._means)
         for name, value in (at or {}).items():
             if name not in values:
                 words = f"the numeric covariates are {', '.join(values)}" if values else "there are none"
@@ -266,11 +274,11 @@ class MmrmResult:
                 raise refuse(name, f"has no level {level!r}; its levels are {words}")
         visit = self._data.visit_column
         cells, matrix = self._reference_grid(self._held(at) | {n: level for n, level in fixed.items() if n != visit})
-        kept = np.ones(len(matrix), dtype=bool) if visit not in fixed else np.asarray(cells[visit] == fixed[visit])
-        return np.stack([matrix[kept & np.asarray(cells[factor] == level)].mean(axis=0) for level in levels])
+        kept = np.ones(len(matrix), dtype=bool) if visit not in fixed else cells[visit] == fixed[visit]
+        return np.stack([matrix[kept & (cells[factor] == level)].mean(axis=0) for level in levels])
 
-    def _reference_grid(self, held: Mapping[str, Any]) -> tuple[pd.DataFrame, Array]:
-        """Return every combination of the levels that are not held, and its model row.
+    def _reference_grid(self, held: Mapping[str, Any]) -> tuple[dict[str, NDArray[np.object_]], Array]:
+        """Return every combination of the levels that are not held, column by column, and its model rows.
 
         The formula takes most of the time of a mean, and means are asked for visit by visit: grids are kept.
         """
@@ -280,10 +288,11 @@ class MmrmResult:
             choices = [[held[name]] if name in held else self._levels(name) for name in names]
             cells = pd.DataFrame(list(product(*choices)), columns=names)
             grid = cells.copy()
-            for name in filter(self._is_factor, names):
+            for name in self._factors:
                 grid[name] = pd.Categorical(grid[name], dtype=self._data.rows[name].dtype)
             matrix = self._data.spec.get_model_matrix(grid, na_action="raise", output="numpy")
-            self._grids[key] = cells, np.asarray(matrix, dtype=float).reshape(len(cells), len(self._data.terms))
+            columns = {name: cells[name].to_numpy(dtype=object) for name in names}
+            self._grids[key] = columns, np.asarray(matrix, dtype=float).reshape(len(cells), len(self._data.terms))
         return self._grids[key]
 
 

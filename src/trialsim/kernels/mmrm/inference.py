@@ -126,29 +126,19 @@ class Inference:
         """Return z'R_ij z: the curvature of Σ weighted with W_p Z_p W_p."""
         return self._likelihood.curvature(by_pattern, self._fit.theta)
 
+    @cached_property
     def coefficient_covariance(self) -> Array:
-        """Return the covariance of all coefficients, adjusted where the method adjusts it, shape (R, b, b)."""
+        """The covariance of all coefficients, adjusted where the method adjusts it, shape (R, b, b)."""
         fit = self._fit
         plain = fit.coefficient_covariance
         if self._method == SATTERTHWAITE:
             return plain
-        b = plain.shape[1]
-        adjusted = plain.copy()
-        eye = np.eye(b)
-        diagonal = [self._added(eye[i]) for i in range(b)]
-        for i in range(b):
-            adjusted[:, i, i] += diagonal[i]
-            for j in range(i):
-                # Polarisation: the adjustment is a quadratic form of the contrast.
-                cross = 0.5 * (self._added(eye[i] + eye[j]) - diagonal[i] - diagonal[j])
-                adjusted[:, i, j] += cross
-                adjusted[:, j, i] += cross
-        return adjusted
-
-    def _added(self, weights: Array) -> Array:
-        fit = self._fit
-        _, by_pattern = self._likelihood.variance_derivatives(fit.theta, fit.state, self._statistics, weights)
-        return self._adjustment(weights, by_pattern)
+        inner = self._likelihood.weighted_second_order(fit.theta, fit.state, self._statistics, self._w)
+        weighted = (self._w @ self._changes.reshape(*self._w.shape[:2], -1)).reshape(self._changes.shape)
+        inner -= (self._changes @ plain[:, None] @ weighted).sum(axis=1)
+        if self._method == KENWARD_ROGER_MMRM:
+            inner -= 0.25 * self._likelihood.weighted_curvature(fit.theta, fit.state, self._statistics, self._w)
+        return np.asarray(plain + 2.0 * plain @ inner @ plain)
 
     def f_test(self, weights: Array) -> FTest:
         """Return the joint test that all contrasts are zero.
@@ -212,7 +202,7 @@ class Inference:
         df = 4.0 + (n + 2.0) / (n * rho - 1.0)
         scale = df / (mean * (df - 2.0))
         estimates = fit.coefficients @ weights.T
-        adjusted = weights @ self.coefficient_covariance() @ weights.T
+        adjusted = weights @ self.coefficient_covariance @ weights.T
         quadratic = np.einsum("ri,rij,rj->r", estimates, np.linalg.inv(adjusted), estimates)
         return FTest(scale * quadratic / n, df, n)
 

@@ -310,6 +310,32 @@ class Likelihood:
         by_pattern = state.weights @ (z @ stats.xx @ z.swapaxes(-1, -2)) @ state.weights
         return self._along(by_pattern, theta), by_pattern
 
+    def weighted_second_order(self, theta: Array, state: State, stats: PatternStatistics, w: Array) -> Array:
+        """Return Σ_ij w_ij Q_ij, shape (R, b, b), for symmetric weights (R, m, m); Q_ij as of `second_order`."""
+        inner = np.empty_like(state.weights)
+        for members, jacobian, own in zip(self._members, self._jacobians(theta), self._blocks(w), strict=True):
+            weighted = (own @ jacobian.reshape(*jacobian.shape[:2], -1)).reshape(*own.shape[:2], *jacobian.shape[2:])
+            there = jacobian[:, None] @ state.weights[:, members, None] @ weighted[:, None]
+            inner[:, members] = there.sum(axis=2)
+        return self._information(state.weights @ inner @ state.weights, stats.xx)
+
+    def weighted_curvature(self, theta: Array, state: State, stats: PatternStatistics, w: Array) -> Array:
+        """Return Σ_ij w_ij X'V⁻¹ V_ij V⁻¹X, shape (R, b, b), for weights (R, m, m); V_ij is a second derivative."""
+        v, n = self._n_visits, len(theta)
+        unit = np.tile(np.eye(v * v).reshape(-1, v, v), (n, 1, 1))
+        parts = theta.reshape(n, len(self._members), -1)
+        inner = np.empty_like(state.weights)
+        for g, (members, own) in enumerate(zip(self._members, self._blocks(w), strict=True)):
+            bent = self._structure.curvature(np.repeat(parts[:, g], v * v, axis=0), unit)
+            by_element = np.broadcast_to(bent, (len(unit), *bent.shape[1:])).reshape(n, v, v, *bent.shape[1:])
+            inner[:, members] = np.einsum("rabij,rij->rab", by_element, own)[:, None]
+        return self._information(state.weights @ inner @ state.weights, stats.xx)
+
+    def _blocks(self, w: Array) -> list[Array]:
+        """Return the diagonal blocks of a matrix (R, m, m) in the parameters of all groups, one for each group."""
+        m = self._structure.n_parameters
+        return [w[:, g * m : (g + 1) * m, g * m : (g + 1) * m] for g in range(len(self._members))]
+
     def second_order(self, theta: Array, state: State, by_pattern: Array) -> Array:
         """Return c'A⁻¹ Q_ij A⁻¹c, shape (R, m, m), with Q_ij = X'V⁻¹ V_i V⁻¹ V_j V⁻¹X; `by_pattern` as above."""
         return self._kernel(state.weights, by_pattern, theta)
