@@ -20,9 +20,8 @@ from trialsim.engine.environment import environment_text, environment_words
 from trialsim.engine.history import Session, finished_replicates, holder
 from trialsim.engine.lock import hold
 from trialsim.engine.manifest import (
-    ANSWER,
+    AT_ONCE,
     CHECKSUMS,
-    RESULTS,
     build_manifest,
     check_folder,
     damages,
@@ -213,15 +212,13 @@ def _damages(task: _Task, there: dict[str, Any]) -> dict[str, str]:
 def _shown(there: dict[str, Any]) -> list[str]:
     """Return what a person opens: drawn from the results, and drawn again without them being made again."""
     return [
-        name
-        for name in there.get(CHECKSUMS, {})
-        if name.startswith("figures/") or name.endswith((".html", ANSWER, RESULTS))
+        name for name in there.get(CHECKSUMS, {}) if name.startswith("figures/") or name.endswith((".html", *AT_ONCE))
     ]
 
 
 def _is_drawn(there: dict[str, Any], publish: Publish | None) -> bool:
     """Return whether a finished run has been drawn, or nobody asks for it."""
-    return publish is None or {ANSWER, RESULTS} <= set(there.get(CHECKSUMS, {}))
+    return publish is None or set(AT_ONCE) <= set(there.get(CHECKSUMS, {}))
 
 
 def _as_it_is(task: _Task, there: dict[str, Any]) -> Execution:

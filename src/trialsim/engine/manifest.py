@@ -16,6 +16,7 @@ from trialsim._version import __version__
 from trialsim.engine.environment import cpu_family
 from trialsim.engine.history import finished_replicates
 from trialsim.engine.lock import LOCK
+from trialsim.engine.parts import PARTS
 from trialsim.engine.reading import read_json, strange
 from trialsim.engine.store import SCHEMA_VERSION, TEMPORARY, sha256_of, side_by_side
 from trialsim.errors import RefusedError
@@ -30,6 +31,8 @@ ANSWER = "answer.json"
 """What a finished run shows on the screen."""
 RESULTS = "results.json"
 """What it gives another program."""
+AT_ONCE = (ANSWER, RESULTS)
+"""What is shown without anything else being read, and therefore compared with its checksum each time."""
 CHECKSUMS = "checksums"
 COMPARISON = "comparison"
 """Kind of a manifest that is no run's: designs are compared in its folder."""
@@ -120,7 +123,7 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
     folder : Path
     manifest : dict
     read : bool
-        Read every file and compare its checksum; otherwise only names and sizes are looked at.
+        Read every file and compare its checksum; otherwise only those of `AT_ONCE`, and names and sizes of all.
     """
     known_of: dict[str, dict[str, Any]] = manifest.get(CHECKSUMS, {})
     found, to_read = {}, []
@@ -134,7 +137,7 @@ def damages(folder: Path, manifest: dict[str, Any], *, read: bool) -> dict[str, 
             found[name] = "is no ordinary file"
         elif seen.st_size != known["bytes"]:
             found[name] = f"has {seen.st_size:,} bytes and not {known['bytes']:,}"
-        elif read:
+        elif read or name in AT_ONCE:
             to_read.append(name)
     for name, digest in zip(to_read, side_by_side(sha256_of, [folder / name for name in to_read]), strict=True):
         if digest != known_of[name]["sha256"]:
@@ -253,6 +256,11 @@ def check_folder(folder: Path, manifest: dict[str, Any]) -> dict[str, Any] | Non
     if not folder.is_dir() or all(_is_ours_alone(path) for path in folder.iterdir()):
         return None
     there = read_json(folder / MANIFEST)
+    if there is None and (folder / PARTS).is_dir():
+        raise RefusedError(
+            f"{folder} has no {MANIFEST}, which says what its {PARTS}/ were computed for. Nothing was written. Bring "
+            "the file back, or name another folder with --out."
+        )
     if there is None:
         raise RefusedError(
             f"{folder} holds files that are not a trialsim run. Nothing was written. Name another folder with --out."

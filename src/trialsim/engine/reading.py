@@ -25,12 +25,18 @@ if TYPE_CHECKING:
 
 MAXIMUM_JSON_BYTES = 500_000_000
 REMEDY = "Delete it, or name another folder with --out."
+NO_SPARE = "Without it the folder is no run: bring it back, or name another folder with --out."
+"""Remedy for the manifest, which nothing else in the folder can replace."""
 
 
 def strange(path: Path, why: object = "") -> RefusedError:
     """Return the refusal of a file that is not what trialsim writes there."""
     reason = f" ({why})" if str(why) else ""
-    return RefusedError(f"{path} is not what trialsim writes there{reason}. {REMEDY}")
+    return RefusedError(f"{path} is not what trialsim writes there{reason}. {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    return NO_SPARE if path.name == "manifest.json" else REMEDY
 
 
 def require_file(path: Path) -> None:
@@ -84,7 +90,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, NotADirectoryError):  # nor is there one in a file that is taken for a folder
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise RefusedError(f"{path} cannot be read ({error}). {REMEDY}") from error
+        raise RefusedError(f"{path} cannot be read ({error}). {_remedy(path)}") from error
     if not isinstance(found, dict):
         raise strange(path)
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from trialsim import evidence
@@ -46,6 +46,30 @@ class Ledger:
         node = find(self.root, parts)
         source: Literal["given", "default"] = "default" if node is None or node.value is None else "given"
         self._add(Provenance(join_path(parts), value, source, None, None, note))
+
+    def note_whole(self, parts: Parts, value: Mapping[str, Any]) -> None:
+        """Note a mapping in one row as far as the document holds it, and each default inside it in a row of its own."""
+        if find(self.root, parts) is None:
+            self.note(parts, dict(value))
+            return
+        written, defaults = self._divided(parts, value)
+        self.note(parts, written)
+        for place, default in defaults:
+            self.note(place, default)
+
+    def _divided(self, parts: Parts, value: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[Parts, Any]]]:
+        written: dict[str, Any] = {}
+        defaults: list[tuple[Parts, Any]] = []
+        for key, part in value.items():
+            place = (*parts, key)
+            if find(self.root, place) is None:
+                defaults.append((place, part))
+            elif isinstance(part, Mapping):
+                written[key], inner = self._divided(place, part)
+                defaults += inner
+            else:
+                written[key] = part
+        return written, defaults
 
     def derived(self, parts: Parts, value: Any, note: str) -> None:
         """Note a default that a rule makes from other values."""

@@ -52,7 +52,7 @@ def estimands(
         exact = exact and keep_means(happening, endpoint.events)
         exact = exact and means_hold(case, given)
         difference = np.einsum("a,ask->sk", np.array(weights), mean[:, :, v])
-        case.ledger.note(("estimands", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
+        case.ledger.note_whole(("estimands", name), given.model_dump(exclude={"label"}, mode="json", exclude_none=True))
         found.append(
             resolved.Estimand(
                 name=name,
@@ -316,7 +316,8 @@ def multiplicity(case: Case, asked: Sequence[resolved.Estimand]) -> resolved.Mul
     weights = given.weights or ()
     if given.weights is None and given.method in WEIGHTED:
         weights = (1.0 / len(names),) * len(names)
-    case.ledger.note(("multiplicity",), {**given.model_dump(mode="json", exclude_none=True), "hypotheses": list(names)})
+    told = {**given.model_dump(mode="json", exclude_none=True), "hypotheses": list(names)}
+    case.ledger.note_whole(("multiplicity",), told)
     return resolved.Multiplicity(given.method, hypotheses, given.alpha, weights, given.transitions or ())
 
 

@@ -172,7 +172,8 @@ def _note_frame(case: Case, share: FloatArray) -> None:
         ledger.note(("population", "strata", name, "share"), value)
     ledger.note(("population", "strata_by"), content.population.strata_by)
     for name, arm in content.arms.items():
-        ledger.note(("arms", name), {} if arm is None else arm.model_dump(exclude={"label"}, mode="json"))
+        told = {} if arm is None else arm.model_dump(exclude={"label"}, mode="json", exclude_none=True)
+        ledger.note_whole(("arms", name), told)
     ledger.note(("schedule", "infusions"), list(content.schedule.infusions))
     ledger.note(("schedule", "visits"), list(content.schedule.visits))
 

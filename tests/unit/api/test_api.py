@@ -55,6 +55,32 @@ def test_a_finished_run_without_an_answer_is_given_one(name, done, tmp_path):
     assert (answer.read_bytes(), manifest.read_bytes()) == (told, listed)
 
 
+@pytest.mark.parametrize("name", ["answer.json", "results.json"])
+def test_what_is_shown_at_once_is_compared_with_its_checksum(name, done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "out")
+    sound = (folder / name).read_bytes()
+    (folder / name).write_bytes(sound.replace(b"1", b"9"))
+    told = []
+    again = ts.run(write(tmp_path, BOUNDED, SMALL), out=folder, workers=1, tell=told.append)
+    assert f"{name} is not what was written there. It is made again." in told[0].text
+    assert (folder / name).read_bytes() == sound
+    assert (again.answer, again.computed) == (done.answer, False)
+
+
+def test_a_manifest_that_is_lost_or_damaged_is_refused_with_a_remedy_that_loses_nothing(done, tmp_path):
+    folder = shutil.copytree(done.folder, tmp_path / "out")
+    manifest, scenario = folder / "manifest.json", write(tmp_path, BOUNDED, SMALL)
+    sound = manifest.read_bytes()
+    for content in (sound[:500], None):
+        manifest.unlink()
+        if content is not None:
+            manifest.write_bytes(content)
+        with pytest.raises(RefusedError, match=r"(?i)bring (it|the file) back, or name another folder with --out"):
+            ts.run(scenario, out=folder, workers=1)
+    manifest.write_bytes(sound)
+    assert not ts.run(scenario, out=folder, workers=1).computed
+
+
 def test_a_run_as_json_has_every_digit_of_its_tables(done):
     told = json.loads(json.dumps(done.to_dict(), allow_nan=False))
     assert list(told) == ["folder", "scenario_hash", "summary", "twins", "notes"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from trials import BOUNDED, write
 from trialsim import evidence, scenario
 from trialsim.kernels.correlation import is_positive_definite, joint_correlation, visit_correlation
 from trialsim.scenario import Scale
@@ -308,3 +309,14 @@ def test_new_scale_with_its_own_numbers(resolved):
     np.testing.assert_allclose(variant.mean[:, 0, -1, 2], [5, 6])
     assert variant.estimands[0].analyses[0].covariates == ("baseline",)
     assert not variant.allocation.stratified
+
+
+def test_what_is_not_written_inside_a_question_or_an_arm_is_told_as_a_default(tmp_path):
+    file = write(tmp_path, BOUNDED, {"estimands.primary.analysis_set": "itt"})
+    rows = {row.path: row for row in scenario.resolve(scenario.load(file)).provenance}
+    primary = rows["estimands.primary"]
+    assert (primary.source, primary.value["analysis_set"]) == ("given", "itt")
+    assert "intercurrent_events" not in primary.value
+    strategy = rows["estimands.primary.intercurrent_events"]
+    assert (strategy.source, strategy.value) == ("default", {"dropout": "hypothetical"})
+    assert rows["arms.ketamine"].value == {"infusion": "ketamine"}
