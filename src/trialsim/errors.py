@@ -23,6 +23,12 @@ def visible(text: str) -> str:
     return CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def as_share(given: object, most: float = 1.0) -> str:
+    """Return how what seems to be in percent is written where nothing is above `most`, at most 1; else nothing."""
+    seems = isinstance(given, int | float) and 1.0 < given <= 100.0 and given / 100.0 <= most <= 1.0
+    return f"; for {given:g} % write {float(given) / 100.0:g}" if seems and isinstance(given, int | float) else ""
+
+
 class TrialsimError(Exception):
     """Base of all errors that are told to the user without a traceback."""
 

@@ -170,7 +170,7 @@ def test_the_effect_that_a_margin_needs(command):
         ("two_sample_t --effect 3 4 --power .8", ["4: belongs to no argument"]),
         ("two_sample_t --effect --power .8", ["--effect: needs a number"]),
         ("two_sample_t --effect 3 --sd -1 --power .8", ["--sd: must be a number above 0, not -1.0"]),
-        ("two_sample_t --effect 3", ["--n-total: leave out exactly one", "n_total and power are left out"]),
+        ("two_sample_t --effect 3", ["leave out exactly one of --effect, ", "--n-total and --power are left out"]),
         ("ancova --effect 3 --power .8", ["--correlation: is missing. Between baseline and last score"]),
         ("one_way --f .25 --groups 2.5 --power .8", ["--groups: must be a whole number"]),
         ("two_by_two --means 1,2,3 --effect first --power .8", ["--means: must be two rows of two"]),

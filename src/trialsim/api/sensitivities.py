@@ -355,10 +355,10 @@ def _budget(replicates: int, workers: int | None, progress: Progress | None) -> 
 
 
 def _power(target: float) -> float:
-    from trialsim.errors import Fault, InputError
+    from trialsim.errors import Fault, InputError, as_share
 
     if not 0.1 <= target <= 0.99:
-        raise InputError([Fault("target", f"must lie between 0.1 and 0.99; got {target:g}")])
+        raise InputError([Fault("target", f"must lie between 0.1 and 0.99; got {target:g}{as_share(target, 0.99)}")])
     return target
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,9 @@ MAXIMUM_BYTES = 50_000_000
 MAXIMUM_COLUMNS = 1_000
 LONGEST_HEADING = 1_000_000
 
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]+,[0-9]+")
+_FIELDS = re.compile(r"Expected ([0-9]+) fields in line ([0-9]+), saw ([0-9]+)")
+"""What pandas says of a row that is too long."""
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 INFUSIONS_GIVEN = "infusions_given"
@@ -70,7 +74,14 @@ def _read(data: pd.DataFrame | str | Path) -> tuple[pd.DataFrame, str | None]:
         _check_heading(names, source)
         texts = dict.fromkeys(("patient", "arm", "stratum"), str)
         return pd.read_csv(BytesIO(content), dtype=texts, low_memory=False, encoding="utf-8-sig"), source
-    except (UnicodeDecodeError, csv.Error, pd.errors.ParserError, pd.errors.EmptyDataError, ValueError) as error:
+    except pd.errors.EmptyDataError:
+        raise InputError([Fault("", "is empty; its first line names the columns", file=source)]) from None
+    except pd.errors.ParserError as error:
+        found = _FIELDS.search(str(error))
+        words = f"{found[3]} columns where the first line names {found[1]}" if found else str(error)
+        message = f"is not a table with commas between its columns: {words}"
+        raise InputError([Fault("", message, int(found[2]) if found else None, file=source)]) from None
+    except (UnicodeDecodeError, csv.Error, ValueError) as error:
         raise InputError([Fault("", f"is not a readable CSV file in UTF-8: {error}", file=source)]) from None
 
 
@@ -255,15 +266,28 @@ def _constant(frame: pd.DataFrame, name: str, codes: Index, person: Index, check
 def _codes(frame: pd.DataFrame, column: str, names: tuple[str, ...], checker: _Checker) -> Index:
     index = {name: code for code, name in enumerate(names)}
     codes = np.array([index.get(str(value).strip(), -1) for value in frame[column]], dtype=np.intp)
-    rows_of: dict[str, list[int]] = {}
-    for row in np.flatnonzero(codes < 0):
-        rows_of.setdefault(str(frame[column].iloc[row]), []).append(int(row))
-    for value, rows in rows_of.items():
-        close = nearest(value, names)
-        where = "" if len(rows) == 1 else f", in {len(rows):,} rows,"
+    for value, rows in _alike(frame[column], codes < 0).items():
+        close = nearest(value, names) if value else None
         hint = f"; did you mean '{close}'?" if close else ""
-        checker.add(column, f"'{_short(value)}'{where} is none of {', '.join(names)}{hint}", rows[0])
+        checker.add(column, f"{_quoted(value)}{_where(rows)} is none of {', '.join(names)}{hint}", rows[0])
     return codes
+
+
+def _alike(cells: pd.Series[Any], wrong: NDArray[np.bool_]) -> dict[str, list[int]]:
+    """Return the rows of each value that is wrong; an empty cell is an empty text."""
+    rows_of: dict[str, list[int]] = {}
+    empty = cells.isna().to_numpy()
+    for row in np.flatnonzero(wrong):
+        rows_of.setdefault("" if empty[row] else str(cells.iloc[row]), []).append(int(row))
+    return rows_of
+
+
+def _quoted(value: str) -> str:
+    return f"'{_short(value)}'" if value else "an empty cell"
+
+
+def _where(rows: list[int]) -> str:
+    return "" if len(rows) == 1 else f", in {len(rows):,} rows,"
 
 
 def _codes_of_days(frame: pd.DataFrame, days: list[float], checker: _Checker) -> Index:
@@ -272,8 +296,8 @@ def _codes_of_days(frame: pd.DataFrame, days: list[float], checker: _Checker) ->
     values = pd.to_numeric(frame["day"], errors="coerce").to_numpy(dtype=float)
     codes = np.array([days.index(value) if value in days else -1 for value in values], dtype=np.intp)
     known = ", ".join(f"{day:g}" for day in days)
-    for row in np.flatnonzero(codes < 0):
-        checker.add("day", f"'{_short(frame['day'].iloc[row])}' is no visit of the scenario ({known})", int(row))
+    for value, rows in _alike(frame["day"], codes < 0).items():
+        checker.add("day", f"{_quoted(value)}{_where(rows)} is no visit of the scenario ({known})", rows[0])
     return codes
 
 
@@ -284,7 +308,9 @@ def _scores(frame: pd.DataFrame, variant: Variant, k: int, checker: _Checker) ->
     values = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     wrong = (np.isnan(values) & frame[name].notna().to_numpy()) | np.isinf(values)
     for row in np.flatnonzero(wrong):
-        checker.add(name, f"'{_short(frame[name].iloc[row])}' is not a score", int(row))
+        text = str(frame[name].iloc[row])
+        point = f"; decimals take a point: {text.replace(',', '.')}" if _DECIMAL_COMMA.fullmatch(text.strip()) else ""
+        checker.add(name, f"'{_short(text)}' is not a score{point}", int(row))
     if scale is not None:
         with np.errstate(invalid="ignore"):
             outside = (values < scale.minimum - 1e-9) | (values > scale.maximum + 1e-9)

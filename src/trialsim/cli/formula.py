@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -211,6 +212,12 @@ def _solve(source: FormulaSource, given: dict[str, Any]) -> Answer | float:
     from trialsim.api import formula as formulas
 
     options = {argument.name: argument.option for argument in source.arguments}
+    told = {argument.name: "--effect" if argument.is_effect else argument.option for argument in source.arguments}
+    named = re.compile(rf"\b({'|'.join(map(re.escape, told))})\b")
+
+    def by_option(message: str) -> str:
+        return named.sub(lambda found: told[found[0]], message) if message.startswith("leave out") else message
+
     for argument in source.arguments:
         # An effect that is 0 unless given is solved for where nothing else is left out.
         if argument.is_effect and argument.optional and {"n_total", "power"} <= given.keys():
@@ -222,7 +229,7 @@ def _solve(source: FormulaSource, given: dict[str, Any]) -> Answer | float:
         raise
     except InputError as error:
         raise InputError(
-            [_fault(source, options.get(fault.path, fault.path), fault.message) for fault in error.faults]
+            [_fault(source, options.get(fault.path, fault.path), by_option(fault.message)) for fault in error.faults]
         ) from None
     except (TypeError, ValueError, IndexError) as error:
         # A table of numbers of a shape that the formula cannot take.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trialsim.engine.hypotheses import Hypothesis
 from trialsim.engine.successes import Asked, Successes, Unit, run
 from trialsim.engine.truth import Truth, is_null, truth_of
-from trialsim.errors import Fault, InputError
+from trialsim.errors import Fault, InputError, as_share
 from trialsim.kernels.montecarlo import wilson_interval
 from trialsim.patients.dropout import missing_by_visit
 from trialsim.planning.curve import Count, Trials, Tried
@@ -83,7 +83,7 @@ def aim_of(asked: Asked, power: float, precision: float, most_trials: int) -> Ai
         If a number is out of range.
     """
     faults = [
-        Fault(name, f"must lie between {ends[0]:g} and {ends[1]:g}; got {value:g}")
+        Fault(name, f"must lie between {ends[0]:g} and {ends[1]:g}; got {value:g}{as_share(value, ends[1])}")
         for name, value, ends in (("power", power, POWERS), ("precision", precision, PRECISIONS))
         if not ends[0] <= value <= ends[1]
     ]

@@ -205,6 +205,13 @@ class _Reader:
             message = f"not YAML:{context} {error.problem}".replace("  ", " ")
             if error.problem == "could not find expected ':'" and error.context_mark:
                 mark, message = self._mark(error.context_mark), _without_colon(text, error.context_mark)
+            elif error.context in _OPENED and error.context_mark and place:
+                mark, message = (
+                    self._mark(error.context_mark),
+                    _not_closed(error.context, place if self.places else None),
+                )
+            elif error.problem == "mapping values are not allowed in this context":
+                message = "a colon and a space inside a value: put it in quotes, or the new key on a line of its own"
             if place and _character(text, place) == "\t":
                 message = "a tab, which YAML does not take here: indent with spaces"
             # The parser looks ahead and may stop at its own limit before the 31st level has come out of it.
@@ -349,6 +356,20 @@ def _without_colon(text: str, place: Any) -> str:
     if glued is None:
         return f"a colon is missing: a key and its value read key: value, not '{line[:40]}'"
     return f"a space is missing after the colon: write {glued[1]}: {glued[2][:40]}"
+
+
+_OPENED = {
+    "while scanning a quoted scalar": "a quotation mark that opens here is not closed",
+    "while parsing a flow sequence": "a [ that opens here is not closed, or a comma is missing in it",
+    "while parsing a flow mapping": "a { that opens here is not closed, or a comma is missing in it",
+}
+"""What is wrong where a text, a list or a mapping opens, by the parser's words for what it was reading."""
+
+
+def _not_closed(context: str, stopped: Any) -> str:
+    """Return what is wrong where something opens that the parser followed up to another place."""
+    read_on = "" if stopped is None else f" (read on to line {stopped.line + 1}, column {stopped.column + 1})"
+    return f"not YAML: {_OPENED[context]}{read_on}"
 
 
 def _character(text: str, place: Any) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from trialsim.errors import Fault
+from trialsim.errors import Fault, as_share
 from trialsim.scenario import schema
 from trialsim.scenario.document import UNREADABLE, Node, describe
 from trialsim.scenario.paths import fault_at, find, join_path
@@ -37,6 +37,7 @@ _TYPES = {
     "finite_number": "a finite number",
 }
 _DECIMAL_COMMA = re.compile(r"([-+]?[0-9]+),([0-9]+)")
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 _PERCENT = re.compile(r"([-+]?[0-9]+(?:\.[0-9]+)?)\s*%")
 _BOUNDS = {
     "greater_than": ("gt", "must be above"),
@@ -215,10 +216,10 @@ def _fault(root: Node, detail: Any, details: Sequence[Any]) -> Fault | None:
 def _message(detail: Any) -> str:
     kind, given, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind in _TYPES:
-        return f"{_TYPES[kind]} is needed, not {describe(given)}{_with_a_point(given)}{_of_percent(given)}"
+        return _needed(_TYPES[kind], given)
     if kind in _BOUNDS:
         name, words = _BOUNDS[kind]
-        percent = _as_share(given) if context[name] == 1 and kind.startswith("less") else ""
+        percent = as_share(given, context[name]) if kind.startswith("less") else ""
         return f"{words} {number(context[name])}, not {describe(given)}{percent}"
     if kind in _LENGTHS:
         name, words = _LENGTHS[kind]
@@ -228,12 +229,24 @@ def _message(detail: Any) -> str:
         return f"{words} {count(limit, one, many)} {verb} {_ALLOWED[words]}, not {len(given)}"
     if kind == "union_tag_invalid":
         wanted = [_KINDS[tag.strip(" '")] for tag in context["expected_tags"].split(",")]
-        return f"{' or '.join(wanted)} is needed, not {describe(given)}{_with_a_point(given)}{_of_percent(given)}"
+        return _needed(" or ".join(wanted), given)
     if kind == "literal_error":
         return _choice(given, context["expected"])
     if kind == "string_pattern_mismatch":
         return _pattern(given, context["pattern"])
     return str(detail["msg"])
+
+
+def _needed(wanted: str, given: Any) -> str:
+    """Return what is needed instead of a value, and how it is written where a number is all but there."""
+    numbers = [part.strip() for part in given.split(",")] if isinstance(given, str) else []
+    several = len(numbers) > 1 and all(map(_NUMBER.fullmatch, numbers))
+    hint = f"{_with_a_point(given)}{_of_percent(given)}"
+    if several and "whole" in wanted:
+        hint = f"; it is written without commas: {''.join(numbers)}"
+    elif several and ("list" in wanted or len(numbers) > 2):
+        hint = f"; several are written [{', '.join(numbers)}]{hint}"
+    return f"{wanted} is needed, not {describe(given)}{hint}"
 
 
 def _with_a_point(given: Any) -> str:
@@ -246,12 +259,6 @@ def _of_percent(given: Any) -> str:
     """Return how a number with a percent sign is written, or nothing."""
     percent = _PERCENT.fullmatch(given) if isinstance(given, str) else None
     return f"; write {number(float(percent[1]) / 100)}" if percent else ""
-
-
-def _as_share(given: Any) -> str:
-    """Return how what seems to be in percent is written where nothing is above 1, or nothing."""
-    seems = isinstance(given, int | float) and 1 < given <= 100
-    return f"; for {number(given)} % write {number(given / 100)}" if seems else ""
 
 
 def _choice(given: Any, expected: str) -> str:
@@ -273,7 +280,7 @@ def _pattern(given: str, pattern: str) -> str:
 
 
 def _meant(root: Node, location: Sequence[str | int]) -> str:
-    """Return what an unknown key may have been meant to be: the nearest key, or those not given yet."""
+    """Return what an unknown key may have been meant to be: the nearest key, or all there are."""
     key, known = str(location[-1]), _known_keys(location[:-1])
     parent = find(root, _real(location[:-1]))
     taken = parent.value if parent is not None and isinstance(parent.value, dict) else {}
@@ -287,7 +294,7 @@ def _meant(root: Node, location: Sequence[str | int]) -> str:
     if 0 < len(elsewhere) <= _MOST_HOMES:
         meant = "" if match is None else f"; did you mean '{match}'"
         return f"{meant}{'?' if meant else ';'} {key} belongs under {listed(elsewhere, last='or')}"
-    return did_you_mean(key, [name for name in known if name not in taken] or known)
+    return did_you_mean(key, known)
 
 
 @cache

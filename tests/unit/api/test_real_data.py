@@ -80,6 +80,9 @@ def test_missing_at_random_imputation_is_the_mixed_model(scenario, trial):
         ),
         ("madrs", "high", "'high' is not a score"),
         ("madrs", "inf", "'inf' is not a score"),
+        ("madrs", "12,5", "'12,5' is not a score; decimals take a point: 12.5"),
+        ("arm", "", "an empty cell is none of midazolam, ketamine"),
+        ("day", "", "an empty cell is no visit of the scenario (0, 3, 7, 10, 14)"),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line(scenario, trial, tmp_path, column, value, words):
@@ -90,6 +93,20 @@ def test_what_is_wrong_is_told_with_its_line(scenario, trial, tmp_path, column, 
     with pytest.raises(InputError) as caught:
         ts.analyse(path, scenario)
     assert f"bad.csv:8: {column}: {words}" in str(caught.value)
+
+
+def test_a_day_that_is_no_visit_is_told_once_for_all_its_rows(scenario, trial):
+    days = trial["day"].replace(14, 15)
+    with pytest.raises(InputError, match=r"^row \d+: day: '15(\.0)?', in \d+ rows, is no visit of the scenario"):
+        ts.analyse(trial.assign(day=days), scenario)
+
+
+def test_files_that_are_no_table_say_so(scenario, tmp_path):
+    path = tmp_path / "bad.csv"
+    for content, words in (("", "bad.csv: is empty"), ("a\nb\nc,d\n", "bad.csv:3: is not a table with commas")):
+        path.write_text(content, encoding="utf-8")
+        with pytest.raises(InputError, match=words):
+            ts.analyse(path, scenario)
 
 
 def test_scores_between_the_steps_are_taken_where_the_score_is_continuous_or_a_mean_of_items(scenario, trial):

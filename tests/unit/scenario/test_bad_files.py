@@ -43,10 +43,29 @@ def test_file_that_is_not_a_mapping(tmp_path, content):
     assert "s.yaml:1:1: a scenario is a mapping" in told(put(tmp_path, content))
 
 
-def test_not_yaml_is_placed(tmp_path):
-    message = told(put(tmp_path, "schema: 1\ntitle: [a, b\npopulation: }\n"))
-    assert "s.yaml:3:" in message
-    assert "not YAML" in message
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "title: [a, b\npopulation: }\n",
+            "2:8: not YAML: a [ that opens here is not closed, or a comma",
+        ),
+        (
+            "title: {a: b\npopulation: 1\n",
+            "2:8: not YAML: a { that opens here is not closed, or a comma",
+        ),
+        (
+            'title: "a\nb: 1\nc: 2\n',
+            "2:8: not YAML: a quotation mark that opens here is not closed (read on",
+        ),
+        (
+            "title: a: b\n",
+            "2:9: a colon and a space inside a value: put it in quotes",
+        ),
+    ],
+)
+def test_not_yaml_is_placed_where_it_begins(tmp_path, text, words):
+    assert f"s.yaml:{words}" in told(put(tmp_path, f"schema: 1\n{text}"))
 
 
 def test_a_missing_space_or_colon_is_told_at_its_line(tmp_path):

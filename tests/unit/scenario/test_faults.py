@@ -290,9 +290,27 @@ def test_fault_at_a_setting_is_placed_there(faults):
         "--set a..b=1: a..b: a path is keys joined by dots, such as effects.ketamine.specific_share",
         "--set effects.ketamine.points.madrs=abc: effects.ketamine.points.madrs: "
         "a number or a mapping is needed, not the text 'abc'",
-        "--set sample_size=[80: not YAML: while parsing a flow sequence did not find expected ',' or ']'",
+        "--set sample_size=[80: not YAML: a [ that opens here is not closed, or a comma is missing in it",
         "--set title.x=1: title.x: 'x' cannot be set inside the text 'A test'; set the whole value instead",
     ]
+
+
+def test_numbers_with_commas_are_told_by_what_is_wanted(faults):
+    settings = {"sample_size": "80,120", "simulation.replicates": "1,000", "dropout.never_starts": "5"}
+    told = faults(settings=settings)
+    assert [line.partition(": ")[2] for line in told] == [
+        "dropout.never_starts: must be at most 1, not 5; for 5 % write 0.05",
+        "sample_size: a number or a list is needed, not the text '80,120'; several are written [80, 120]; "
+        "decimals take a point: 80.120",
+        "simulation.replicates: a whole number is needed, not the text '1,000'; it is written without commas: 1000",
+    ]
+    (told,) = faults(settings={"simulation.precision": "5"})
+    assert told.endswith("simulation.precision: must be at most 0.2, not 5; for 5 % write 0.05")
+
+
+def test_an_unknown_key_is_told_all_that_there_are_also_those_given(faults):
+    (told,) = faults(settings={"effects.ketamine.xyz": "1"})
+    assert "specific_share" in told
 
 
 def test_unknown_path_of_a_setting_names_the_nearest(faults):

@@ -9,7 +9,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from trialsim.errors import Fault, InputError
+from trialsim.errors import Fault, InputError, as_share
 
 Array = NDArray[np.float64]
 
@@ -45,14 +45,15 @@ def inside(low: float, high: float, **values: float | None) -> None:
     """Refuse values outside an open interval; None passes."""
     for name, value in values.items():
         if value is not None and not low < value < high:
-            refuse(name, f"must lie between {low:g} and {high:g}, not {value}")
+            refuse(name, f"must lie between {low:g} and {high:g}, not {value}{as_share(value, high)}")
 
 
 def within(low: float, high: float, **values: float | None) -> None:
     """Refuse values outside a closed interval; None passes."""
     for name, value in values.items():
         if value is not None and not low <= value <= high:
-            refuse(name, f"must lie between {low:g} and {high:g}, both included, not {value}")
+            share = as_share(value, high)
+            refuse(name, f"must lie between {low:g} and {high:g}, both included, not {value}{share}")
 
 
 def one_of(name: str, value: str, words: Sequence[str] | Mapping[str, object]) -> None:
