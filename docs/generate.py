@@ -12,7 +12,7 @@ reliability.md and data_dictionary.md, the output in the ```console blocks of tu
 project's README, and that of the Python in analysing_real_data.md, concepts/analysis_kernels.md and
 concepts/closed_forms.md. validation.md runs the oracle tests, about a minute; type_i_error.md simulates for another;
 data_dictionary.md makes small runs, a quarter of one. The picture is not compared, because its bytes depend on the
-version of matplotlib.
+version of matplotlib; tests compare the numbers that it was drawn from.
 """
 
 from __future__ import annotations
@@ -134,14 +134,15 @@ def _same(one: str, other: str, name: str) -> bool:
 
 
 def draw_picture() -> Path:
-    """Draw the picture of the README from a run of the main scenario."""
+    """Draw the picture of the README from a run of the main scenario; its data stand beside it, where tests find it."""
     from trialsim import api
 
     target = DOCS / "images" / "power_curves.png"
     with tempfile.TemporaryDirectory() as folder:
         run = api.run(DOCS.parent / "scenarios" / "followup_rct.yaml", out=Path(folder) / "run")
         target.parent.mkdir(exist_ok=True)
-        shutil.copyfile(run.folder / "figures" / "power_curves.png", target)
+        for ending in (".png", ".csv"):
+            shutil.copyfile(run.folder / "figures" / f"power_curves{ending}", target.with_suffix(ending))
     return target
 
 
