@@ -127,7 +127,7 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "full_low": "Lower end of its 95 % Wilson interval.",
         "full_high": "Upper end of it.",
     },
-    "site_rampup": {**_MONTH, **_MEAN, **_QUANTILES},
+    "site_rampup": {**_ASKED, **_MONTH, **_MEAN, **_QUANTILES},
     "pipeline": {
         "series": "`randomised`, `in_trial` or `finished`.",
         "series_label": "Words for it.",

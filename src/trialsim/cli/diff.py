@@ -71,7 +71,8 @@ def _print_power(found: RunDifference) -> None:
     power = found.found.power
     for only, name in ((found.found.only_a, "A"), (found.found.only_b, "B")):
         if only:
-            typer.echo(f"\n{only} rows of the summary of {name} have no counterpart.")
+            rows_have = "1 row of the summary of {} has" if only == 1 else f"{only} rows of the summary of {{}} have"
+            typer.echo(f"\n{rows_have.format(name)} no counterpart.")
     if not power:
         typer.echo("\nNo cell is in both, so that no power can be compared.")
         return

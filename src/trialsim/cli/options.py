@@ -94,12 +94,16 @@ def tell_left_aside(scenario: Scenario) -> None:
         typer.echo(scenario.designs_aside, err=True)
 
 
+_ASKED = ("estimands", "analysis", "multiplicity", "priors", "sample_size", "simulation")
+"""Parts of a scenario that ask of patients and do not make them."""
+
+
 def tell_assumed(scenario: Scenario, file: Path) -> None:
     """Say on the error stream how many of the values behind simulated patients are assumed, if any are."""
     from trialsim.scenario import resolve
 
-    provenance = resolve(scenario.at_base()).provenance
-    assumed = sum(row.tag == "assumed" for row in provenance)
+    rows = [row for row in resolve(scenario.at_base()).provenance if row.path.partition(".")[0] not in _ASKED]
+    assumed = sum(row.tag == "assumed" for row in rows)
     if assumed:
-        words = f"{assumed} of the {len(provenance)} values behind these patients are assumed"
+        words = f"{assumed} of the {len(rows)} values behind these patients are assumed"
         typer.echo(f"{words}; `trialsim explain {file}` marks each.", err=True)

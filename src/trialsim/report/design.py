@@ -45,6 +45,7 @@ def design_facts(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[tup
     labels = labels_of(resolved)
     told: list[tuple[str, Callable[[Mapping[str, Any]], str]]] = [
         ("Arms", lambda variant: joined(list(variant["arm_labels"]))),
+        ("Infusions", _infusion_words),
         ("Allocation", lambda variant: _allocation_words(variant["allocation"])),
         ("Patients", population_words),
         ("Visits after baseline", lambda variant: f"days {joined([number(day) for day in variant['visits_days']])}"),
@@ -57,7 +58,10 @@ def design_facts(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[tup
     ]
     facts = [(term, either([text for text in across_variants(resolved, words) if text])) for term, words in told]
     facts = [(term, text) for term, text in facts if text]
-    facts.insert(3, ("Patients randomised", ", ".join(str(size) for size in sorted(summary["n"].unique()))))
+    facts.insert(
+        _at(facts, "Patients") + 1,
+        ("Patients randomised", ", ".join(str(size) for size in sorted(summary["n"].unique()))),
+    )
     facts.append(("Simulated trials per cell", f"{int(summary['replicates'].max()):,}"))
     for path in paths:
         rows = records_of(summary[[path]])
@@ -65,6 +69,19 @@ def design_facts(resolved: Mapping[str, Any], summary: pd.DataFrame) -> list[tup
         nested = any("," in value for value in values)
         facts.append((f"Varied: {path_words(path, labels=labels)}", ("; " if nested else ", ").join(values)))
     return facts
+
+
+def _at(facts: Sequence[tuple[str, str]], term: str) -> int:
+    return [name for name, _ in facts].index(term)
+
+
+def _infusion_words(variant: Mapping[str, Any]) -> str:
+    """Return on which days infusions are given, by arm where arms differ."""
+    by_arm = dict(zip(variant["arm_labels"], variant["infusion_days"], strict=True))
+    told = {arm: f"days {joined([number(day) for day in days])}" if days else "none" for arm, days in by_arm.items()}
+    if len(set(told.values())) == 1:
+        return next(iter(told.values()))
+    return "; ".join(f"{arm}: {words}" for arm, words in told.items())
 
 
 def either(texts: Sequence[str]) -> str:

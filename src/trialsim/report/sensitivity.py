@@ -383,6 +383,10 @@ def _flip(answer: Answer, active: str) -> Iterator[str]:
         f"{_or(answer['flip_low'], '0')} to {high}, from the share who left){beyond}. An analysis that takes them as "
         f"missing at random {unseen}"
     )
+    yield (
+        "Scores are not held within their scale when delta is added: more than a few points say that this is not "
+        "plausible, not what would happen."
+    )
     both = "If those who left the other arm were worse by the same delta,"
     if answer["flip_both"] is None:
         yield f"{both} no delta would undo the effect: {active} does not lose more patients."
@@ -420,8 +424,8 @@ def _worst(answer: Answer, labels: Labels) -> Iterator[str]:
     else:
         yield f"Nowhere in these ranges was a type I error found that is above {level} by more than its error."
     yield (
-        f"In the search that setting had shown {100 * answer['search_share']:.1f} %; the largest of many is too large "
-        "by selection, which is why it was simulated again."
+        f"In the search that setting had shown {100 * answer['search_share']:.1f} %; what is picked as one of the "
+        "largest of many is too large by selection, which is why it was simulated again."
     )
     yield ""
     rows = [("nuisance", "searched from", "to", "worst setting")]

@@ -173,6 +173,17 @@ def shortened(text: str, letters: int) -> str:
     return text if len(text) <= letters else f"{text[: letters - 1].rstrip()}…"
 
 
+def distinct(texts: Sequence[str], letters: int) -> list[str]:
+    """Return labels cut to `letters`; where some would look alike, parts that all begin with are left out before."""
+    if len({shortened(text, letters) for text in texts}) < len(set(texts)):
+        parts = [text.split(", ") for text in texts]
+        shared = 0
+        while all(len(one) > shared + 1 and one[: shared + 1] == parts[0][: shared + 1] for one in parts):
+            shared += 1
+        texts = [", ".join(one[shared:]) for one in parts]
+    return [shortened(text, letters) for text in texts]
+
+
 def add_note(figure: Figure, text: str) -> None:
     """Write small words under a figure, after those already there, broken into lines that fit its width."""
     letters = int(figure.get_figwidth() * NOTE_LETTERS_PER_INCH)

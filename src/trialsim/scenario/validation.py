@@ -208,7 +208,8 @@ def _fault(root: Node, detail: Any, details: Sequence[Any]) -> Fault | None:
         close = nearest(str(path[-1]), parent.value) if parent is not None and isinstance(parent.value, dict) else None
         if close is not None and close not in _known_keys(location[:-1]):
             return None  # told as the unknown key that was meant to be this one
-        return fault_at(root, path, f"is missing: {_meaning(location)}", key=True)
+        written = "; write schema: 1" if path == ("schema",) else ""
+        return fault_at(root, path, f"is missing: {_meaning(location)}{written}", key=True)
     key = location[-1] == "[key]"
     return fault_at(root, path, _message(detail), key=key)
 

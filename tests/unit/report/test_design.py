@@ -74,3 +74,11 @@ def test_what_is_simulated_is_not_said_to_be_left_out() -> None:
 def test_the_error_of_a_power_is_in_percentage_points() -> None:
     told = limitations(SUMMARY.assign(power_mcse=0.01584), [], dropout=[None], bounded=False)[-1]
     assert told.endswith("the largest error of a power here is 1.58 percentage points.")
+
+
+def test_infusions_are_told_by_arm_where_arms_differ() -> None:
+    assert facts()["Infusions"] == "days 0, 3, 7 and 10"
+    own = facts(**{"course.infusion_model": {}, "arms.ketamine.infusions": [0, 7]})["Infusions"]
+    assert own == "midazolam: days 0, 3, 7 and 10; ketamine: days 0 and 7"
+    none = facts(**{"arms.midazolam": {"infusion": "none"}})["Infusions"]
+    assert none.endswith(": none; ketamine: days 0, 3, 7 and 10")

@@ -109,3 +109,11 @@ def _contrast(ground: tuple[float, ...], text: str) -> float:
 def _luminance(rgb: list[float]) -> float:
     red, green, blue = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in rgb)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_labels_that_would_look_alike_lose_what_all_begin_with():
+    alike = [f"my_trial, specific_share 0.5, points {k}, N 80" for k in (1, 2)]
+    assert style.distinct(alike, 30) == ["points 1, N 80", "points 2, N 80"]
+    assert style.distinct(["one, a", "one, b"], 30) == ["one, a", "one, b"]  # short enough to be told apart
+    assert style.distinct(["same", "same"], 3) == ["sa…", "sa…"]
+    assert len(set(style.distinct(["x" * 40 + "1", "x" * 40 + "2"], 30))) == 1  # one part alone stays what it is

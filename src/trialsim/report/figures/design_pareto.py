@@ -127,9 +127,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set_xlim(float(rows["value"].min()) - 0.08 * spread, float(rows["value"].max()) + 0.08 * spread)
     heights = style.spread_labels(list(rows["power"]), gap=0.062 * (top - bottom), low=bottom, high=top)
     right = axes.get_xlim()[1]
-    for row, height in zip(rows.itertuples(index=False), heights, strict=True):
+    labels = style.distinct(list(rows["design_label"].astype(str)), 30)
+    for row, height, label in zip(rows.itertuples(index=False), heights, labels, strict=True):
         axes.annotate(
-            style.shortened(str(row.design_label), 30),
+            label,
             xy=(float(row.x), float(row.power)),
             xytext=(right + 0.03 * spread, height),
             fontsize=8.5,

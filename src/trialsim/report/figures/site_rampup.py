@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from trialsim.report import style
 from trialsim.report.operations import Operated
 
-COLUMNS = ("month", "mean", "mcse", "q05", "q25", "q50", "q75", "q95")
+COLUMNS = ("n", "month", "mean", "mcse", "q05", "q25", "q50", "q75", "q95")
 
 
 def site_rampup_data(told: Operated) -> pd.DataFrame:
@@ -22,7 +22,7 @@ def site_rampup_data(told: Operated) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `month`, and of the sites open then `mean`, `mcse` and quantiles over trials.
+        Columns `n`, `month`, and of the sites open then `mean`, `mcse` and quantiles over trials.
     """
     curves = told.series("open_sites")
     return curves[curves["n"] == max(told.sizes)].reset_index(drop=True)[list(COLUMNS)]
@@ -42,7 +42,7 @@ def draw_site_rampup(frame: pd.DataFrame) -> Figure:
         axes = figure.subplots()
         axes.fill_between(frame["month"], frame["q05"], frame["q95"], color=colour, alpha=0.2, linewidth=0, step="post")
         axes.step(frame["month"], frame["mean"], color=colour, where="post")
-        axes.set_title("Sites that are open")
+        axes.set_title(f"Sites that are open ({int(frame['n'].iloc[0])} to be randomised)")
         axes.set_ylabel("Sites")
         axes.set_xlabel("Month of the trial")
         axes.set_xlim(0.0, float(frame["month"].max()))

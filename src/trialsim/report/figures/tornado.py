@@ -174,6 +174,8 @@ def _widen(axes: Axes, frame: pd.DataFrame, scale: float, base: float) -> None:
     values = [scale * float(x) for x in around if x == x] or [0.0]
     room = max(0.09 * (max(values) - min(values)), 1e-9)
     axes.set_xlim(min(values) - 1.4 * room, max(values) + 1.4 * room)
+    if frame["metric"].iloc[0] != "bias":  # the room beside the smallest bar has no values
+        axes.set_xticks([tick for tick in axes.get_xticks() if tick >= 0.0 and tick <= max(values) + 1.4 * room])
 
 
 def _add_key(axes: Axes) -> None:
