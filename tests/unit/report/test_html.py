@@ -36,6 +36,7 @@ def make_resolved(**changes: Any) -> dict[str, Any]:
     estimand = {"visit": 3, "active": 1, "control": 0, "true_value": -2.0, "endpoint": {"kind": "score"}}
     variant = {
         "arms": ["midazolam", "ketamine"], "arm_labels": ["Midazolam", "Ketamine"],
+        "infusion_days": [[0, 3, 7, 10]] * 2,
         "strata": ["bpd", "no_bpd"], "strata_labels": ["with BPD", "without BPD"],
         "outcomes": ["qids_sr16", "madrs", "bsl23"], "outcome_labels": ["QIDS-SR16", "MADRS", "BSL-23"],
         "visits_days": [3.0, 7.0, 10.0, 14.0], "strata_share": [0.5, 0.5], "strata_by": "share",
