@@ -3,8 +3,9 @@
 - overhead: the whole of a run on one worker up to its summary, against its blocks alone, each computed once more right
   before or after, in elapsed and in processor time of all threads. Of every step, from one block to the next and from
   the last to the end, the median over the runs is taken; beside it the median of single runs, and quartiles;
-- two workers: the computation on one worker against that on two right after, the start of the worker processes apart;
-  beside it what two processes reach that share nothing and compute the same blocks each: the ceiling of this machine;
+- two workers: the computation on one worker against that on two right after, the start of the worker processes apart,
+  and one unit of each variant, with which every process that lay idle begins; beside it what two processes reach that
+  share nothing and compute the same blocks each: the ceiling of this machine;
 - asked again: seconds until a finished run's table is printed, with --json, and with --verify;
 - merging: seconds and memory, by number of replicates.
 """
@@ -144,9 +145,10 @@ def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:
     seconds: dict[str, list[float]] = {"one": [], "two": [], "apart": [], "alone": []}
     for _ in range(repeats + 1):
         for name, workers in (("one", 1), ("two", 2)):
-            started = time.perf_counter()
-            for _done in run_units(compute, work, workers):
-                pass
+            for timed_work in (first_of(work) * workers, work):
+                started = time.perf_counter()
+                for _done in run_units(compute, timed_work, workers):
+                    pass
             seconds[name].append(time.perf_counter() - started)
         seconds["alone"].append(apart(replicates, 1))
         seconds["apart"].append(apart(replicates, 2))
@@ -166,7 +168,7 @@ import runs
 from threadpoolctl import threadpool_limits
 work = runs.sent(runs.resolve(runs.load(runs.SCENARIO)), int(sys.argv[2]))
 with threadpool_limits(limits=1):
-    for one in work[: len({unit.variant for _, unit in work})]:
+    for one in runs.first_of(work):
         runs.compute(one)
     print("ready", flush=True)
     sys.stdin.readline()
@@ -197,6 +199,11 @@ def sent(resolved: Resolved, replicates: int) -> list[tuple[Job, Unit]]:
     """Return what a run sends to its workers: each unit with the variant that it is of."""
     whole = Job(resolved.variants, resolved.hash, resolved.seed)
     return [(whole.only(unit.variant), unit) for unit in units(resolved, replicates)]
+
+
+def first_of(work: list[tuple[Job, Unit]]) -> list[tuple[Job, Unit]]:
+    """Return one unit of each variant: a process that lay idle computes them first, before any time is taken."""
+    return work[: len({unit.variant for _, unit in work})]
 
 
 def compute(one: tuple[Job, Unit]) -> float:

@@ -39,7 +39,8 @@ def assurance_text(answer: Row) -> str:
     draws = sum(cell["draws"] for cell in cells)
     lines.append(
         f"{answer['trials']:,} simulated trials: {draws:,} draws from the priors, {answer['replicates']} replicates of "
-        "each. ± is the Monte Carlo standard error over both."
+        "each at every number of patients; pilots and the scenario's own values are counted too. ± is the Monte Carlo "
+        "standard error over both."
     )
     return "\n".join(line if line.startswith("  ") or not line else _wrapped(line) for line in lines)
 
