@@ -3,9 +3,10 @@
 - overhead: the whole of a run on one worker up to its summary, against its blocks alone, each computed once more right
   before or after, in elapsed and in processor time of all threads. Of every step, from one block to the next and from
   the last to the end, the median over the runs is taken; beside it the median of single runs, and quartiles;
-- two workers: the computation on one worker against that on two right after, the start of the worker processes apart,
-  and one unit of each variant, with which every process that lay idle begins; beside it what two processes reach that
-  share nothing and compute the same blocks each: the ceiling of this machine;
+- two workers: the computation on two workers against that on one right before and right after, the start of the worker
+  processes apart, and one unit of each variant, with which every process that lay idle begins; beside it what two
+  processes reach that share nothing and compute the same blocks each, the ceiling of this machine, and the share of the
+  workers' time in which they compute, the engine's part;
 - asked again: seconds until a finished run's table is printed, with --json, and with --verify;
 - merging: seconds and memory, by number of replicates.
 """
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +49,8 @@ def main() -> None:
     resolved = resolve(load(SCENARIO))
     print(f"{SCENARIO.name}, {options.replicates:,} replicates per cell; medians of {options.repeats}\n")
     overhead(resolved, options.replicates, options.repeats)
-    two_workers(resolved, options.replicates, options.repeats)
+    # Processors of a shared machine differ from minute to minute.
+    two_workers(resolved, options.replicates, 3 * options.repeats)
     if options.long:
         long_run(resolved, options.long)
 
@@ -140,25 +143,33 @@ def spread(values: list[float], form: str) -> str:
 
 
 def two_workers(resolved: Resolved, replicates: int, repeats: int) -> None:
-    """Compare the computation on one and on two workers, and on two processes that share nothing, in turns."""
+    """Compare two workers, and two processes that share nothing, with one worker right before and right after."""
     work = sent(resolved, replicates)
-    seconds: dict[str, list[float]] = {"one": [], "two": [], "apart": [], "alone": []}
-    for _ in range(repeats + 1):
-        for name, workers in (("one", 1), ("two", 2)):
-            for timed_work in (first_of(work) * workers, work):
-                started = time.perf_counter()
-                for _done in run_units(compute, timed_work, workers):
-                    pass
-            seconds[name].append(time.perf_counter() - started)
-        seconds["alone"].append(apart(replicates, 1))
-        seconds["apart"].append(apart(replicates, 2))
-    one, two, two_apart, alone = (times[1:] for times in seconds.values())  # the first starts the workers
-    ratios = [a / b for a, b in zip(one, two, strict=True)]
-    ceiling = [2 * a / b for a, b in zip(alone, two_apart, strict=True)]
-    print(f"{'computation, one worker':<44}{statistics.median(one):10.2f} s")
-    print(f"{'computation, two workers':<44}{statistics.median(two):10.2f} s")
+    one, two, computing, rates = [], [], [], []
+    for _ in range(repeats):
+        one.append(by_workers(work, 1)[0])
+        elapsed, computed = by_workers(work, 2)
+        two.append(elapsed)
+        computing.append(100 * computed / (2 * elapsed))
+        rates.append(sum(1 / seconds for seconds in apart(replicates, 2)))
+    one.append(by_workers(work, 1)[0])
+    beside = [(before + after) / 2 for before, after in pairwise(one)]
+    ratios = [a / b for a, b in zip(beside, two, strict=True)]
+    ceiling = [a * rate for a, rate in zip(beside, rates, strict=True)]
+    print(f"{'computation, one worker':<44}{spread(one, '.2f')} s")
+    print(f"{'computation, two workers':<44}{spread(two, '.2f')} s")
     print(f"{'ratio':<44}{spread(ratios, '.2f')}")
-    print(f"{'ratio of two processes that share nothing':<44}{spread(ceiling, '.2f')}\n")
+    print(f"{'ratio of two processes that share nothing':<44}{spread(ceiling, '.2f')}")
+    print(f"{'of the time of two workers, computing':<44}{spread(computing, '.1f')} %\n")
+
+
+def by_workers(work: list[tuple[Job, Unit]], workers: int) -> tuple[float, float]:
+    """Return the seconds until some workers have computed all units, and the seconds of all units together."""
+    for _done in run_units(compute, first_of(work) * workers, workers):
+        pass
+    started = time.perf_counter()
+    computed = sum(run_units(compute, work, workers))
+    return time.perf_counter() - started, computed
 
 
 ALONE = """
@@ -179,8 +190,8 @@ print(time.perf_counter() - started)
 """
 
 
-def apart(replicates: int, processes: int) -> float:
-    """Return the seconds that the slowest of some processes takes that each compute all units, begun together."""
+def apart(replicates: int, processes: int) -> list[float]:
+    """Return the seconds that each of some processes takes that each compute all units, begun together."""
     command = [sys.executable, "-c", ALONE, str(Path(__file__).parent), str(replicates)]
     started = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(processes)
@@ -192,7 +203,7 @@ def apart(replicates: int, processes: int) -> float:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    return max(float(process.communicate()[0]) for process in started)
+    return [float(process.communicate()[0]) for process in started]
 
 
 def sent(resolved: Resolved, replicates: int) -> list[tuple[Job, Unit]]:
