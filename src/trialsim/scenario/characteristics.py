@@ -10,7 +10,6 @@ import numpy as np
 from trialsim.kernels.characteristics import SMALLEST_SD, WholeNumberError, from_least, truncated_normal, yes_or_no
 from trialsim.kernels.copula import CorrelationError, latent_correlation
 from trialsim.kernels.margins import BoundedMargins
-from trialsim.scenario.case import Case
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.resolved_entry import Characteristic
 from trialsim.scenario.selection import Numbers
@@ -18,6 +17,7 @@ from trialsim.scenario.words import number
 
 if TYPE_CHECKING:
     from trialsim.scenario import schema
+    from trialsim.scenario.case import Case
     from trialsim.scenario.resolved import FloatArray
 
 _CHARACTERISTICS = ("population", "characteristics")

@@ -10,11 +10,11 @@ import numpy as np
 from trialsim.kernels.copula import latent_correlation
 from trialsim.kernels.group_effects import GroupError, between_outcomes, split
 from trialsim.kernels.margins import BoundedMargins
-from trialsim.scenario.attainable import Margins
-from trialsim.scenario.case import Case
 from trialsim.scenario.resolved import Cluster
 
 if TYPE_CHECKING:
+    from trialsim.scenario.attainable import Margins
+    from trialsim.scenario.case import Case
     from trialsim.scenario.resolved import FloatArray
 
 

@@ -12,7 +12,7 @@ from trialsim.scenario import schema
 from trialsim.scenario.arrangement import check_fits_scale, check_has_rater
 from trialsim.scenario.case import Case
 from trialsim.scenario.comparators import DRUG, PERFECT, usual_comparator
-from trialsim.scenario.dissociation import worst_so_far
+from trialsim.scenario.dissociation_margins import worst_so_far
 from trialsim.scenario.dynamics import infusion_days
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.resolved_masking import Dissociation, Unblinding

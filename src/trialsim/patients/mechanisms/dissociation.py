@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from trialsim.kernels.dissociation import draw_dissociation
 from trialsim.patients.mechanisms.base import Points, State
-from trialsim.scenario.dissociation import fitted
+from trialsim.scenario.dissociation_margins import fitted
 from trialsim.scenario.resolved_masking import Dissociation
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import draw_block, patient_source
 from trialsim.kernels.dissociation import draw_dissociation
 from trialsim.patients.mechanisms import mechanisms_of
-from trialsim.scenario.dissociation import fitted
+from trialsim.scenario.dissociation_margins import fitted
 from trialsim.streams import Streams
 
 DAYS = (0, 3, 7, 10)
