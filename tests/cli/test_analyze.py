@@ -25,6 +25,13 @@ def test_a_written_cohort_is_analysed(tmp_path):
     rows = json.loads(trialsim("analyze", "trial.csv", "--scenario", SCENARIO, "--json", folder=tmp_path).stdout)
     assert rows[0]["estimand"] == "primary"
     assert rows[0]["se"] > 0
+    (line,) = (line.split() for line in table.stdout.splitlines() if line.startswith("primary"))
+    shown = line[line.index("mmrm") + 1 :]
+    assert float(shown[0].replace("−", "-")) == float(f"{rows[0]['estimate']:.4g}")
+    assert "-" not in shown[0]
+    assert float(shown[1]) == float(f"{rows[0]['se']:.4g}")
+    assert float(shown[3]) == round(rows[0]["p"], 4)
+    assert float(shown[4].replace("−", "-")) == float(f"{rows[0]['ci_low']:.4g}")
 
 
 def test_an_analysis_that_cannot_be_done_says_so(tmp_path):

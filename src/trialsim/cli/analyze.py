@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trialsim.api import TippingPoint
-
-NOTHING = "–"
 
 
 def analyze(
@@ -76,33 +74,46 @@ def _require_all(found: pd.DataFrame) -> None:
 
 
 def _print(found: pd.DataFrame) -> None:
+    from trialsim.cli.tables import NOTHING, estimate_cells, print_grid
+
     headings = ("estimand", "day", "contrast", "method", "estimate", "se", "df", "p", "interval", "n")
     rows = []
     for row in found.itertuples():
-        numbers = (NOTHING,) * 5 if row.failed else _numbers(row)
-        rows.append((row.estimand, f"{row.visit_days:g}", row.contrast, row.method, *numbers, str(row.n_analysed)))
-    _print_table(headings, rows, left=(0, 2, 3))
+        numbers = (NOTHING,) * 5 if row.failed else estimate_cells(row._asdict())
+        contrast = row.contrast.replace(" - ", " − ")
+        rows.append((row.estimand, f"{row.visit_days:g}", contrast, row.method, *numbers, str(row.n_analysed)))
+    print_grid(headings, rows, left=4)
 
 
 def _print_tipping(point: TippingPoint) -> None:
-    headings = ("delta", "estimate", "se", "df", "p", "interval", "")
+    from trialsim.cli.tables import estimate_cells, print_grid
+    from trialsim.report.words import number
+
+    headings = ("delta", "estimate", "se", "df", "p", "interval", "benefit")
     rows = [
-        (_short(row.delta, "{:.4g}"), *_numbers(row), "significant" if row.significant else "lost")
+        (
+            number(row.delta, digits=4),
+            *estimate_cells(row._asdict()),
+            "significant" if row.significant else "not significant",
+        )
         for row in point.path.itertuples()
     ]
-    _print_table(headings, rows, left=(6,))
+    print_grid(headings, rows, left=0)
     typer.echo(f"\n{_words(point)}")
 
 
 def _words(point: TippingPoint) -> str:
     """Return the answer in a sentence or two."""
+    from trialsim.report.words import number
+
     who = f"the {point.imputed} patients of the active arm who left"
     how = f"{point.estimand} by {point.method} ({point.strategy.replace('_', ' ')})"
     if point.delta == 0.0:
         return f"{how}: there is no significant benefit to lose."
-    if math.isinf(point.delta):
-        return f"{how}: significant still when {who} score {point.limit:+.4g} points from what was imputed."
-    return f"{how}: no longer significant when {who} score {point.delta:+.4g} points from what was imputed."
+    kept = math.isinf(point.delta)
+    still = "significant still" if kept else "no longer significant"
+    moved = number(point.limit if kept else point.delta, digits=4, signed=True)
+    return f"{how}: {still} when {who} score {moved} points from what was imputed."
 
 
 def _json_of(point: TippingPoint) -> str:
@@ -121,30 +132,3 @@ def _json_of(point: TippingPoint) -> str:
         "path": json_records(point.path),
     }
     return json.dumps(content, indent=2)
-
-
-def _numbers(row: Any) -> tuple[str, ...]:
-    """Return estimate, standard error, degrees of freedom, p and interval as text; a dash for what there is not."""
-    p = "<0.0001" if row.p < 0.0001 else f"{row.p:.4f}"
-    interval = NOTHING if math.isnan(row.ci_low) else f"{row.ci_low:.4g} to {row.ci_high:.4g}"
-    df = "∞" if row.df == math.inf else _short(row.df, "{:.1f}")
-    return _short(row.estimate, "{:.4g}"), _short(row.se, "{:.4g}"), df, p, interval
-
-
-def _short(value: float, form: str) -> str:
-    return NOTHING if math.isnan(value) else form.format(value)
-
-
-def _print_table(headings: tuple[str, ...], rows: list[tuple[str, ...]], *, left: tuple[int, ...]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    for position, heading in enumerate(headings):
-        table.add_column(heading, justify="left" if position in left else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    needed = Console(width=10_000).measure(table).maximum
-    Console(width=max(Console().width, needed)).print(table, crop=False)

@@ -90,11 +90,11 @@ def _print_power(found: RunDifference) -> None:
         for row in power
     ]
     beside = ("Alone A", "Alone B") if together else ()
-    print_grid((*settings, "Power A", "Power B", "A - B", *beside), rows, left=len(settings))
+    print_grid((*settings, "Power A", "Power B", "A − B", *beside), rows, left=len(settings))
     shared = min(row.replicates for row in power)
     if power[0].paired:
         words = (
-            f"A - B replicate by replicate, over the {shared:,} that both have and analysed: the patients are the same."
+            f"A − B replicate by replicate, over the {shared:,} that both have and analysed: the patients are the same."
         )
     else:
         words = "A and B have other draws (seed or version): their errors add up."
@@ -135,12 +135,13 @@ def _mark(*, null: bool) -> str:
 
 
 def _percent(value: float, mcse: float, *, signed: bool = False) -> str:
-    sign = "+" if signed else ""
-    return f"{100 * value:{sign}.1f} ± {100 * mcse:.1f}"
+    from trialsim.report.words import fixed
+
+    return f"{fixed(100 * value, 1, signed=signed)} ± {fixed(100 * mcse, 1)}"
 
 
 def _value(value: Any) -> str:
     if value is None:
-        return "-"
+        return "–"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

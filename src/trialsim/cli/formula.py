@@ -276,15 +276,17 @@ def _help_words(argument: Argument) -> str:
 
 def _show(source: FormulaSource, found: Answer | float) -> None:
     """Print an answer with its method and source."""
+    from trialsim.report.words import number
+
     if isinstance(found, float):
-        rows = [("value", f"{found:.6g}")]
+        rows = [("value", number(found))]
     else:
         rows = [
             ("power", f"{found.power:.4f}"),
-            ("effect", f"{found.effect:.6g}"),
+            ("effect", number(found.effect)),
             ("size", _size_words(found)),
             ("level", f"{'two' if found.sides == 2 else 'one'}-sided {found.alpha:g}"),
-            *((name.replace("_", " "), f"{value:.6g}") for name, value in found.details.items()),
+            *((name.replace("_", " "), number(value)) for name, value in found.details.items()),
             ("method", found.method),
         ]
         # What was asked for comes first.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from trialsim.api.answer import Grid
 from trialsim.errors import visible
@@ -15,6 +16,43 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from trialsim.api import Compared, Run
+
+NOTHING = "–"
+
+
+class EstimateCells(NamedTuple):
+    """One analysis as text, a dash for what there is not."""
+
+    estimate: str
+    se: str
+    df: str
+    p: str
+    interval: str
+
+
+def estimate_cells(row: Mapping[str, Any]) -> EstimateCells:
+    """Return estimate, standard error, degrees of freedom, p and confidence interval of an analysis as text.
+
+    Parameters
+    ----------
+    row : mapping
+        With `estimate`, `se`, `p`, `ci_low`, `ci_high`, and `df` where it is known; NaN for what there is not.
+    """
+    from trialsim.report.words import number
+
+    def short(value: float) -> str:
+        return NOTHING if math.isnan(value) else number(value, digits=4)
+
+    df = row.get("df", math.nan)
+    p = row["p"]
+    ends = (short(row["ci_low"]), short(row["ci_high"]))
+    return EstimateCells(
+        estimate=short(row["estimate"]),
+        se=short(row["se"]),
+        df="∞" if df == math.inf else NOTHING if math.isnan(df) else f"{df:.1f}",
+        p="<0.0001" if p < 0.0001 else NOTHING if math.isnan(p) else f"{p:.4f}",
+        interval=NOTHING if NOTHING in ends else " to ".join(ends),
+    )
 
 
 def print_run(result: Run) -> None:

@@ -106,7 +106,8 @@ def _count(value: float) -> str:
 
 
 def _analysis(row: dict[str, Any]) -> tuple[str, ...]:
+    from trialsim.cli.tables import estimate_cells
+
     fit = {0: "as asked", 1: f"fell back: {row['rung']}", 2: f"failed: {row['rung']}"}[row["status"]]
-    numbers = [f"{row[name]:.4g}" if row[name] == row[name] else "" for name in ("estimate", "se", "p")]
-    interval = f"{row['ci_low']:.4g} to {row['ci_high']:.4g}" if row["ci_low"] == row["ci_low"] else ""
-    return str(row["estimand"]), str(row["method"]), numbers[0], numbers[1], interval, numbers[2], fit
+    shown = estimate_cells(row)
+    return str(row["estimand"]), str(row["method"]), shown.estimate, shown.se, shown.interval, shown.p, fit

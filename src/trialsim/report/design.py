@@ -256,10 +256,12 @@ def _delta_words(variant: Mapping[str, Any], part: Mapping[str, Any], of: str) -
     for k, label in enumerate(variant["outcome_labels"]):
         points = [float(by_outcome[k]) for by_outcome in _deltas(part)]
         if len(set(points)) == 1 and points[0]:
-            told.append(f"{label} {points[0]:+g}")
+            told.append(f"{label} {number(points[0], signed=True)}")
         elif any(points):
             arms = [
-                f"{value:+g} under {arm}" for arm, value in zip(variant["arm_labels"], points, strict=True) if value
+                f"{number(value, signed=True)} under {arm}"
+                for arm, value in zip(variant["arm_labels"], points, strict=True)
+                if value
             ]
             told.append(f"{label} {joined(arms)}")
     if not told:

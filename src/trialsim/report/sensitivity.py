@@ -11,7 +11,7 @@ from trialsim.planning.sensitivity.tornado import NOT_REACHED
 from trialsim.planning.sensitivity.trials import NO_ESTIMATE
 from trialsim.report.claims import CO_PRIMARY, is_margin
 from trialsim.report.table import ALL_OR_NONE, power_of, share_words
-from trialsim.report.words import number, path_words, value_words
+from trialsim.report.words import fixed, number, path_words, value_words
 
 Answer = Mapping[str, Any]
 Labels = Mapping[str, str]
@@ -348,8 +348,8 @@ def _tipping(answer: Answer, labels: Labels) -> Iterator[str]:
     rows += [
         (
             number(round(row["delta"], 3)),
-            f"{row['true_effect']:+.2f}".replace("-", "−"),
-            "–" if row["bias"] is None else f"{row['bias']:+.2f} ± {row['bias_mcse']:.2f}".replace("-", "−"),
+            fixed(row["true_effect"], 2, signed=True),
+            "–" if row["bias"] is None else f"{fixed(row['bias'], 2, signed=True)} ± {row['bias_mcse']:.2f}",
             "–" if row["power"] is None else f"{100 * row['power']:.1f} % ± {100 * row['mcse']:.1f}",
         )
         for row in answer["rows"]
@@ -416,7 +416,7 @@ def _worst(answer: Answer, labels: Labels) -> Iterator[str]:
     yield f"Worst setting found, on fresh draws: {_confirmed(worst)}."
     yield f"With the scenario's own values, on the same draws: {_confirmed(base)}."
     if answer["difference"] is not None:
-        change = f"{100 * answer['difference']:+.2f} ± {100 * answer['difference_mcse']:.2f}".replace("-", "−")
+        change = f"{fixed(100 * answer['difference'], 2, signed=True)} ± {100 * answer['difference_mcse']:.2f}"
         clear = "larger than noise" if answer["differs"] else f"not larger than noise ({NOISE_WORDS})"
         yield f"The difference is {change} percentage points, paired: {clear}."
     if answer["is_above"]:

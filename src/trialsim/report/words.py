@@ -253,12 +253,13 @@ def _choice_words(path: str, value: str) -> str:
     return name_words(value) if key in _CHOICES else value
 
 
-def number(value: float, *, digits: int = 6) -> str:
+def number(value: float, *, digits: int = 6, signed: bool = False) -> str:
     """Return a number in up to `digits` significant digits, with a true minus sign and no trailing zeros."""
     if not math.isfinite(value):
         return "not estimable" if math.isnan(value) else ("−" if value < 0 else "") + "infinite"
     text = f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else f"{value:.{digits}g}"
-    return "0" if text == "-0" else text.replace("-", "−")
+    plus = "+" if signed and value > 0 else ""
+    return "0" if text == "-0" else plus + text.replace("-", "−")
 
 
 def percent(share: float) -> str:

@@ -31,7 +31,7 @@ def test_unseen_scores_that_differ_are_told_by_arm_and_outcome() -> None:
     )
     assert told["Missed visits"] == (
         "Of those still there 10 % on day 7; not at random, by the QIDS-SR16 score missed (hazard ratio 1.3 per SD "
-        "worse); scores of missed visits differ from those of like patients by, in points, BSL-23 -0.1 (not at random, "
+        "worse); scores of missed visits differ from those of like patients by, in points, BSL-23 −0.1 (not at random, "
         "delta)"
     )
 

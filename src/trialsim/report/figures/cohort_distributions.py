@@ -110,14 +110,15 @@ def draw_distributions(frame: pd.DataFrame, *, title: str = "", note: str = "") 
 
 
 def _draw_panel(axes: Axes, frame: pd.DataFrame, marks: dict[Any, style.Mark]) -> None:
-    for arm, mark in marks.items():
+    for place, (arm, mark) in enumerate(marks.items()):
         part = frame[frame["arm"] == arm]
         if not part["n_observed"].any():
             continue
         edges = np.append(part["low"], part["high"].iloc[-1])
         axes.stairs(100 * part["share"], edges, color=mark.colour, fill=True, alpha=0.13)
         axes.stairs(100 * part["share"], edges, color=mark.colour, linestyle=mark.dash, linewidth=1.4)
-        axes.plot([part["mean"].iloc[0]], [0], color=mark.colour, marker="^", markersize=7, clip_on=False, zorder=5,
+        size = max(10 - 2.5 * place, 4)  # the smaller on top of the larger: means that coincide are all seen
+        axes.plot([part["mean"].iloc[0]], [0], color=mark.colour, marker="^", markersize=size, clip_on=False, zorder=5,
                   markeredgecolor="white", markeredgewidth=0.6)  # fmt: skip
     axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10], integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from trialsim.report import style
 
@@ -85,13 +85,13 @@ def draw_power_distribution(frame: pd.DataFrame) -> Figure:
             beyond.fill_between(part["power"], part["low"], part["high"], color=mark.colour, alpha=0.12, linewidth=0)
             beyond.plot(part["power"], part["chance"], color=mark.colour, marker="", label=f"N = {n:,}")
         if first is not None:
-            first.set_title("Distribution of power")
+            first.set_title("Chance of each 5 points of power, %")
         _finish_beyond(beyond, float(frame["threshold"].iloc[0]))
         style.add_note(
             figure,
             f"{frame['hypothesis_label'].iloc[0]}, over the draws of the priors; the noise of finitely many trials at "
-            "each is taken out of the spread. Left: bars are 5 percentage points wide; line: the mean, which is the "
-            "assurance. Right: bands are 95 % Monte Carlo; dotted, the power that makes a trial worth running.",
+            "each is taken out of the spread. Left: line, the mean, which is the assurance. Right: bands are 95 % Monte"
+            " Carlo; dotted, the power that makes a trial worth running.",
         )
     return figure
 
@@ -110,8 +110,8 @@ def _draw_density(axes: Axes, part: pd.DataFrame, colour: str, tallest: float, *
     )
     axes.axvline(float(part["assurance"].iloc[0]), color=style.OKABE_ITO[1], linewidth=1.6)
     axes.set_xlim(0.0, 1.0)
-    axes.set_ylim(0.0, 1.05 * tallest)
-    axes.set_yticks([])
+    style.percent_axis(axes, low=0.0, high=1.05 * tallest)
+    axes.yaxis.set_major_locator(MaxNLocator(2))
     axes.grid(visible=False)
     axes.set_ylabel(f"N = {part['n_total'].iloc[0]:,}", rotation=0, ha="right", va="center")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
