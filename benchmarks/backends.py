@@ -1,8 +1,9 @@
 """One worker, two workers of this machine, and two Dask workers on loopback, on the same units of work.
 
-The three take turns, so that whatever else the machine does falls on all of them. The cluster is there in its own turns
-alone, for idle it takes processor time too; it is started as docs/concepts/distributed.md has it. One block of each
-variant is computed before any time is taken; what that takes at first, with the start of the workers, is told beside.
+Dask is set as docs/concepts/distributed.md has it, and as it comes. All take turns, so that whatever else the machine
+does falls on all of them. A cluster is there in its own turns alone, for idle it takes processor time too. One block of
+each variant is computed before any time is taken; what that takes at first, with the start of the workers, is told
+beside.
 """
 
 from __future__ import annotations
@@ -25,20 +26,19 @@ from trialsim.engine.execute import execute
 from trialsim.scenario import Resolved, load, resolve
 from trialsim.streams import BLOCK_SIZE
 
-SCENARIO = Path(__file__).resolve().parents[1] / "scenarios" / "followup_rct.yaml"
+ROOT = Path(__file__).resolve().parents[1]
+SCENARIO = ROOT / "scenarios" / "followup_rct.yaml"
+PAGE = ROOT / "docs" / "concepts" / "distributed.md"
 
 
-QUIET = {
-    "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False",
-    "DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL": "500ms",
-    "DASK_DISTRIBUTED__ADMIN__SYSTEM_MONITOR__INTERVAL": "5s",
-}
-"""How often Dask looks at itself, as the page on clusters has it."""
+def settings() -> str:
+    """Return how often Dask is to look at itself, as the page on clusters has it."""
+    return PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
 
 
 @contextmanager
-def cluster(workers: int) -> Iterator[str]:
-    """Give the address of a scheduler with workers of one thread each."""
+def cluster(workers: int, settings: str = "") -> Iterator[str]:
+    """Give the address of a scheduler with workers of one thread each, which read these settings (YAML)."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -48,15 +48,16 @@ def cluster(workers: int) -> Iterator[str]:
         [*dask, "scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
         [*dask, "worker", address, "--host", "127.0.0.1", "--nworkers", str(workers), "--nthreads", "1"],
     ]
-    log = open(os.devnull, "wb")  # noqa: SIM115
-    started = [subprocess.Popen(command, stderr=log, env=os.environ | QUIET) for command in commands]
-    try:
-        yield address
-    finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait()
-        log.close()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "distributed.yaml").write_text(settings, encoding="utf-8")
+        environment = os.environ | {"DASK_CONFIG": folder}
+        started = [subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environment) for command in commands]
+        try:
+            yield address
+        finally:
+            for process in reversed(started):
+                process.terminate()
+                process.wait()
 
 
 def seconds(resolved: Resolved, replicates: int, backend: Backend) -> float:
@@ -77,7 +78,8 @@ def main() -> None:
     options = parser.parse_args()
     resolved = resolve(load(SCENARIO))
     first: dict[str, float] = {}
-    times: dict[str, list[float]] = {"one worker": [], "two workers": [], "two on Dask": []}
+    times: dict[str, list[float]] = {"one worker": [], "two workers": [], "two on Dask": [], "as Dask comes": []}
+    quiet = settings()
 
     def take(name: str, backend: Backend) -> None:
         starting = seconds(resolved, BLOCK_SIZE, backend)  # workers start or have lain idle
@@ -87,8 +89,10 @@ def main() -> None:
     for _ in range(options.turns):
         take("one worker", Local(1))
         take("two workers", Local(2))
-        with cluster(2) as address:
+        with cluster(2, quiet) as address:
             take("two on Dask", Dask(address))
+        with cluster(2) as address:
+            take("as Dask comes", Dask(address))
     print(f"{SCENARIO.name}, {options.replicates} replicates per cell, computed, stored and summed up\n")
     print(f"{'':14}{'median s':>10}{'start s':>10}{'beside two workers':>20}")
     for name, found in times.items():

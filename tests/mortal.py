@@ -42,6 +42,14 @@ def runs_out_of_memory(unit: Unit) -> int:
     return unit.number**2
 
 
+def task(unit: Unit) -> str:
+    """Return in which task of a Dask worker it is computed."""
+    from distributed import get_worker
+
+    time.sleep(unit.seconds)
+    return str(get_worker().get_current_task())
+
+
 def threads(unit: Unit) -> list[int]:
     """Return how many threads the linear algebra of this process may use."""
     import numpy  # noqa: F401 - its library is what is asked about

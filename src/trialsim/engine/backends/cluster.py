@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from trialsim.engine.backends.fingerprint import differences, fingerprint
 from trialsim.engine.backends.local import killed_words, silent
@@ -28,7 +29,8 @@ R = TypeVar("R")
 CONNECT_SECONDS = 20.0
 WORKERS_SECONDS = 60.0
 _PULSE_SECONDS = 2.0
-_IN_FLIGHT = 4  # units handed out per thread of a worker, so that none waits for this process
+_IN_FLIGHT = 2  # batches handed out per thread of a worker, so that none waits for this process
+_BATCH_SECONDS = 2.0  # a task costs scheduler and worker about 10 ms
 _ADDRESS = re.compile(r"(tcp|tls|ws|wss)://[A-Za-z0-9_.:\[\]-]+:[0-9]{1,5}")
 
 
@@ -155,29 +157,57 @@ def _streamed(
     from distributed.comm import CommClosedError
 
     mine = fingerprint()
-    flying: dict[Future, T] = {}
-    rest = iter(units)
-    left = len(units)
-    while left:
-        try:
-            while len(flying) < min(left, watch.threads * _IN_FLIGHT):
-                unit = next(rest)
-                flying[client.submit(on_worker, function, unit, mine, pure=False)] = unit
+    batches = _Batches(units)
+    flying: dict[Future, Sequence[T]] = {}
+    try:
+        while batches.waiting or flying:
+            while batches.waiting and len(flying) < watch.threads * _IN_FLIGHT:
+                batch = batches.cut(watch.threads)
+                flying[client.submit(on_worker, function, batch, mine, pure=False)] = batch
             done = _finished(client, wait, list(flying))
             watch.look()
-            results = [(future, future.result()) for future in done]
-        except KilledWorker:
-            killed = next(unit for future, unit in flying.items() if future.status == "error")
-            raise RunError(killed_words(describe(killed))) from None
-        except (CancelledError, CommClosedError) as error:
-            raise RunError(
-                "The connection to the Dask scheduler was lost. Finished blocks are kept: "
-                "the same command goes on from there."
-            ) from error
-        for future, result in results:
-            del flying[future]
-            left -= 1
-            yield result
+            for future in done:
+                batch = flying.pop(future)
+                try:
+                    seconds, results = future.result()
+                except (KilledWorker, MemoryError):
+                    if len(batch) == 1:
+                        raise RunError(killed_words(describe(batch[0]))) from None
+                    batches.alone(batch)
+                    continue
+                batches.took(seconds / len(batch))
+                yield from results
+    except (CancelledError, CommClosedError) as error:
+        raise RunError(
+            "The connection to the Dask scheduler was lost. Finished blocks are kept: "
+            "the same command goes on from there."
+        ) from error
+
+
+class _Batches(Generic[T]):
+    """Units that are not handed out yet."""
+
+    def __init__(self, units: Sequence[T]) -> None:
+        self.waiting = deque(units)
+        self._suspects = 0  # of those waiting, the first so many
+        self._seconds = _BATCH_SECONDS  # of a unit, as far as is known
+
+    def cut(self, threads: int) -> Sequence[T]:
+        """Take the next: as many as `_BATCH_SECONDS` have room for, fewer towards the end, so that no thread idles."""
+        size = max(1, min(int(_BATCH_SECONDS / self._seconds), len(self.waiting) // (2 * threads)))
+        if self._suspects:
+            size = 1
+            self._suspects -= 1
+        return [self.waiting.popleft() for _ in range(size)]
+
+    def took(self, seconds: float) -> None:
+        """Note how long a unit took."""
+        self._seconds = max(seconds, 1e-3)
+
+    def alone(self, batch: Sequence[T]) -> None:
+        """Put back what took its workers down: each is tried in a batch of its own."""
+        self.waiting.extendleft(reversed(batch))
+        self._suspects += len(batch)
 
 
 def _finished(client: Client, wait: Callable[..., Any], futures: list[Future]) -> Collection[Future]:
@@ -214,14 +244,23 @@ class _Watch:
         self.threads = max(1, sum(cores.values()))
 
 
-def on_worker(function: Callable[[T], R], unit: T, expected: Mapping[str, str]) -> R:
-    """Compute a unit where it was sent, unless a worker that joined later has other versions."""
+def on_worker(function: Callable[[T], R], units: Sequence[T], expected: Mapping[str, str]) -> tuple[float, list[R]]:
+    """Compute units where they were sent, unless a worker that joined later has other versions.
+
+    Returns
+    -------
+    seconds : float
+        What they took together.
+    results : list
+    """
     found = differences(expected, fingerprint())
     if found:
         raise RefusedError(f"A worker that joined would not compute the same bits: {found}.")
     _hold_to_one_thread()
     keep_freed_memory()
-    return function(unit)
+    start = time.perf_counter()
+    results = [function(unit) for unit in units]
+    return time.perf_counter() - start, results
 
 
 @cache
