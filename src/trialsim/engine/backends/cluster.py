@@ -56,7 +56,7 @@ def run_on_cluster(
     describe : callable
         Names a unit in an error message.
     lost : callable
-        Told in words when workers left.
+        Told in words when workers left, or spend their time on watching themselves.
 
     Raises
     ------
@@ -69,6 +69,11 @@ def run_on_cluster(
     """
     with _connected(scheduler) as client:
         _check_workers(client, scheduler)
+        if True in client.run(profiles_itself, on_error="return").values():
+            lost(
+                "Dask's workers profile themselves a hundred times a second, which may make a run a tenth longer: "
+                "DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED=False in their environment ends that."
+            )
         yield from _streamed(client, function, units, describe, _Watch(client, lost))
 
 
@@ -158,11 +163,10 @@ def _streamed(
 
     mine = fingerprint()
     batches = _Batches(units)
-    flying: dict[Future, Sequence[T]] = {}
+    flying: dict[Future, list[T]] = {}
     try:
-        while batches.waiting or flying:
-            while batches.waiting and len(flying) < watch.threads * _IN_FLIGHT:
-                batch = batches.cut(watch.threads)
+        while batches or flying:
+            while batch := batches.cut(len(flying), watch.threads):
                 flying[client.submit(on_worker, function, batch, mine, pure=False)] = batch
             done = _finished(client, wait, list(flying))
             watch.look()
@@ -171,9 +175,9 @@ def _streamed(
                 try:
                     seconds, results = future.result()
                 except (KilledWorker, MemoryError):
-                    if len(batch) == 1:
+                    if batches.alone:
                         raise RunError(killed_words(describe(batch[0]))) from None
-                    batches.alone(batch)
+                    batches.suspects += batch
                     continue
                 batches.took(seconds / len(batch))
                 yield from results
@@ -185,29 +189,42 @@ def _streamed(
 
 
 class _Batches(Generic[T]):
-    """Units that are not handed out yet."""
+    """Units that are not handed out yet.
+
+    The scheduler suspects whatever a worker that dies was given, begun or not: the units of all suspected batches are
+    tried again with the whole cluster to themselves, one after the other.
+
+    Attributes
+    ----------
+    suspects : list
+        Units that were given to workers that died.
+    alone : bool
+        Whether what is handed out is one of them.
+    """
 
     def __init__(self, units: Sequence[T]) -> None:
-        self.waiting = deque(units)
-        self._suspects = 0  # of those waiting, the first so many
+        self._waiting = deque(units)
+        self.suspects: list[T] = []
+        self.alone = False
         self._seconds = _BATCH_SECONDS  # of a unit, as far as is known
 
-    def cut(self, threads: int) -> Sequence[T]:
-        """Take the next: as many as `_BATCH_SECONDS` have room for, fewer towards the end, so that no thread idles."""
-        size = max(1, min(int(_BATCH_SECONDS / self._seconds), len(self.waiting) // (2 * threads)))
-        if self._suspects:
-            size = 1
-            self._suspects -= 1
-        return [self.waiting.popleft() for _ in range(size)]
+    def __bool__(self) -> bool:
+        return bool(self._waiting or self.suspects)
+
+    def cut(self, flying: int, threads: int) -> list[T]:
+        """Take the next ones, as many as `_BATCH_SECONDS` have room for, fewer towards the end; none for the moment."""
+        if not flying:
+            self.alone = bool(self.suspects)
+            if self.alone:
+                return [self.suspects.pop()]
+        if self.alone or self.suspects or not self._waiting or flying >= threads * _IN_FLIGHT:
+            return []
+        size = min(int(_BATCH_SECONDS / self._seconds), len(self._waiting) // (2 * threads))
+        return [self._waiting.popleft() for _ in range(max(size, 1))]
 
     def took(self, seconds: float) -> None:
         """Note how long a unit took."""
         self._seconds = max(seconds, 1e-3)
-
-    def alone(self, batch: Sequence[T]) -> None:
-        """Put back what took its workers down: each is tried in a batch of its own."""
-        self.waiting.extendleft(reversed(batch))
-        self._suspects += len(batch)
 
 
 def _finished(client: Client, wait: Callable[..., Any], futures: list[Future]) -> Collection[Future]:
@@ -242,6 +259,13 @@ class _Watch:
             self._lost(f"{', '.join(sorted(gone))} left; what it was computing is computed again ({left}).")
         self._known = set(cores)
         self.threads = max(1, sum(cores.values()))
+
+
+def profiles_itself() -> bool:
+    """Return whether Dask looks all the time what this worker is doing, as it does unless it is told not to."""
+    import dask
+
+    return bool(dask.config.get("distributed.worker.profile.enabled", False))
 
 
 def on_worker(function: Callable[[T], R], units: Sequence[T], expected: Mapping[str, str]) -> tuple[float, list[R]]:
