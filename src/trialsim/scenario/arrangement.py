@@ -9,7 +9,8 @@ import numpy as np
 
 from trialsim import evidence
 from trialsim.scenario import resolved, schema
-from trialsim.scenario.case import Case, Measure, known_instrument
+from trialsim.scenario.case import Case, Measure
+from trialsim.scenario.checking.bench import known_instrument
 from trialsim.scenario.ledger import known_quantity
 from trialsim.scenario.words import number
 

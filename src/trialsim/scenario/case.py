@@ -8,7 +8,7 @@ from typing import Any
 
 from trialsim import evidence
 from trialsim.scenario import schema
-from trialsim.scenario.checking.bench import measured, outcome_settings
+from trialsim.scenario.checking.bench import known_instrument, measured, outcome_settings
 from trialsim.scenario.ledger import Ledger
 from trialsim.scenario.loading import Point
 from trialsim.scenario.resolved import Scale
@@ -121,14 +121,6 @@ def _measure(name: str, settings: schema.Outcome, ledger: Ledger) -> Measure:
         ledger.note((*path, "lower_is_better"), lower)
     label = settings.label or (instrument.label if instrument else name)
     return Measure(name, label, settings.instrument or name, scale, bool(lower), settings)
-
-
-def known_instrument(name: str) -> evidence.Instrument | None:
-    """Return an instrument of the catalogue; None where it has none of that name."""
-    try:
-        return evidence.instrument(name)
-    except evidence.UnknownEvidenceError:
-        return None
 
 
 def _scale(name: str, settings: schema.Outcome, instrument: evidence.Instrument | None, ledger: Ledger) -> Scale | None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trialsim.errors import Fault
+from trialsim.scenario.checking.bench import known_instrument, outcome_settings
 from trialsim.scenario.checking.mechanisms import within_arms
 from trialsim.scenario.document import Node
 from trialsim.scenario.known_events import RESPONSE, known_event
 from trialsim.scenario.paths import fault_at
-from trialsim.scenario.schema import Content, Criterion, Estimand, Event, TimeTo
+from trialsim.scenario.schema import Content, Criterion, Estimand, Event, Outcome, TimeTo
 from trialsim.scenario.timetable import days_of_infusions
-from trialsim.scenario.words import number
+from trialsim.scenario.words import listed, number
 
 
 def cautions(content: Content, root: Node) -> list[Fault]:
@@ -28,6 +29,7 @@ def cautions(content: Content, root: Node) -> list[Fault]:
     return [
         *_early_primary_visit(content, root),
         *_turned_contrasts(content, root),
+        *_effects_for_the_worse(content, root),
         *_infusions_without_a_model(content, root),
         *_sites_of_one(content, root),
         *_looks_that_never_happen(content, root),
@@ -49,17 +51,10 @@ def _early_primary_visit(content: Content, root: Node) -> list[Fault]:
 
 
 def _turned_contrasts(content: Content, root: Node) -> list[Fault]:
-    """Tell of contrasts whose first arm is surely the control: it has no effect, and all that the second has is one.
-
-    Not of tests against a margin (that going without is not much worse may be asked), nor of interactions.
-    """
+    """Tell of contrasts whose first arm is surely the control: it has no effect, and all that the second has is one."""
     told = []
-    for name, asked in content.estimands.items():
-        margin = asked.non_inferiority_margin or asked.equivalence_margin
-        if margin or asked.interaction or not isinstance(asked.contrast, tuple) or asked.outcome in content.counts:
-            continue
-        first, second = asked.contrast
-        if isinstance(first, str) and isinstance(second, str) and _is_control_of(content, first, second, asked.outcome):
+    for name, outcome, first, second in _compared(content):
+        if _is_control_of(content, first, second, outcome):
             message = (
                 f"warning: {first}, which has no effect of its own, is in the place of the active arm and {second} in "
                 f"that of the control: only findings in favour of {first} count as power. A contrast is [active arm, "
@@ -67,6 +62,55 @@ def _turned_contrasts(content: Content, root: Node) -> list[Fault]:
             )
             told.append(fault_at(root, ("estimands", name, "contrast"), message))
     return told
+
+
+def _effects_for_the_worse(content: Content, root: Node) -> list[Fault]:
+    """Tell of effects whose every number has the sign of a harm, where a benefit is looked for."""
+    told: dict[tuple[str, ...], Fault] = {}
+    for _, outcome, active, control in _compared(content):
+        if not _is_control_of(content, control, active, outcome):
+            continue
+        lower = _lower_is_better(content, outcome)
+        for kind in ("points", "standardised"):
+            path = ("effects", active, kind, outcome)
+            values = _values((getattr(content.effects[active], kind) or {}).get(outcome))
+            if not values or _is_varied(content, path) or not all((value > 0) == lower and value for value in values):
+                continue
+            given, better = listed([f"{value:+g}" for value in values]), "lower" if lower else "higher"
+            message = (
+                f"warning: an effect of {given} is for the worse, for {better} scores of {outcome} are better: only "
+                f"findings in favour of {active} count as power. Turn the sign round if a benefit is meant"
+            )
+            told[path] = fault_at(root, path, message)
+    return list(told.values())
+
+
+def _compared(content: Content) -> Iterator[tuple[str, str, str, str]]:
+    """Yield the names of estimands that look for a benefit of one arm in a score, with outcome, active and control arm.
+
+    Not of tests against a margin (that going without is not much worse may be asked), nor of interactions.
+    """
+    for name, asked in content.estimands.items():
+        margin = asked.non_inferiority_margin or asked.equivalence_margin
+        if margin or asked.interaction or not isinstance(asked.contrast, tuple) or asked.outcome in content.counts:
+            continue
+        active, control = asked.contrast
+        if isinstance(active, str) and isinstance(control, str):
+            yield name, asked.outcome, active, control
+
+
+def _is_varied(content: Content, path: tuple[str, ...]) -> bool:
+    """Return whether a value, or one above or below it, is replaced by `vary`."""
+    place = ".".join(path) + "."
+    return any(place.startswith(f"{name}.") or f"{name}.".startswith(place) for name in content.vary)
+
+
+def _lower_is_better(content: Content, outcome: str) -> bool:
+    settings = outcome_settings(content.outcomes).get(outcome, Outcome())
+    instrument = known_instrument(settings.instrument or outcome)
+    if settings.lower_is_better is None and instrument is not None:
+        return instrument.lower_is_better
+    return settings.lower_is_better is not False
 
 
 def _is_control_of(content: Content, control: str, active: str, outcome: str) -> bool:
@@ -87,9 +131,14 @@ def _is_control_of(content: Content, control: str, active: str, outcome: str) ->
 
 def _is_something(given: Any, *, usual: bool = False) -> bool:
     """Return whether numbers, perhaps by stratum or outcome, hold one other than 0; `usual` where none is given."""
+    return usual if given is None else any(_values(given))
+
+
+def _values(given: Any) -> list[float]:
+    """Return the numbers that are given once, or by stratum or outcome; each once."""
     if given is None:
-        return usual
-    return any(given.values()) if isinstance(given, Mapping) else bool(given)
+        return []
+    return list(dict.fromkeys(given.values())) if isinstance(given, Mapping) else [given]
 
 
 def _infusions_without_a_model(content: Content, root: Node) -> list[Fault]:

@@ -11,7 +11,8 @@ import numpy as np
 from trialsim import evidence
 from trialsim.kernels.infusion_course import approach, infusion_level, linear_progress, progress_in_windows
 from trialsim.scenario import resolved, schema
-from trialsim.scenario.case import Case, known_instrument
+from trialsim.scenario.case import Case
+from trialsim.scenario.checking.bench import known_instrument
 from trialsim.scenario.timetable import days_of_infusions
 from trialsim.scenario.words import number
 

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 
 from trials import BOUNDED, CONTINUOUS, resolve
 from trialsim.engine.block import compute_block
-from trialsim.errors import InputError
+from trialsim.errors import InputError, ScenarioWarning
 from trialsim.planning.sensitivity.attribution import attribution
 from trialsim.planning.sensitivity.heat import heat_map
 from trialsim.planning.sensitivity.shapley import shapley_weights
@@ -186,7 +186,9 @@ def test_the_evidence_gives_the_other_ranges_with_their_sources():
 def test_a_tornado_says_when_its_power_is_none():
     null = tornado(scenario({"effects": {"active": {"points": {"score": 0.0}}}}), budget=QUICK)
     assert "so there is nothing to find: the number is the type I error" in null.notes[0]
-    harm = tornado(scenario({"effects": {"active": {"points": {"score": 1.0}}}}), budget=QUICK)
+    with pytest.warns(ScenarioWarning, match=r"an effect of \+1 is for the worse"):
+        harmful = scenario({"effects": {"active": {"points": {"score": 1.0}}}})
+    harm = tornado(harmful, budget=QUICK)
     assert "is a harm, and no power counts against it: the share of trials that claim it is no power" in harm.notes[0]
     assert not tornado(scenario(), budget=QUICK, ranges={"effects.active.points.score": (-3.5, -1.0)}).notes
 

@@ -133,3 +133,53 @@ def test_a_contrast_that_may_be_meant_is_not_told_of(changes):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert resolve(BOUNDED, changes).variants
+
+
+def of_qids(size, kind="points"):
+    """Return what puts the effect of ketamine on one outcome alone."""
+    return {"effects.ketamine": {kind: {"qids_sr16": size, "madrs": 0.0, "bsl23": 0.0}}}
+
+
+HIGHER = {"outcomes.qids_sr16.lower_is_better": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            of_qids(3.0),
+            r"points\.qids_sr16: warning: an effect of \+3 is for the worse, for lower scores of qids_sr16 are better",
+        ),
+        (
+            of_qids({"bpd": 1.0, "no_bpd": 2.5}),
+            r"points\.qids_sr16: warning: an effect of \+1 and \+2\.5 is for the worse",
+        ),
+        (of_qids(0.4, "standardised"), r"standardised\.qids_sr16: warning: an effect of \+0\.4 is for the worse"),
+        (
+            {**of_qids(-3.0), **HIGHER},
+            r"points\.qids_sr16: warning: an effect of -3 is for the worse, for higher scores of",
+        ),
+    ],
+)
+def test_an_effect_with_the_sign_of_a_harm_is_told(changes, words):
+    with pytest.warns(ScenarioWarning, match=rf"effects\.ketamine\.{words}"):
+        assert resolve(BOUNDED, changes).variants
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        of_qids(-3.0),
+        of_qids(0.0),
+        of_qids({"bpd": -1.0, "no_bpd": 2.0}),
+        {**of_qids(3.0), **HIGHER},
+        {**of_qids(-3.0), "effects.ketamine.points.madrs": 3.0},  # which nobody asks about
+        {**of_qids(3.0), "estimands.primary.non_inferiority_margin": 4.0},
+        {**of_qids(3.0), "vary": {"effects.ketamine.points.qids_sr16": [-1.0, -3.0]}},
+        {**of_qids({"bpd": 3.0, "no_bpd": 3.0}), "vary": {"effects.ketamine.points.qids_sr16.bpd": [-1.0, -3.0]}},
+    ],
+)
+def test_an_effect_that_may_be_meant_is_not_told_of(changes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert resolve(BOUNDED, changes).variants

@@ -166,6 +166,14 @@ class Bench:
             self.report(path, f"{count(given, noun)} for {of}")
 
 
+def known_instrument(name: str) -> evidence.Instrument | None:
+    """Return an instrument of the catalogue; None where it has none of that name."""
+    try:
+        return evidence.instrument(name)
+    except evidence.UnknownEvidenceError:
+        return None
+
+
 def outcome_settings(part: Any) -> dict[str, schema.Outcome]:
     """Return the settings of every outcome that is listed; empty ones for a list of names."""
     if part is None:
