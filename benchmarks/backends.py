@@ -33,7 +33,8 @@ PAGE = ROOT / "docs" / "concepts" / "distributed.md"
 
 def settings() -> str:
     """Return how often Dask is to look at itself, as the page on clusters has it."""
-    return PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    _, _, rest = PAGE.read_text(encoding="utf-8").partition("```\ndistributed:")
+    return f"distributed:{rest.partition('```')[0]}"
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from trialsim.planning.size import required_size
 from trialsim.report.sizes import size_text
 from trialsim.scenario import load, resolve
 
+HARMFUL = pytest.mark.filterwarnings("ignore:.* is for the worse")  # told at loading
+
 SIZES = Axis(0.5, 4.0, 100_000.0, 2.0)
 
 
@@ -317,6 +319,7 @@ def test_loss_is_told_and_asked_for(t_test):
 @pytest.mark.parametrize(
     ("points", "words"), [(0, "nothing to find"), (2.5, "is a harm"), (-0.02, "with up to 20,000 patients")]
 )
+@HARMFUL
 def test_a_power_out_of_reach_is_said_with_the_best_seen(t_test, points, words):
     answer = required_size(resolve(scenario_of(t_test, effects__ketamine__points__qids_sr16=points)), power=0.9)
     assert not answer.reached
@@ -334,6 +337,7 @@ def test_a_power_out_of_reach_is_said_with_the_best_seen(t_test, points, words):
         ({"endpoint": {"time_to": "response"}}, "cox", "log hazard ratio -"),
     ],
 )
+@HARMFUL
 def test_a_simulated_harm_is_told_without_a_search(t_test, asked, analysis, words):
     primary = {"outcome": "qids_sr16", "visit": 7, "contrast": ["ketamine", "saline"], **asked}
     given = scenario_of(
@@ -630,6 +634,7 @@ def test_an_effect_for_a_number_that_recruitment_may_not_reach(t_test):
 
 
 @pytest.mark.parametrize("power", [0.5, 0.9])
+@HARMFUL
 def test_an_effect_that_is_a_harm_is_not_searched(t_test, power):
     given = scenario_of(t_test, effects__ketamine__points__qids_sr16=3)
     answer = detectable_effect(given, "effects.ketamine.points.qids_sr16", n=100, power=power)
@@ -668,6 +673,7 @@ def test_each_of_several_hypotheses_has_its_true_effect(t_test):
 
 
 @pytest.mark.parametrize(("points", "told"), [(0, "0 points) is 0"), (0.4, "+0.4 points) is a harm")])
+@HARMFUL
 def test_the_hypothesis_that_stops_the_search_is_named_with_its_effect(t_test, points, told):
     given = co_primary(t_test, points)
     answer = required_size(resolve(given), power=0.8)
